@@ -38,10 +38,9 @@ def write_archive(
     settings: Mapping[str, Any],
     epoch: int,
 ) -> None:
-    """Write the image with these layers, lowest first, and these settings (`Env`, `User`, `Labels`,
-    ...
+    """Write the image with these layers, lowest first.
 
-    of the OCI configuration).
+    settings: of the OCI configuration, such as `Env`, `User` and `Labels`
     """
     created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch))
     digests = [digest_of(layer.path) for layer in layers]

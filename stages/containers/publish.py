@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class PublishMetrics(TypedDict):
-    """The image's platforms, blobs and compressed bytes.
+    """The numbers of platforms and blobs of the image, and its compressed size in bytes.
 
-    Whether it was pushed (1 or 0), and how many blobs the registry lacked.
+    Also whether it was pushed (1 or 0), and how many blobs the registry lacked.
     """
 
     platforms: float

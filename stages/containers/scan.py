@@ -39,7 +39,6 @@ def scan(
     sbom:            CycloneDX, JSON, as written by the stage `sbom`
     vulnerabilities: OSV records: a JSON file with one record, a list, or one record per line, or a folder
                      or zip of such files, as osv.dev offers for the ecosystems PyPI and Debian. None:
-
                      nothing is scanned, and the report says so
     accepted:        names of vulnerabilities (CVE-..., GHSA-..., PYSEC-...) that are listed but not counted
     Debian packages are looked up by source package and release, as in Debian's security tracker.

@@ -1,4 +1,4 @@
-"""Compares a task's answers with the expected ones: text must be equal; numbers have a difference."""
+"""Compares a task's answers with the expected ones: text must be equal, numbers may differ."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

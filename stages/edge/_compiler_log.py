@@ -41,7 +41,7 @@ _FAILURES = (
     ),
     (
         "Compilation timeout",
-        "the compiler gave up when its time was over, usually because of large "
+        "the compiler gave up after its time limit, usually because of large "
         "activations: make the input or the widest layer smaller",
     ),
     (
@@ -170,7 +170,7 @@ def failure(text: str, status: int) -> str:
             f"the compiler ended with exit status {status} without a reason, usually "
             "because of an operation or a size that it does not support"
         )
-    return f"the compiler ended with exit status {status} and said: {reason.strip()[:300]}"
+    return f"the compiler ended with exit status {status} and reported: {reason.strip()[:300]}"
 
 
 def _partitioned(text: str) -> tuple[str, str, str]:

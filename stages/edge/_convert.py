@@ -93,14 +93,14 @@ def _message_of(error: BaseException) -> str:
         return str(error)
     if lacking := ", ".join(sorted(set(_LACKING.findall(str(error))))):
         return (
-            f"TFLite has no form of {lacking}, at least not of these types: put other operations "
-            "in their place, and float32 in that of float16 and text"
+            f"TFLite does not support {lacking}, at least not with these types: use other "
+            "operations, and use float32 instead of float16 and text"
         )
     return f"the converter failed: {first_line(error)}; the full error is in the log above"
 
 
 def _end_type(name: str) -> Any:
-    """Return the converter's type; it does not support int32, which only int32 ends of the model have."""
+    """Return the converter's type; it lacks int32, which only inputs and outputs that are int32 keep."""
     import tensorflow as tf
 
     return getattr(tf, "int8" if name == "int32" else name)
@@ -145,7 +145,7 @@ def _fix_batch(saved_model: Path, to: Path) -> None:
 def with_batch(name: str, shape: Any) -> "list[int | None]":
     """Return the shape with a batch of 1 if the batch is open; raise StageError if its rank is open too."""
     if shape.rank is None:
-        raise StageError(f"the input '{name}' has any shape: give the network fixed shapes")
+        raise StageError(f"the input '{name}' has no fixed rank: give the network fixed shapes")
     sizes = shape.as_list()
     return [1, *sizes[1:]] if sizes[:1] == [None] else sizes
 

@@ -23,7 +23,7 @@ def ends(source: Source) -> tuple[Ends, Ends]:
         in_child(_write, source, written)  # TensorFlow stays out of this process
         inputs, outputs = json.loads(written.read_text(encoding="utf-8"))
     if not inputs:
-        raise StageError("the model has no input: give a network that takes one")
+        raise StageError("the model has no input: use a network with an input")
     for name, (shape, kind) in inputs.items():
         if why := _obstacle(shape, kind):
             raise StageError(f"the input '{name}' {why}")
@@ -32,7 +32,7 @@ def ends(source: Source) -> tuple[Ends, Ends]:
 
 def _obstacle(shape: "list[int | None]", kind: str) -> str:
     if kind == "string":
-        return "is text: let the network begin behind the layer that reads text"
+        return "is text: start the network after the layer that reads text"
     if None in shape:
         return f"is {shape}: give the network fixed shapes"
     if shape[:1] != [1]:

@@ -18,10 +18,10 @@ LANES = 64  # outputs per multiply step; fewer are padded to 16, more to a multi
 TILES = 16
 PICTURES_CACHE = (
     7 * 2**20
-)  # of 8 MiB; published logs of full caches show 6.74 to 7.16 MiB, since activations take their part
+)  # of 8 MiB; published logs of full caches show 6.74 to 7.16 MiB, since activations need some space
 VECTORS_CACHE = int(7.85 * 2**20)  # if nothing is wider than a vector: between 7.81 and 7.93 MiB
 MOST_INPUTS = (
-    7_500  # of a fully connected layer: 6,912 are cached, 8,112 never are, whatever space there is
+    7_500  # of a fully connected layer: 6,912 are cached, 8,112 never are, even if there is space
 )
 MOST_PIECES = 32  # with 22 pieces, each has a matrix; with 4,096, none has
 COARSE = 0.5  # scale of softmax's input: with up to 0.27 it has tables, from 0.94 on it has none

@@ -107,7 +107,8 @@ def _is_frame(task: Task, path: Path) -> bool:
 def _tell_left_out(names: list[str]) -> None:
     if names:
         note(
-            f"{len(names)} files are of no kind that is read, and left out: {'; '.join(names[:NAMED])}"
+            f"skipped {len(names)} file{'s' * (len(names) != 1)} in an unsupported format: "
+            + "; ".join(names[:NAMED])
         )
 
 
@@ -143,8 +144,8 @@ def video(source: "Path | int | str", name: str = "") -> "Iterator[Input]":
 
 
 def name_of(source: "Path | int | str") -> str:
-    """Return a file's name, a camera's number, or an address without its login and its query, which may
-    contain a password.
+    """Return a file's name, a camera's number, or an address without its login and its query, which
+    may contain a password.
     """
     if isinstance(source, Path):
         return source.name
@@ -164,7 +165,7 @@ def _nothing(path: Path, task: Task) -> str:
     if task.takes == "pictures":
         read = " ".join((*kinds.PICTURES, *kinds.VIDEOS))
         return (
-            f"{path.name} is no video or picture, no file for this task, and no folder with one; read "
-            f"are {read}"
+            f"{path.name} is not a picture, a video, a file for this task, or a folder with any of "
+            f"these; supported: {read}"
         )
-    return f"{path.name} holds no {task.takes} that this task reads"
+    return f"{path.name} contains no {task.takes} that this task reads"

@@ -1,4 +1,4 @@
-"""Turns a folder of the user's examples into the data parts for exporting a ready model."""
+"""Turns a folder of the user's examples into the data parts for exporting a trained model."""
 
 import math
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
@@ -66,7 +66,8 @@ def examples(
     bad: list[str] = []
     found = _read(examples, inputs, picture, bad)
     if bad:
-        note(f"{len(bad)} files cannot be read and are skipped: {'; '.join(bad[:NAMED])}")
+        files = f"{len(bad)} unreadable file{'s' * (len(bad) != 1)}"
+        note(f"skipped {files}: {'; '.join(bad[:NAMED])}")
     if len(found) < 2:
         raise StageError(
             f"there are {len(found)} examples: provide at least two, preferably 100"

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 LOADS = {"task": "stages.tasks"}
 NAMED = 8  # maximum number of files named in one sentence
-LONGEST_NAME = 240  # bytes of a name; file systems allow 255
+LONGEST_NAME = 240  # maximum bytes in a name; file systems allow 255
 
 
 class PredictMetrics(TypedDict):
-    """The number of lines written, of inputs answered, and of unreadable files."""
+    """The numbers of lines written, of inputs answered, and of unreadable files."""
 
     predictions: float
     inputs: float
@@ -47,7 +47,7 @@ def predict(
     source:  a video, a picture, a file in the task's own format, or a folder of them, including its
              subfolders; pictures in a folder are frames of one clip if the task follows movement
     stream:  instead of a source: the number of a camera or the address of a stream, which is read
-             until its end, for `seconds`, or until SIGTERM
+             until it ends, for `seconds`, or until SIGTERM
     result:  predictions.jsonl, one line per row of an answer, written immediately: source, time_s (of
              the row's first frame if it names one; null for pictures), and the task's fields; with
              annotate, also annotated/, with the answers drawn on videos (.mp4) and pictures (.png)
@@ -68,7 +68,7 @@ def predict(
     elif source is not None:
         clips = _items.clips(opened, source, partial)
     else:
-        raise StageError("there is nothing to look at: give a source, or a stream")
+        raise StageError("there is no input: connect a source, or set a stream")
     result.mkdir(parents=True)
     with (result / "predictions.jsonl").open("w", encoding="utf-8") as lines:
         run = _Run(opened, result, annotate, lines)
@@ -76,7 +76,8 @@ def predict(
             progress(at, len(clips), clip.name)
             run.answer(clip)
     if run.bad:
-        note(f"{len(run.bad)} files cannot be read and are skipped: {'; '.join(run.bad[:NAMED])}")
+        files = f"{len(run.bad)} unreadable file{'s' * (len(run.bad) != 1)}"
+        note(f"skipped {files}: {'; '.join(run.bad[:NAMED])}")
     if not run.inputs and not partial:
         raise StageError(f"nothing can be read: {'; '.join(run.bad[:NAMED])}")
     note(f"answered with {opened.ran_on}")

@@ -33,7 +33,7 @@ def f1(matrix: Matrix) -> NDArray[np.float64]:
 
 
 def by_class(matrix: Matrix) -> list[tuple[float | None, float | None, float | None]]:
-    """Return precision, recall and F1 of each class; None for what cannot be said.
+    """Return precision, recall and F1 of each class; None if undefined.
 
     There is no precision without a prediction, and no recall or F1 without an example.
     """

@@ -117,5 +117,5 @@ def _why_not(source: "Path | int | str", error: Exception) -> str:
 
 def _reason(error: "av.FFmpegError") -> str:
     if isinstance(error, av.ExitError):  # FFmpeg was asked to give up
-        return f"nothing came for {SILENT_S:.0f} s"
+        return f"no data for {SILENT_S:.0f} s"
     return error.strerror or str(error)

@@ -87,7 +87,7 @@ def _add_activities(found: Found, root: Path, folder: Path, split: "str | None")
             found.ignored.append(entry.relative_to(root).as_posix())
             continue
         if not entry.name.isprintable() or entry.name != entry.name.strip():
-            raise StageError(f"{entry.name!r} cannot name an activity: rename the folder")
+            raise StageError(f"{entry.name!r} is not a valid activity name: rename the folder")
         found.labels.add(entry.name)
         clips = list(_clips_of(found, root, entry, split))
         if not clips and (nested := _nested(entry)):

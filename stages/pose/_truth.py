@@ -1,4 +1,4 @@
-"""The truth of a part, and the figures derived from it, per clip if examples are windows of a clip.
+"""The ground truth of a part, and the figures derived from it, per clip if examples are windows of a clip.
 
 A window that shows nobody has no predicted class; a clip with only such windows counts as wrong.
 """
@@ -49,7 +49,7 @@ class Truth:
 
 
 def read(part: Path) -> Truth:
-    """Return the truth that stages.pose.dataset wrote into a part."""
+    """Return the ground truth that stages.pose.dataset wrote into a part."""
     about = json.loads((part / "truth.json").read_text(encoding="utf-8"))
     classes, clips, nothing = (
         np.load(part / f"truth_{name}.npy", allow_pickle=False)

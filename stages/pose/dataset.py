@@ -170,7 +170,7 @@ def _check(parts: dict[str, list[dict[str, Any]]], labels: list[str], rows: Any)
     ]
     if twins:
         raise StageError(
-            f"{len(twins)} clips are in both the training part and the test part, such as "
+            f"the training and test parts have {len(twins)} clip{'s' * (len(twins) != 1)} in common, such as "
             f"{twins[0][0]} and {twins[0][1]}"
         )
 
@@ -226,7 +226,7 @@ def _write(
     constants: dict[str, Any],
     parts: dict[str, list[dict[str, Any]]],
 ) -> None:
-    """Write one part: tensors, truth, labels and constants."""
+    """Write one part: tensors, ground truth, labels and constants."""
     import json
 
     import numpy as np

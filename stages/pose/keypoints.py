@@ -70,7 +70,7 @@ def keypoints(
         raise StageError(
             f"{len(bad)} of {total} files or rows cannot be read, {allowed}: {_some(bad)}"
         )
-    _note_names(bad, f"{len(bad)} of {total} files or rows cannot be read and are skipped")
+    _note_names(bad, f"skipped {len(bad)} of {total} files or rows, which cannot be read")
     _check(clips, labels, allow_one_activity)
     _note_shared_people(clips)
     _clips.write(keypoints, clips)
@@ -93,7 +93,13 @@ def _find(recordings: In, bad: list[str]) -> "tuple[list[Clip], list[Source], se
         clips, sources = _labelled_tables.read(recordings, bad)
         return clips, sources, set()
     found = _recordings.find(recordings)
-    _note_names(found.ignored, f"{len(found.ignored)} entries are not recordings and are ignored")
+    count = len(found.ignored)
+    others = (
+        "1 entry that is not a recording"
+        if count == 1
+        else f"{count} entries that are not recordings"
+    )
+    _note_names(found.ignored, f"ignored {others}")
     return [], found.sources, found.labels
 
 

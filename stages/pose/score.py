@@ -1,4 +1,4 @@
-"""Compares the classifier's outputs with the truth of the test part, clip by clip."""
+"""Compares the classifier's outputs with the ground truth of the test part, clip by clip."""
 
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
@@ -49,14 +49,14 @@ class ScoreMetrics(TypedDict):
 def score(
     test: In, outputs: In, reference: In, report: Annotated[Out, Suffix(".json")]
 ) -> ScoreMetrics:
-    """Compare outputs with the truth; the examples of a clip count as one.
+    """Compare outputs with the ground truth; the examples of a clip count as one.
 
     test:      the test part of stages.pose.dataset
     outputs:   outputs of `infer`: probabilities (windows, classes) by tensor name
     reference: outputs of `reference`: the same from the build machine, int8 and float
-    report:    JSON: the metrics, F1 of each class, confusion matrix, where it was measured, the
+    report:    JSON: the metrics, F1 of each class, confusion matrix, where they were measured, the
                answers that `verify` expects for the raw items, and sections of the model card
-    The metrics count as measured where `infer` ran. StageError: outputs for a different number of
+    The metrics are recorded as measured where `infer` ran. StageError: outputs for a different number of
     examples, or for several tensors.
     """
     import json

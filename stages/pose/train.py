@@ -210,7 +210,7 @@ def _check(row: dict[str, float], epoch: int) -> None:
 def _report_again(history: list[dict[str, float]], epochs: int) -> None:
     """Report the epochs of an earlier attempt that this one continues."""
     if history:
-        note(f"training continues after epoch {len(history)}")
+        note(f"training resumes after epoch {len(history)}")
     for epoch, row in enumerate(history, 1):
         _report(row, epoch, epochs)
 

@@ -2,7 +2,7 @@
 
 The answer for a picture that resembles no class is `none of these`: its highest probability is below
 the threshold found in training. Raw inputs are pictures (h, w, 3). The model returns probabilities, or
-an embedding if the package has a last layer of its own (stages.tasks.head).
+an embedding if the package has a separate last layer (stages.tasks.head).
 """
 
 from __future__ import annotations
@@ -97,13 +97,13 @@ def prepared(picture: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArra
 
 
 def values(pixels: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArray[Any]:
-    """Return pixels of 0 to 255 as the model's values: as they are, or (pixel - mean) / deviation."""
+    """Return pixels of 0 to 255 as the model's values: unchanged, or (pixel - mean) / deviation."""
     scaling = constants.get("picture")
     return scaled.values(pixels, scaling["mean"], scaling["deviation"]) if scaling else pixels
 
 
 def _head(package: Package) -> Head | None:
-    """Return the last layer that the package has beside its model, if it has one."""
+    """Return the package's separate last layer, if any."""
     if "head" not in package.constants:
         return None
     return head.read(package.data(*head.FILES))

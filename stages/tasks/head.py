@@ -1,4 +1,4 @@
-"""The last layer of a picture classifier on the embeddings of a frozen network: its files and its arithmetic.
+"""The last layer of a picture classifier, applied to embeddings of a frozen network: files and arithmetic.
 
 The embedding is scaled to length 1, so the scale of a quantised output does not matter. Numpy only.
 """
@@ -32,7 +32,7 @@ class Head:
         return softmax(logits)
 
     def write(self, folder: Path) -> None:
-        """Write its files into a folder that exists."""
+        """Write its files into an existing folder."""
         for name, values in zip(FILES, (self.weights, self.bias)):
             np.save(folder / name, values.astype(np.float32), allow_pickle=False)
 
@@ -49,7 +49,7 @@ def read(folder: Path) -> Head:
 
 
 def unit_length(embeddings: NDArray[Any]) -> NDArray[np.float32]:
-    """Return embeddings (n, ...) as (n, size) of length 1; one of zeros stays as it is."""
+    """Return embeddings (n, ...) as (n, size) of length 1; a zero embedding stays unchanged."""
     shape = len(embeddings), int(np.prod(embeddings.shape[1:]))
     flat = embeddings.reshape(shape).astype(np.float32)
     lengths = np.linalg.norm(flat, axis=1, keepdims=True)
@@ -57,6 +57,6 @@ def unit_length(embeddings: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def softmax(logits: NDArray[Any]) -> NDArray[Any]:
-    """Return probabilities of logits (n, classes), of the same type."""
+    """Return the softmax of logits (n, classes), in the same type."""
     powers = np.exp(logits - logits.max(1, keepdims=True))
     return powers / powers.sum(1, keepdims=True)  # type: ignore[no-any-return]

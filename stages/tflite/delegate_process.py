@@ -265,7 +265,7 @@ class Process:
 
 def _described(status: int | None) -> str:
     if status is None:
-        return "gave no answer"
+        return "did not answer"
     return (
         f"was killed by signal {-status} ({signal.Signals(-status).name})"
         if status < 0

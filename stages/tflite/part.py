@@ -3,7 +3,8 @@
 A part is a folder: `tensors.json` lists the tensors with shape and type of one example, `NAME.npy`
 contains each (examples, ...). A tensor with `mean` and `deviation` has values that are computed from
 the stored numbers: (number - mean) / deviation. `raw/` has up to 16 of the items from which the
-examples were made, listed in `raw/items.json`. The truth is in files `truth*`, in the domain's own format.
+examples were made, listed in `raw/items.json`. The ground truth is in files
+`truth*`, in the domain's own format.
 """
 
 from __future__ import annotations

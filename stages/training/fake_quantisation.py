@@ -1,4 +1,4 @@
-"""Simulates int8 arithmetic inside a Keras network, to measure it and to train it for that.
+"""Simulates int8 arithmetic in a Keras network, to measure its effect and to train for it.
 
 Source: Jacob et al., Quantization and Training of Neural Networks for Efficient
 Integer-Arithmetic-Only Inference, 2018.
@@ -14,11 +14,11 @@ from keras import layers
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BATCH = 8  # examples that are measured at once: all activations of a batch are held
+BATCH = 8  # examples per measurement: all activations of a batch are kept in memory
 
 
 class Activation(layers.Layer):
-    """Rounds its input to 256 levels between the least and the greatest value that it was shown."""
+    """Rounds its input to 256 levels between the lowest and the highest measured value."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Activation(layers.Layer):
 
 
 class Rounded(layers.Layer):
-    """Applies a layer with its kernel rounded to 255 levels: for each channel; all of a dense one."""
+    """Applies a layer with its kernel rounded to 255 levels, per channel; per tensor if dense."""
 
     def __init__(self, layer: Any) -> None:
         super().__init__()
@@ -55,13 +55,13 @@ class Rounded(layers.Layer):
 
 
 def simulated(network: Any, examples: "NDArray[Any]") -> Any:
-    """Return a network of the same layers and weights whose values are rounded as int8 ones.
+    """Return a network with the same layers and weights whose values are rounded as in int8.
 
-    examples: (n, ...) inputs that measure the ranges of the activations, as in calibration.
+    examples: (n, ...) inputs for measuring the ranges of the activations, as in calibration.
 
-    Training one trains the other. Rounding passes gradients on as if it were none. Batch
-    normalisation has to keep its statistics, since it is folded into the kernels. It knows
-    convolutions, dense layers, ReLU, additions and global average pooling.
+    The two networks share their weights, so training one trains the other. Rounding does not change
+    gradients. Batch normalisation must keep its statistics, since it is folded into the kernels.
+    Convolutions, dense layers, ReLU, additions and global average pooling are supported.
     """
     rounding: list[Activation] = []
     twin = _rebuilt(network, rounding)
@@ -73,7 +73,7 @@ def simulated(network: Any, examples: "NDArray[Any]") -> Any:
 
 
 def _rebuilt(network: Any, rounding: list[Activation]) -> Any:
-    """Return the network, and those inside it, with rounding in between; add that to the list."""
+    """Return the network, including nested ones, with rounding layers, which are added to the list."""
     following = dict(zip(network.layers, network.layers[1:], strict=False))
 
     def call(layer: Any, x: Any, **options: Any) -> Any:
@@ -92,7 +92,7 @@ def _rebuilt(network: Any, rounding: list[Activation]) -> Any:
 
 
 def _is_rounded(layer: Any, following: Any) -> bool:
-    """True if TFLite stores the output of the layer: what a ReLU follows is fused with it."""
+    """Return whether TFLite stores the layer's output; a layer before a ReLU is fused with it."""
     if isinstance(layer, layers.BatchNormalization):
         return not isinstance(following, layers.ReLU)
     kinds = (layers.ReLU, layers.Add, layers.Dense, layers.Rescaling)
@@ -100,7 +100,7 @@ def _is_rounded(layer: Any, following: Any) -> bool:
 
 
 def _rounded(kernel: Any, axes: "tuple[int, ...] | None") -> Any:
-    """Return the kernel on 255 levels, symmetric to zero; axes: over which a scale holds, None: all."""
+    """Return the kernel rounded to 255 levels around zero; axes: those that share a scale, None: all."""
     most = tf.stop_gradient(tf.reduce_max(tf.abs(kernel), axes, keepdims=True))
     scale = tf.maximum(most, 1e-9) / 127
     return kernel + tf.stop_gradient(tf.round(kernel / scale) * scale - kernel)
@@ -112,6 +112,6 @@ def _set(rounding: list[Activation], *, is_measuring: bool) -> None:
 
 
 def measured_on(examples: "NDArray[Any]", count: int) -> "NDArray[Any]":
-    """Return so many of the examples, spread over all of them."""
+    """Return `count` evenly spaced examples."""
     chosen = np.linspace(0, len(examples) - 1, min(count, len(examples))).round().astype(int)
     return examples[chosen]

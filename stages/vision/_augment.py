@@ -1,4 +1,4 @@
-"""Changes training pictures as cameras and hands do: turned, moved, nearer, darker, mirrored."""
+"""Augments training pictures at random: rotates, shifts, zooms, brightens and mirrors them."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -8,11 +8,11 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# What makes inputs of a step, float32, of pictures (n, side, side, 3)
+# Turns pictures (n, side, side, 3) into the inputs of a training step, float32
 Changed = Callable[["NDArray[np.uint8]", np.random.Generator], "NDArray[np.float32]"]
 
-TURN, SHIFT, ZOOM = 0.2, 0.1, 0.15  # radians, parts of the side, parts of the size: at most
-BRIGHTNESS, CONTRAST = 25.0, 0.2  # of 255, parts: at most
+TURN, SHIFT, ZOOM = 0.2, 0.1, 0.15  # maxima: radians, share of the side, share of the size
+BRIGHTNESS, CONTRAST = 25.0, 0.2  # maxima: levels out of 255, share
 
 
 def inputs(
@@ -21,14 +21,14 @@ def inputs(
     pictures: "NDArray[np.uint8]",
     chance: "np.random.Generator",
 ) -> "NDArray[np.float32]":
-    """Return pictures as a step of training takes them: changed at random, or as they are."""
+    """Return the pictures for a training step: augmented or unchanged."""
     return augmented(pictures, flip, chance) if augment else pictures.astype(np.float32)
 
 
 def augmented(
     pictures: "NDArray[np.uint8]", flip: bool, chance: "np.random.Generator"
 ) -> "NDArray[np.float32]":
-    """Return pictures (n, side, side, 3) changed at random, float32, 0 to 255."""
+    """Return augmented pictures (n, side, side, 3), float32, 0 to 255."""
     import tensorflow as tf
 
     count, side = pictures.shape[:2]
@@ -49,7 +49,7 @@ def augmented(
 def _transforms(
     count: int, side: int, flip: bool, chance: "np.random.Generator"
 ) -> "NDArray[np.float32]":
-    """Return (n, 8): a0 x + a1 y + a2, b0 x + b1 y + b2 is where a pixel x, y comes from."""
+    """Return (n, 8): the pixel x, y is read from a0 x + a1 y + a2, b0 x + b1 y + b2."""
     turn = chance.uniform(-TURN, TURN, count)
     scale = 1 + chance.uniform(-ZOOM, ZOOM, count)
     mirror = np.where(flip & (chance.random(count) < 0.5), -1.0, 1.0)

@@ -1,4 +1,4 @@
-"""The course of a training: phases of epochs, the best of which is kept, and continues after a kill."""
+"""Trains in phases of epochs, keeps the best epoch, and resumes an interrupted training."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Row = dict[str, float]  # the metrics of an epoch
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures (n, side, side, 3) uint8, their classes (n,), and how much each counts (n,)."""
+    """Pictures (n, side, side, 3) uint8, their classes (n,) and their weights in the loss (n,)."""
 
     pictures: "NDArray[np.uint8]"
     classes: "NDArray[np.int64]"
@@ -31,21 +31,21 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Phase:
-    """Epochs that train the same layers; the rate falls as a cosine."""
+    """Epochs that train the same layers; the learning rate decays as a cosine."""
 
     name: str
     epochs: int
     rate: float
-    learner: Any  # the network that is trained, or a twin with the same weights
+    learner: Any  # the trained network, or another one that shares its weights
     inputs: (
-        "Callable[[NDArray[np.int64], np.random.Generator], NDArray[np.float32]]"  # of these rows
+        "Callable[[NDArray[np.int64], np.random.Generator], NDArray[np.float32]]"  # for these rows
     )
-    warmup_epochs: int = 0  # in which the rate rises: ready weights are not thrown far at first
+    warmup_epochs: int = 0  # the rate rises slowly, so that it does not destroy pretrained weights
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What every phase has in common."""
+    """The settings that all phases share."""
 
     batch_size: int
     patience: int
@@ -54,7 +54,7 @@ class Settings:
 
 
 def figures(scores: "NDArray[np.float32]", classes: "NDArray[np.int64]") -> Row:
-    """Return loss and accuracy of probabilities (n, classes) for pictures of these classes (n,)."""
+    """Return loss and accuracy of probabilities (n, classes), given the true classes (n,)."""
     right = scores[np.arange(len(scores)), classes]  # (n,)
     return {
         "val_loss": float(-np.log(np.maximum(right, 1e-7)).mean()),
@@ -63,7 +63,7 @@ def figures(scores: "NDArray[np.float32]", classes: "NDArray[np.int64]") -> Row:
 
 
 class Course:
-    """Trains a network phase by phase; each begins with the best weights so far."""
+    """Trains a network phase by phase; each phase starts from the best weights so far."""
 
     def __init__(self, network: Any, train: Pictures, judged: Pictures, settings: Settings) -> None:
         self.network, self.train, self.judged = network, train, judged
@@ -83,7 +83,7 @@ class Course:
         learner: Any = None,
         warmup_epochs: int = 0,
     ) -> Phase:
-        """Return a phase that trains the network on pictures; learner: a twin with the same weights."""
+        """Return a phase that trains the network; learner: another network that shares its weights."""
         return Phase(
             name,
             epochs,
@@ -96,12 +96,12 @@ class Course:
     def run(self, phase: Phase) -> None:
         """Train a phase to its end, or until validation has not improved for `patience` epochs."""
         optimizer = self._compiled(phase)
-        self._best_file = checkpoint() / f"best_{phase.name}.npz"  # one each: phases resume alone
+        self._best_file = checkpoint() / f"best_{phase.name}.npz"  # one file per phase
         chance = np.random.default_rng([self.settings.seed, self._done])
         state = TrainingState(checkpoint() / f"{phase.name}.npz", phase.learner, optimizer, chance)
         history = state.restore()
         if history:
-            note(f"training continues after epoch {self._done + len(history)}")
+            note(f"training resumes after epoch {self._done + len(history)}")
         for at, row in enumerate(history):
             self._note(phase, row, at + 1, is_new=False)
         while len(history) < phase.epochs and not self._has_stalled(history):
@@ -115,12 +115,12 @@ class Course:
         self.network.set_weights(self._best_weights)
 
     def judge(self, learner: Any, inputs: "NDArray[Any]") -> Row:
-        """Return loss and accuracy of a network on the pictures that judge an epoch."""
+        """Return loss and accuracy of a network on the pictures for evaluating epochs."""
         scores = learner.predict(inputs, batch_size=32, verbose=0)
         return figures(scores, self.judged.classes)
 
     def begin(self, best: Row) -> None:
-        """Count the weights that the network has as the best so far, with these figures."""
+        """Record the network's current weights as the best so far, with these figures."""
         self.best = {"epoch": 0.0, **best}
         self._best_weights = self.network.get_weights()
 
@@ -141,7 +141,7 @@ class Course:
         return optimizer
 
     def _epoch(self, phase: Phase, chance: np.random.Generator) -> Row:
-        """Train one epoch, and return its loss and accuracy, and those of validation."""
+        """Train one epoch and return its training and validation loss and accuracy."""
         data, size = self.train, self.settings.batch_size
         order = chance.permutation(len(data))
         sums = {"loss": 0.0, "categorical_accuracy": 0.0}
@@ -167,7 +167,7 @@ class Course:
         return np.eye(self._classes, dtype=np.float32)[classes]
 
     def _note(self, phase: Phase, row: Row, epoch: int, *, is_new: bool) -> None:
-        """Report an epoch, and keep its weights if it is the best so far."""
+        """Report an epoch, and keep its weights if they are the best so far."""
         for name, value in row.items():
             metric(name, value, self._done + epoch)
         figures = f"loss {row['loss']:.3f}, validation {row['val_accuracy']:.1%}"

@@ -1,4 +1,4 @@
-"""Reads embeddings with their classes, and writes the last layer that was made of them."""
+"""Reads embeddings with their classes, and writes the last layer that was computed from them."""
 
 import json
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Embeddings:
 
 @dataclass(frozen=True)
 class Layers:
-    """The last layer that validation judges, and the final one, which knows its pictures too."""
+    """The last layer that validation evaluates, and the final one, which also uses its pictures."""
 
     judged: Head
     final: Head
@@ -38,22 +38,22 @@ class Layers:
 
 @dataclass(frozen=True)
 class Learning:
-    """What a last layer is made of: embeddings to learn from and to validate with, and its classes."""
+    """The data for a last layer: embeddings for training and for validation, and the classes."""
 
     learnt: Embeddings
-    held: Embeddings  # of validation; those to learn from if there is none
+    held: Embeddings  # for validation; the training embeddings if there are none
     labels: "list[str]"
-    kept: int  # so many classes come first and stay as they are packed
+    kept: int  # number of packed classes, which come first and do not change
     about: "dict[str, Any]"
 
     @property
     def new(self) -> range:
-        """Return the classes that are made now."""
+        """Return the indices of the new classes."""
         return range(self.kept, len(self.labels))
 
     @property
     def everything(self) -> Embeddings:
-        """Return the embeddings of training and validation together."""
+        """Return the embeddings for training and validation together."""
         if self.held is self.learnt:
             return self.learnt
         one, other = self.learnt, self.held
@@ -66,10 +66,10 @@ def read(folder: Path, packed: "Packed | None") -> Learning:
     learnt, held = _part(folder), _part(folder / "validation")
     if held is None:
         note(
-            "no picture is held out for validation: settings are chosen, and val_accuracy is "
+            "there are no validation pictures: the settings are chosen, and val_accuracy is "
             "measured, on the training pictures"
         )
-    assert learnt is not None  # stages.vision.dataset refuses a set without one
+    assert learnt is not None  # stages.vision.dataset rejects a data set without one
     labels = (folder / "labels.txt").read_text(encoding="utf-8").splitlines()
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     return Learning(learnt, held or learnt, labels, len(packed.labels) if packed else 0, about)
@@ -90,7 +90,7 @@ def means(of: Embeddings, classes: range) -> NDArray[np.float32]:
 
 
 def join(made: Head, packed: "Packed | None") -> Head:
-    """Return the layer with the columns of the kept classes, bit for bit, before the new ones."""
+    """Return the layer with the unchanged columns of the kept classes before the new ones."""
     if packed is None:
         return made
     kept = packed.layer
@@ -123,7 +123,7 @@ def write(
 
 
 def _chosen(scores: NDArray[np.float32], learning: Learning, packed: "Packed | None") -> float:
-    """Return the threshold of validation; not above the packed one if a kept class has no picture."""
+    """Return the threshold from validation; at most the packed one if a kept class has no picture."""
     found = _threshold.threshold(scores)
     tested = set(learning.held.classes.tolist())
     if packed and not tested.issuperset(range(learning.kept)):
@@ -132,7 +132,7 @@ def _chosen(scores: NDArray[np.float32], learning: Learning, packed: "Packed | N
 
 
 def _seen(learning: Learning, packed: "Packed | None") -> "dict[str, list[str]]":
-    """Return the digests of all pictures that the classes were learnt and validated with."""
+    """Return the digests of all training and validation pictures of the classes."""
     before = packed.seen if packed else {}
     now = {"train": learning.learnt.digests, "val": []}
     if learning.held is not learning.learnt:

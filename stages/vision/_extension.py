@@ -1,4 +1,4 @@
-"""Reads the pictures of a data set, or of one that adds classes to a packed model; opens none of them."""
+"""Lists the pictures of a data set, or of one that adds classes to a packed model; opens no picture."""
 
 from collections import Counter
 from pathlib import Path
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 def collect(
     pictures: Path | None, packed: "Packed | None", extend: Path | None
 ) -> "tuple[Found, list[str]]":
-    """Return what there is to read, and the classes in the order of the model's answers.
+    """Return the pictures to read, and the classes in the order of the model's outputs.
 
-    StageError: no picture at all, a class of `pictures` that the packed model lacks, a class of
-    `extend` that it has.
+    StageError: no pictures, a class of `pictures` that the packed model lacks, or a class of `extend`
+    that it already has.
     """
     if packed is None or extend is None:
         if pictures is None:
-            raise StageError("there are no pictures: give assets.pictures=FOLDER")
+            raise StageError("there are no pictures: set assets.pictures=FOLDER")
         found = _pictures.find(pictures)
         return found, found.labels
     more = _pictures.find(extend, fewest=1)
     if there := sorted(set(more.labels) & set(packed.labels)):
         raise StageError(
-            f"the packed model has the class {', '.join(there)} already: rename or remove that "
-            "folder of assets.extend"
+            f"the packed model already has the class {', '.join(there)}: rename or remove that "
+            "folder in assets.extend"
         )
     old = _pictures.find(pictures, fewest=1) if pictures else _pictures.Found()
     if unknown := sorted(set(old.labels) - set(packed.labels)):
         raise StageError(
             f"assets.pictures has the class {', '.join(unknown)}, which the packed model lacks: set "
-            "assets.pictures to the pictures that it was made with, or to null if you lack them"
+            "assets.pictures to the pictures that it was trained on, or to null if you do not have them"
         )
     both = _pictures.Found(
         [*old.sources, *more.sources], [*old.ignored, *more.ignored], [*old.empty, *more.empty]
@@ -56,8 +56,8 @@ def split(
     seed: int,
     packed: "Packed",
 ) -> dict[str, list[int]]:
-    """Return the pictures of each part: a picture that the packed model was trained on, or one nearly
-    the same, is not tested with. Pictures of new classes are cut as always.
+    """Return the pictures of each part. A picture that the packed model was trained on, or a
+    near-duplicate of one, is not a test picture. Pictures of new classes are split as usual.
     """
     old = [
         at for at, one in enumerate(sources) if one.label in packed.labels and at not in ambiguous
@@ -70,7 +70,7 @@ def split(
     )
     parts = {name: [new[at] for at in rows] for name, rows in cut.items()}
     of_group: dict[int, str] = {}
-    for name in ("val", "train"):  # training has the last word
+    for name in ("val", "train"):  # training overrides validation
         known = set(packed.seen[name])
         of_group |= {int(group[at]): name for at in old if digests[at] in known}
     for at in old:

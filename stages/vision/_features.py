@@ -1,4 +1,4 @@
-"""What a frozen backbone makes of the pictures, computed once: its last layer is then fitted in seconds."""
+"""Computes the features of a frozen backbone once, so that the last layer can be fitted in seconds."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ BATCH = 32
 
 
 class Features:
-    """Features of the pictures to train on, in several views, and of those that judge an epoch."""
+    """Features of the training pictures, in several views, and of those for evaluating epochs."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Features:
 
     @cached_property
     def train(self) -> "NDArray[np.float32]":
-        """(views * n, f): first of the pictures as they are, then of changed ones."""
+        """(views * n, f): first those of the unchanged pictures, then those of augmented ones."""
         chance = np.random.default_rng([self._seed, len(self._train)])
         count, views = len(self._train), []
         for view in range(self._views):

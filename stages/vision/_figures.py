@@ -1,4 +1,4 @@
-"""What a person looks at: confusion, classes, calibration, and the mistakes themselves."""
+"""Draws the report's figures: confusion matrices, classes, calibration and mistakes."""
 
 import io
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ from stages.vision import _truth
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MISTAKES = 24  # the surest of them are shown
+MISTAKES = 24  # number of mistakes shown
 THUMBNAIL = 160  # pixels
-MOST_K = 10  # of the curve of top-k accuracy
+MOST_K = 10  # maximum k of the top-k accuracy
 
 
 def draw(
@@ -26,7 +26,7 @@ def draw(
     truth: "NDArray[np.int64]",
     about: Mapping[str, Any],
 ) -> None:
-    """Record the figures of a test part.
+    """Record the figures for a test part.
 
     scores: "int8" and "float" (pictures, classes); about: the part's labels and names of pictures
     """
@@ -56,7 +56,7 @@ def _classes(matrix: "NDArray[np.int64]", labels: list[str]) -> None:
 
 
 def _reliability(scores: "Mapping[str, NDArray[np.float32]]", truth: "NDArray[np.int64]") -> None:
-    """Draw the reliability, and how many pictures each of its points stands for."""
+    """Draw the reliability, and the number of pictures behind each point."""
     series: dict[str, tuple[object, object]] = {"ideal": ([0, 1], [0, 1])}
     for name, one in scores.items():
         rows = _truth.reliability(one, truth)
@@ -64,7 +64,7 @@ def _reliability(scores: "Mapping[str, NDArray[np.float32]]", truth: "NDArray[np
     curves("reliability", series, x="probability", y="accuracy")
     edges = np.linspace(0, 1, _truth.BINS + 1)
     counts = {name: np.histogram(one.max(1), edges)[0] for name, one in scores.items()}
-    histogram("probability of the answer", edges, counts, x="probability", y="pictures")
+    histogram("probability of the predicted class", edges, counts, x="probability", y="pictures")
 
 
 def _top_k(scores: "Mapping[str, NDArray[np.float32]]", truth: "NDArray[np.int64]") -> None:
@@ -77,7 +77,7 @@ def _top_k(scores: "Mapping[str, NDArray[np.float32]]", truth: "NDArray[np.int64
 def _roc(
     scores: "Mapping[str, NDArray[np.float32]]", truth: "NDArray[np.int64]", labels: list[str]
 ) -> None:
-    """Draw the ROC of the second of two classes; the legend has the area below it."""
+    """Draw the ROC of the second of two classes; the legend gives the area under it."""
     series = {}
     for name, one in scores.items():
         wrong, right = _truth.roc(one[:, 1], truth == 1)
@@ -93,7 +93,7 @@ def _mistakes(
     truth: "NDArray[np.int64]",
     about: Mapping[str, Any],
 ) -> None:
-    """Show the mistakes that the model was surest of."""
+    """Show the mistakes that the model was most certain of."""
     labels, names = about["labels"], about["names"]
     guesses, highest = scores.argmax(1), scores.max(1)
     wrong = np.flatnonzero(guesses != truth)

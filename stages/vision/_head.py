@@ -1,7 +1,8 @@
-"""Fits the last layer to features of a frozen backbone: softmax regression, its strength by validation.
+"""Fits the last layer to features of a frozen backbone: softmax regression with an L2 penalty that
+validation chooses.
 
-Standardised features and an L2 penalty on all examples at once reach a lower validation loss than
-epochs of small steps, in seconds. The solver is Nesterov's, restarted (O'Donoghue, Candes, 2015).
+Fitting standardised features of all examples at once takes seconds and reaches a lower validation loss
+than epochs of small steps. The solver is Nesterov's method with restarts (O'Donoghue, Candes, 2015).
 """
 
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
     from stages.vision._course import Row
 
-PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01)  # from the simplest layer to the one that fits closest
-STEPS = 300  # of a fit at most
-SETTLED = 1e-4  # greatest slope at which a fit ends
+PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01)  # from the strongest regularisation to the weakest
+STEPS = 300  # maximum for one fit
+SETTLED = 1e-4  # a fit ends below this maximum slope
 
 
 def fit(
@@ -28,10 +29,10 @@ def fit(
     judged: "tuple[NDArray[np.float32], NDArray[np.int64]]",
     count: int,
 ) -> "tuple[list[NDArray[np.float32]], Row]":
-    """Return kernel (f, count) and bias (count,), and the loss and accuracy on the judged features.
+    """Return kernel (f, count) and bias (count,), and loss and accuracy on the judged features.
 
-    features (n, f), classes (n,), weight (n,): what to fit; judged: features and classes that choose
-    the penalty.
+    features (n, f), classes (n,), weight (n,): the training data; judged: features and classes for
+    choosing the penalty.
     """
     mean, spread = features.mean(0), features.std(0) + 1e-3
     x = tf.constant(_with_one((features - mean) / spread))
@@ -53,9 +54,9 @@ def _with_one(features: "NDArray[np.float32]") -> "NDArray[np.float32]":
 
 
 def _minimum(x: Any, targets: Any, shares: Any, penalty: float, start: Any) -> Any:
-    """Return the kernel (f + 1, classes), the bias its last row, of the least penalised loss."""
+    """Return the kernel (f + 1, classes) with the lowest penalised loss; the last row is the bias."""
     held = np.full((x.shape[1], 1), penalty, np.float32)
-    held[-1] = 0.0  # the bias is free
+    held[-1] = 0.0  # the bias is not penalised
     rate = 1 / (_curvature(x, shares) / 2 + penalty)
     kernel, ahead, momentum = start, start, 1.0
     for _ in range(STEPS):
@@ -73,7 +74,7 @@ def _minimum(x: Any, targets: Any, shares: Any, penalty: float, start: Any) -> A
 
 
 def _curvature(x: Any, shares: Any) -> float:
-    """Return the greatest eigenvalue of the weighted covariance of the features, by iteration."""
+    """Return the largest eigenvalue of the features' weighted covariance, by power iteration."""
     direction = tf.ones((x.shape[1], 1)) / float(x.shape[1]) ** 0.5
     size = 0.0
     for _ in range(30):

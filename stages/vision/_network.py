@@ -1,4 +1,4 @@
-"""Picture classifiers of operations that the Edge TPU takes: a backbone, and a layer that names classes."""
+"""Builds picture classifiers that the Edge TPU supports: a backbone and a classification layer."""
 
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,11 @@ BACKBONES = ("small", "mobilenet_v1", "mobilenet_v2")
 def build(
     backbone: str, alpha: float, size: int, classes: int, dropout: float, weights: "Path | None"
 ) -> tuple[Any, Any]:
-    """Return the network (1, size, size, 3) pixels of 0 to 255 -> (1, classes), and its backbone.
+    """Return the network, (1, size, size, 3) pixels from 0 to 255 -> (1, classes), and its backbone.
 
-    weights: a Keras file of the backbone without its top; None: random ones
+    weights: a Keras file of the backbone without its top; None: random weights
 
-    StageError: a file that does not fit the backbone.
+    StageError: the file does not fit the backbone.
     """
     import keras
     from keras import layers
@@ -41,9 +41,9 @@ def lower(network: Any) -> Any:
 
 
 def thaw(body: Any, share: float, *, is_ready: bool) -> None:
-    """Let this share of the backbone's layers be trained, the upper ones.
+    """Make this share of the backbone's layers trainable, counted from the top.
 
-    A ready one keeps the statistics of its batch normalisation: a few pictures would spoil them.
+    A pretrained backbone keeps its batch normalisation statistics: few pictures estimate them badly.
     """
     from keras import layers
 
@@ -67,7 +67,7 @@ def _backbone(name: str, alpha: float, size: int) -> Any:
 
 
 def _small(shape: tuple[int, int, int], alpha: float) -> Any:
-    """Return a few separable convolutions, for pictures that are simple and many enough."""
+    """Return a few separable convolutions, which suffice for many simple pictures."""
     import keras
     from keras import layers
 

@@ -1,4 +1,4 @@
-"""What a packed classifier tells the run that extends it: its extractor, classes, last layer and pictures."""
+"""Reads what extending a packed classifier needs: its extractor, classes, last layer and pictures."""
 
 import json
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from engine.stage import StageError
 from stages.tasks import head
 from stages.tasks.package import Package, open_package
 
-SEEN = "seen.json"  # digests of the pictures that the classes were learnt and validated with
+SEEN = "seen.json"  # digests of the training and validation pictures
 MEANS = "means.npy"  # (classes, size): the mean embedding of each class
 
 
 @dataclass(frozen=True)
 class Packed:
-    """A packed classifier whose last layer can get more classes."""
+    """A packed classifier whose last layer can be extended with new classes."""
 
     package: Package
-    folder: Path  # of the last layer
+    folder: Path  # contains the last layer
 
     @property
     def labels(self) -> "list[str]":
@@ -50,13 +50,13 @@ class Packed:
 
     @property
     def seen(self) -> "dict[str, list[str]]":
-        """Digests of pictures by part: train, val."""
+        """Digests of the pictures by part: train, val."""
         found: dict[str, list[str]] = json.loads((self.folder / SEEN).read_text(encoding="utf-8"))
         return found
 
 
 def open_packed(folder: Path) -> Packed:
-    """Return the packed classifier; StageError: it is none, or it has no last layer of its own."""
+    """Return the packed classifier; StageError: not a classifier, or without a separate last layer."""
     found = open_package(folder)
     if found.task != "classify":
         raise StageError(
@@ -64,12 +64,12 @@ def open_packed(folder: Path) -> Packed:
         )
     if "head" not in found.constants:
         raise StageError(
-            "assets.packed was made with params.method=finetune, and such a network cannot get "
-            "more classes: make it with params.method=last_layer or imprint"
+            "assets.packed was made with params.method=finetune, and such a network cannot be "
+            "extended with new classes: make it with params.method=last_layer or imprint"
         )
     return Packed(found, found.data(*head.FILES, MEANS, SEEN))
 
 
 def constants(method: str, extractor_sha256: str, kept: int) -> "dict[str, Any]":
-    """Return what the package's constants say of the last layer; kept: classes of an earlier package."""
+    """Return the last layer's entry in the package's constants; kept: number of packed classes."""
     return {"method": method, "extractor_sha256": extractor_sha256, "kept": kept}

@@ -1,7 +1,7 @@
 """Finds the pictures in a user's folder or CSV, and the class of each; opens no picture.
 
-The layouts are those of docs/usecases/image_recognition.md: a folder for each class, train/ with
-test/, val/ or both holding such folders, or a CSV with the columns file, label and perhaps split.
+docs/usecases/image_recognition.md describes the layouts: one folder per class; train/ with test/,
+val/ or both, which contain such folders; or a CSV with the columns file, label and optionally split.
 """
 
 import csv
@@ -12,13 +12,13 @@ from pathlib import Path
 from engine.stage import StageError
 from stages.media import kinds, splits
 
-MOST_BYTES = 50_000_000  # of a CSV
-_HOW = "make a folder for each class and put its pictures into it"
+MOST_BYTES = 50_000_000  # of a CSV file
+_HOW = "make one folder per class and put its pictures into it"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A picture: its path, its name below the user's folder, its class, and its part if it has one."""
+    """A picture: its path, its name relative to the user's folder, its class, and its part, if any."""
 
     path: Path
     name: str
@@ -28,7 +28,7 @@ class Source:
 
 @dataclass
 class Found:
-    """The pictures in a fixed order, and the names of files and class folders without a picture."""
+    """The pictures in a fixed order, and the names of other files and of class folders without pictures."""
 
     sources: "list[Source]" = field(default_factory=list)
     ignored: "list[str]" = field(default_factory=list)
@@ -41,19 +41,19 @@ class Found:
 
     @property
     def alike(self) -> "list[str]":
-        """The classes that differ from another one only in the case of their letters."""
+        """The classes that differ from another one only in letter case."""
         counts = Counter(label.casefold() for label in self.labels)
         return [label for label in self.labels if counts[label.casefold()] > 1]
 
 
 def find(root: Path, fewest: int = 2) -> Found:
-    """Return what there is to read; StageError if there are fewer classes, or no known layout."""
+    """Return the pictures to read; StageError if the layout is unknown or there are too few classes."""
     found = _of_table(root) if root.is_file() else _of_folder(root)
     if len(found.labels) < fewest:
         if fewest == 1:
             raise StageError(f"{root.name} has no class: {_HOW}")
-        there = f"the only one is {found.labels[0]}" if found.labels else "there is none"
-        raise StageError(f"a classifier needs two classes at least, and {there}: {_HOW}")
+        there = f"the only one is {found.labels[0]}" if found.labels else "there are none"
+        raise StageError(f"a classifier needs at least two classes, but {there}: {_HOW}")
     return found
 
 
@@ -78,18 +78,18 @@ def _of_folder(root: Path) -> Found:
 
 
 def _holds_pictures(folder: Path) -> bool:
-    """True for a folder of class folders or pictures, so that a CSV beside it is no list of them."""
+    """True for a folder of class folders or pictures: a CSV next to it is then not the list of them."""
     return any(path.is_dir() for path in kinds.visible(folder))
 
 
 def _add_class(found: Found, root: Path, folder: Path, split: "str | None") -> None:
-    """Add all pictures of a class, also those in folders below it.
+    """Add all pictures of a class, including those in subfolders.
 
-    Spaces around the folder's name are no part of the class.
+    Spaces around the folder's name are not part of the class name.
     """
     label = folder.name.strip()
     if not label or not label.isprintable():
-        raise StageError(f"{folder.name!r} cannot name a class: rename the folder")
+        raise StageError(f"{folder.name!r} is not a valid class name: rename the folder")
     before = len(found.sources)
     for path in kinds.below(folder):
         name = path.relative_to(root).as_posix()
@@ -102,7 +102,7 @@ def _add_class(found: Found, root: Path, folder: Path, split: "str | None") -> N
 
 
 def _of_table(path: Path) -> Found:
-    """Read a CSV `file,label[,split]`; files are found relative to it."""
+    """Read a CSV `file,label[,split]`; file paths are relative to its folder."""
     if path.suffix.lower() != ".csv":
         raise StageError(f"{path.name} is neither a folder nor a CSV: {_HOW}")
     if path.stat().st_size > MOST_BYTES:
@@ -128,7 +128,7 @@ def _listed(table: Path, rows: "csv.DictReader[str]") -> Found:
         word = (row.get("split") or "").strip()
         where = f"{table.name}, line {rows.line_num}"
         if not name or not label or not label.isprintable():
-            raise StageError(f"{where}: a file and a label are expected")
+            raise StageError(f"{where}: a file and a label are required")
         split = splits.named(word)
         if word and split is None:
             raise StageError(f"{where}: '{word}' is not a split: write train, val or test")
@@ -139,8 +139,8 @@ def _listed(table: Path, rows: "csv.DictReader[str]") -> Found:
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise StageError(
-            f"{table.name} lists {', '.join(missing[:3])}{more}, which {table.parent.name}/ does not "
-            "have: files are looked for beside the CSV"
+            f"{table.name} lists {', '.join(missing[:3])}{more}, not found in {table.parent.name}/: "
+            "write paths relative to the CSV's folder"
         )
     if any(one.split for one in found.sources) and not all(one.split for one in found.sources):
         raise StageError(f"{table.name} has a split for some files only: fill in the column")

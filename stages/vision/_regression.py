@@ -1,7 +1,7 @@
-"""Softmax regression by accelerated gradient descent, with columns that may be fixed. Numpy only.
+"""Softmax regression by accelerated gradient descent; some columns can be fixed. Needs only numpy.
 
-Sources: Nesterov 1983, with the momentum of Beck and Teboulle's FISTA (2009); the bound of the softmax'
-curvature, 1/2, is Boehning's (1992).
+Sources: Nesterov 1983, with the momentum of Beck and Teboulle's FISTA (2009); the bound on the
+curvature of the softmax, 1/2, is Boehning's (1992).
 """
 
 from collections.abc import Iterator
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from stages.vision._packed import Packed
 
 STRENGTHS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
-BIAS_RATE = 2.0  # 1 / curvature of the loss in a bias
-EVERY = 10  # steps between two looks at validation
+BIAS_RATE = 2.0  # 1 / curvature of the loss along a bias
+EVERY = 10  # steps between two validations
 Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What the columns of the new classes are learnt from.
+    """The training data for the columns of the new classes.
 
-    x is centred at `mean`, and in the coordinates of `basis`: fewer pictures than values span a
-    smaller space, which descent from zero never leaves.
+    x is centred at `mean` and given in the coordinates of `basis`: if there are fewer pictures than
+    values, the pictures span a smaller space, and descent from zero never leaves it.
     """
 
     x: Values  # (pictures, rank)
     target: Values  # (pictures, classes): 1 for the true class
     weight: Values  # (pictures, 1), sum 1
-    fixed: Values  # (pictures, kept): logits of the classes that are kept
+    fixed: Values  # (pictures, kept): logits of the kept classes
     held: Values  # (validation pictures, rank), as x
     held_classes: NDArray[np.int64]
     held_fixed: Values  # (validation pictures, kept)
@@ -46,13 +46,13 @@ class Problem:
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of the new classes, for embeddings as the problem has them."""
+    """The columns of the new classes, in the coordinates of the problem."""
 
     weights: Values  # (rank, new classes)
     bias: Values  # (new classes,)
 
     def layer(self, given: Problem) -> Head:
-        """Return the columns for embeddings as they are."""
+        """Return the columns in the coordinates of the embeddings."""
         weights = given.basis @ self.weights  # (size, new classes)
         bias = self.bias - given.mean @ weights
         return Head(weights.T.astype(np.float32), bias.astype(np.float32))
@@ -69,7 +69,7 @@ class Found:
 
 
 def problem(learning: "Learning", learnt: "Embeddings", packed: "Packed | None") -> Problem:
-    """Return what is to be learnt from these embeddings of the learning.
+    """Return the problem of learning the new classes from these embeddings.
 
     Kept classes without a picture are represented by their mean.
     """
@@ -103,7 +103,7 @@ def problem(learning: "Learning", learnt: "Embeddings", packed: "Packed | None")
 
 
 def descend(given: Problem, l2: float, most_steps: int, patience: int) -> Found:
-    """Return the step with the least loss on validation, looking at each tenth."""
+    """Return the step with the lowest validation loss, checked every tenth step."""
     best: Found | None = None
     for at, columns in enumerate(islice(_steps(given, l2), most_steps), 1):
         if at % EVERY and at < most_steps:
@@ -119,12 +119,12 @@ def descend(given: Problem, l2: float, most_steps: int, patience: int) -> Found:
 
 
 def repeat(given: Problem, found: Found) -> Columns:
-    """Return the columns after as many steps with the same penalty, on other embeddings."""
+    """Return the columns after the same number of steps with the same penalty, on other embeddings."""
     return next(islice(_steps(given, found.l2), found.steps - 1, None))
 
 
 def _steps(given: Problem, l2: float) -> Iterator[Columns]:
-    """Yield the columns after each step, without an end."""
+    """Yield the columns after each step, endlessly."""
     kept = given.fixed.shape[1]
     weights = before_w = np.zeros((given.x.shape[1], given.target.shape[1] - kept))
     bias = before_b = np.zeros(weights.shape[1])
@@ -143,7 +143,7 @@ def _steps(given: Problem, l2: float) -> Iterator[Columns]:
 
 
 def _curvature(given: Problem) -> float:
-    """Return a bound of the loss' curvature: half of the largest eigenvalue of the covariance."""
+    """Return a bound on the curvature of the loss: half the largest eigenvalue of the covariance."""
     rows = np.sqrt(given.weight) * given.x
     square = rows @ rows.T if len(rows) < rows.shape[1] else rows.T @ rows
     return max(float(np.linalg.eigvalsh(square)[-1]) / 2, 1e-9)

@@ -1,4 +1,4 @@
-"""Measures what int8 arithmetic costs a trained network, and trains it to compensate for that."""
+"""Measures the accuracy that a trained network loses in int8, and trains it to compensate."""
 
 from typing import TYPE_CHECKING
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from stages.vision._course import Course
 
 MOST_LOST = 0.01  # of validation accuracy
-MEASURED = 200  # pictures that measure the ranges of the activations
+MEASURED = 200  # pictures for measuring the ranges of the activations
 
 
 def compensate(course: "Course", epochs: int, rate: float, changed: "Changed") -> float:
-    """Return the int8 accuracy of validation, simulated; if it is lower, train first.
+    """Return the simulated int8 validation accuracy; if it is lower, train first.
 
     Lower means: by more than a point, and by more than one picture.
 
-    Quantisation-aware training starts from the best weights, and they stay if no epoch has a lower
+    Quantisation-aware training starts from the best weights, and keeps them if no epoch has a lower
     int8 loss.
     """
     network, pictures = course.network, course.judged.pictures
@@ -35,6 +35,6 @@ def compensate(course: "Course", epochs: int, rate: float, changed: "Changed") -
     after = course.judge(twin, pictures)["val_accuracy"]
     note(
         f"int8 arithmetic lowers the validation accuracy from {before:.1%} to "
-        f"{plain['val_accuracy']:.1%}; with quantisation-aware training it is {after:.1%}"
+        f"{plain['val_accuracy']:.1%}; after quantisation-aware training it is {after:.1%}"
     )
     return after

@@ -1,4 +1,4 @@
-"""Cuts pictures into training, validation and test: class by class, and near-duplicates together."""
+"""Splits pictures into training, validation and test by class; near-duplicates stay together."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ Parts = "dict[str, list[int]]"  # train, val and test: indices of pictures
 
 
 def ambiguous(digests: Sequence[bytes], sources: "Sequence[Source]") -> "set[int]":
-    """Return the pictures whose pixels are also there under another class."""
+    """Return the pictures whose pixels also occur in another class."""
     labels: dict[bytes, set[str]] = defaultdict(set)
     for digest, source in zip(digests, sources, strict=True):
         labels[digest].add(source.label)
@@ -31,11 +31,11 @@ def split(
     shares: "tuple[float, float]",
     seed: int,
 ) -> "Parts":
-    """Return the pictures of each part, in their order.
+    """Return the indices of the pictures in each part, sorted.
 
     group:  (pictures,) equal numbers for near-duplicates; shares: of test and validation
 
-    StageError: a class without a picture to train on, or no picture to test with.
+    StageError: a class without a training picture, or no test picture.
     """
     rows = [at for at in range(len(sources)) if at not in left_out]
     chance = np.random.default_rng(seed)
@@ -52,7 +52,7 @@ def split(
 
 
 def _own(sources: "Sequence[Source]", group: "NDArray[np.int64]", rows: list[int]) -> "Parts":
-    """Return the parts that the data set brings; training gives up what is nearly in another one."""
+    """Return the data set's own parts; training loses near-duplicates of other parts' pictures."""
     parts = {
         name: [at for at in rows if sources[at].split == name] for name in ("train", "val", "test")
     }
@@ -73,7 +73,7 @@ def _cut(
     shares: "tuple[float, ...]",
     chance: "np.random.Generator",
 ) -> list[list[int]]:
-    """Return a part for each share of every class, and one with the rest."""
+    """Return a part for each share of every class, and a part with the rest."""
     members: dict[int, list[int]] = defaultdict(list)
     for at in rows:
         members[int(group[at])].append(at)
@@ -84,7 +84,7 @@ def _cut(
     for _, groups in sorted(by_class.items()):
         count = sum(map(len, groups))
         waiting = [groups[at] for at in chance.permutation(len(groups))]
-        waiting.sort(key=lambda group: 2 * len(group) <= count)  # most of a class is trained on
+        waiting.sort(key=lambda group: 2 * len(group) <= count)  # trained on if over half a class
         for part, share in zip(parts[:-1], shares, strict=True):
             taken = 0
             while len(waiting) > 1 and taken < max(1, round(share * count)):
@@ -101,7 +101,7 @@ def _check(sources: "Sequence[Source]", parts: "Parts") -> None:
     missing = sorted(labels - {sources[at].label for at in parts["train"]})
     if missing:
         raise StageError(
-            f"there is no training picture of {', '.join(missing)}: add some, or remove the class"
+            f"there are no training pictures of {', '.join(missing)}: add some, or remove the class"
         )
     if not parts["test"]:
-        raise StageError("there is no test picture: give each class at least three pictures")
+        raise StageError("there are no test pictures: give each class at least three pictures")

@@ -1,4 +1,4 @@
-"""Figures of a classifier, from its scores (pictures, classes) and the true classes (pictures,)."""
+"""Computes a classifier's figures from scores (pictures, classes) and true classes (pictures,)."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,7 @@ BINS = 10  # of probability, 0 to 1
 
 
 def log_loss(scores: NDArray[np.floating], truth: NDArray[np.int64]) -> float:
-    """Return the mean of -log of the probability of the true class; never infinite."""
+    """Return the mean negative log probability of the true class; never infinite."""
     likely = scores[np.arange(len(truth)), truth].astype(np.float64)
     return float(-np.log(np.maximum(likely, 1e-12)).mean())
 
@@ -15,8 +15,8 @@ def log_loss(scores: NDArray[np.floating], truth: NDArray[np.int64]) -> float:
 def reliability(
     scores: NDArray[np.float32], truth: NDArray[np.int64]
 ) -> list[tuple[float, float, int]]:
-    """Return the mean probability, the share that is right and the number of pictures in each bin
-    of probability that has any.
+    """Return the mean probability, the share of correct pictures and the number of pictures for
+    each non-empty probability bin.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
     """
@@ -30,14 +30,14 @@ def reliability(
 
 
 def calibration_error(scores: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
-    """Return the expected calibration error, 0 to 1: the mean gap of the bins, by their pictures."""
+    """Return the expected calibration error, 0 to 1: the bins' mean gap, weighted by pictures."""
     rows = reliability(scores, truth)
     return sum(abs(mean - right) * count for mean, right, count in rows) / len(truth)
 
 
 def top_k(scores: NDArray[np.float32], truth: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return for each k of 1 to all classes the share of pictures whose true class is among the k
-    most probable: (classes,). Of equal scores, the class that comes first wins.
+    most probable: (classes,). Among equal scores, the first class wins.
     """
     order = np.argsort(-scores, axis=1, kind="stable")
     ranks = (order == truth[:, None]).argmax(1)
@@ -49,10 +49,10 @@ def roc(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return false and true positive rates over all thresholds, from 0 to 1.
 
-    scores: (pictures,) of the positive class; of both kinds there is one at least
+    scores: (pictures,) of the positive class; there must be at least one picture of each kind
     """
     order = np.argsort(-scores, kind="stable")
-    ends = np.r_[np.flatnonzero(np.diff(scores[order])), len(order) - 1]  # of equal scores
+    ends = np.r_[np.flatnonzero(np.diff(scores[order])), len(order) - 1]  # the last of equal scores
     hits = np.cumsum(is_positive[order])[ends]
     misses = 1 + ends - hits
     return np.r_[0, misses / misses[-1]], np.r_[0, hits / hits[-1]]

@@ -1,4 +1,4 @@
-"""Loads a ready backbone: from a Keras file, or from the convolutions of a `.tflite` of the same network."""
+"""Loads pretrained backbone weights from a Keras file, or from a `.tflite` file of the same network."""
 
 import tempfile
 from collections.abc import Iterator
@@ -20,9 +20,9 @@ TYPES = {"INT8": np.int8, "UINT8": np.uint8, "FLOAT32": np.float32, "INT32": np.
 
 
 def load(body: Any, path: Path, called: str) -> None:
-    """Give the backbone the weights of a file.
+    """Load the weights of a file into the backbone.
 
-    StageError: the file is neither Keras' nor TFLite's, or does not fit the backbone.
+    StageError: the file is neither a Keras nor a TFLite file, or does not fit the backbone.
     """
     try:
         if _is_tflite(path):
@@ -32,7 +32,9 @@ def load(body: Any, path: Path, called: str) -> None:
                 body.load_weights(str(file))
     except (ValueError, OSError, KeyError) as error:
         reason = str(error).partition("\n")[0]
-        raise StageError(f"the weights are none of {called} without its top: {reason}") from None
+        raise StageError(
+            f"the file has no weights for {called} without its top: {reason}"
+        ) from None
 
 
 def _is_tflite(path: Path) -> bool:
@@ -43,11 +45,12 @@ def _is_tflite(path: Path) -> bool:
 
 
 def _load_tflite(body: Any, path: Path) -> None:
-    """Copy the convolutions in their order; those of the file's own top are left over.
+    """Copy the convolutions in order, without those of the file's own top.
 
-    The file has each batch normalisation folded into its convolution. Here the kernels get the
-    spread of newly initialised ones, and the normalisation multiplies it back: an optimizer takes
-    steps of the same size for all channels, and folded ones differ a hundredfold.
+    In the file, each batch normalisation is folded into its convolution, and the scales of the
+    channels differ by a factor of up to a hundred, but an optimizer takes equal steps for all of
+    them. So the kernels are scaled to the spread of newly initialised ones, and the batch
+    normalisation reverses the scaling.
     """
     from keras import layers
 
@@ -69,18 +72,18 @@ def _load_tflite(body: Any, path: Path) -> None:
 def _folded(
     graph: "Subgraph", convolution: "Operator | None", layer: Any
 ) -> "tuple[NDArray[np.float32], NDArray[np.float32]]":
-    """Return the kernel in Keras' order of axes, and the bias; ValueError: they are none of the layer."""
+    """Return the kernel in Keras' order of axes, and the bias; ValueError: they do not fit the layer."""
     from keras import layers
 
     if convolution is None:
-        raise ValueError(f"there is no convolution for the layer {layer.name}")
+        raise ValueError(f"the file has no convolution for the layer {layer.name}")
     kernel, bias = (_values(graph, place) for place in convolution.inputs[1:3])
     kernel = np.moveaxis(kernel, 0, -1)  # (out, h, w, in) or, depthwise, (1, h, w, channels)
     wanted = tuple(layer.kernel.shape)
     is_depthwise = isinstance(layer, layers.DepthwiseConv2D)
     if (convolution.type == CONVOLUTIONS[1]) != is_depthwise or kernel.shape != wanted:
         raise ValueError(
-            f"the layer {layer.name} needs a kernel {wanted}, the file has {kernel.shape}"
+            f"the layer {layer.name} needs a kernel {wanted}, but the file has {kernel.shape}"
         )
     return kernel, bias
 
@@ -89,7 +92,7 @@ def _values(graph: "Subgraph", place: int) -> "NDArray[np.float32]":
     """Return the values of a constant, dequantised."""
     tensor = graph.tensors[place]
     if tensor.type not in TYPES or not tensor.is_constant:
-        raise ValueError(f"the tensor {tensor.name} is no constant of 8 or 32 bits")
+        raise ValueError(f"the tensor {tensor.name} is not a constant of 8 or 32 bits")
     values = np.frombuffer(tensor.data, TYPES[tensor.type]).reshape(tensor.shape)
     if not tensor.scales:
         return values.astype(np.float32)
@@ -100,7 +103,7 @@ def _values(graph: "Subgraph", place: int) -> "NDArray[np.float32]":
 
 
 def _spread(kernel: "NDArray[np.float32]", is_depthwise: bool) -> "NDArray[np.float32]":
-    """Return how much wider each channel of the kernel is than He's initialisation makes it."""
+    """Return the spread of each channel of the kernel relative to He initialisation."""
     axes = (0, 1, 3) if is_depthwise else (0, 1, 2)
     inputs = np.prod([kernel.shape[axis] for axis in axes])
     width = np.sqrt(np.square(kernel).mean(axes) * inputs / 2)
@@ -110,14 +113,14 @@ def _spread(kernel: "NDArray[np.float32]", is_depthwise: bool) -> "NDArray[np.fl
 def _by_channel(
     scale: "NDArray[np.float32]", kernel: "NDArray[np.float32]"
 ) -> "NDArray[np.float32]":
-    """Return the scale in the shape that a kernel is divided by."""
+    """Return the scale in a shape that broadcasts to the kernel."""
     is_last = kernel.shape[-1] == len(scale)
     return scale if is_last else scale[:, None]
 
 
 @contextmanager
 def _named_for_keras(path: Path) -> Iterator[Path]:
-    """Give the file the suffix that Keras goes by."""
+    """Give the file the suffix that Keras expects."""
     import h5py
 
     with h5py.File(path) as file:

@@ -1,4 +1,4 @@
-"""Reads pictures with their classes, and splits them so that no picture is in two parts."""
+"""Reads pictures with their classes, and splits them into training, validation and test parts."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
     from stages.vision._pictures import Source
 
-RAW_BYTES = 4_000_000  # a larger picture is no raw item: they travel to the device
-NAMED = 5  # at most so many files are named in one note
+RAW_BYTES = 4_000_000  # raw items are sent to the device, so they must be small
+NAMED = 5  # maximum number of files named in one note
 
 
 class DatasetMetrics(TypedDict):
-    """Pictures of each part and classes; files that are unreadable or not pictures; pictures left
-    out because the same one is in another class.
+    """Numbers of pictures in each part, of classes, of files that are unreadable or not pictures, and of
+    pictures left out because the same picture is also in another class.
     """
 
     train_pictures: float
@@ -43,26 +43,27 @@ def dataset(
     val_share: Annotated[float, Range(gt=0, lt=1)] = 0.15,
     seed: Annotated[int, Range(ge=0)] = 0,
 ) -> DatasetMetrics:
-    """Read each picture once, in the size of the network, and cut the set into three parts.
+    """Read each picture once, at the network's input size, and split the data set into three parts.
 
-    pictures:    a folder for each class, train/ with test/ or val/, or a CSV file,label[,split]
-    picture:     what stages.vision.extractor writes: the size and the scaling of a ready network's
-                 input; without it, `size`, and pixels as they are
-    packed:      a package whose model gets more classes; extend: their pictures, as in `pictures`,
-                 which then are of the packed classes alone, and may be missing
-    train, test: parts with the tensor `picture`, uint8 (pictures, size, size, 3), pixels of 0 to 255;
+    pictures:    one folder per class, train/ with test/ or val/, or a CSV file,label[,split]
+    picture:     what stages.vision.extractor writes: size and scaling of a pretrained network's
+                 input; without it, pictures have `size`, and pixels are not scaled
+    packed:      a package whose model is extended; extend: the pictures of new classes, like
+                 `pictures`, which then contains only packed classes, and may be missing
+    train, test: parts with the tensor `picture`, uint8 (pictures, size, size, 3), pixels from 0 to 255;
                  truth_class.npy int64 (pictures,), truth.json, labels.txt and constants.json; train
-                 has the part validation/, test some pictures as raw items
+                 contains the part validation/, test contains some pictures as raw items
 
-    size: side of the square that the network sees, pixels
-    fit:  crop: the middle square of a picture; stretch: all of it, squeezed
-    test_share, val_share: share of the pictures of each class
-    seed: decides which pictures are in which part
+    size: side of the network's square input, in pixels
+    fit:  crop: use the middle square of a picture; stretch: squeeze the whole picture into a square
+    test_share: share of each class's pictures in the test part
+    val_share: share of each class's pictures in the validation part
+    seed: determines the split
 
-    Near-duplicates stay together (stages.vision._duplicates). A picture that is in two classes is in
-    none. Parts that the set brings itself stay as they are. Pictures that a packed model was trained
-    on are not tested with. StageError: a class without a picture to train on, or a set without a
-    picture to test with; classes to add that are there already, or without a ready network.
+    Near-duplicates stay in the same part (stages.vision._duplicates). A picture that is in two classes
+    is left out. An existing split is kept. Pictures that a packed model was trained on are never in
+    the test part. StageError: a class without a training picture; no test picture; added classes that
+    the packed model already has; added classes without a pretrained network.
     """
     import numpy as np
 
@@ -71,20 +72,21 @@ def dataset(
 
     if (packed or extend) and picture is None:
         raise StageError(
-            "assets.packed and assets.extend need params.method=last_layer or imprint: a network "
-            "that is fine-tuned cannot get more classes"
+            "assets.packed and assets.extend need params.method=last_layer or imprint: a fine-tuned "
+            "network cannot be extended with new classes"
         )
     kept = open_packed(packed) if packed else None
     found, labels = _extension.collect(pictures, kept, extend)
     fit = kept.package.constants["fit"] if kept else fit
     constants = {**_input(picture, size), "fit": fit}
     read = _Read(found.sources, constants)
-    _tell(found.ignored, "are not pictures")
-    _tell(found.empty, "hold no picture and are no classes", "folders")
+    _tell("skipped", found.ignored, "non-picture file")
+    _tell("ignored", found.empty, "folder", " without pictures")
     _tell_alike(found.alike)
-    _tell(read.bad, "cannot be read")
+    _tell("skipped", read.bad, "unreadable file")
     ambiguous = _split.ambiguous(read.digests, read.sources)
-    _tell([read.sources[at].name for at in sorted(ambiguous)], "are in two classes: left out")
+    repeated = [read.sources[at].name for at in sorted(ambiguous)]
+    _tell("left out", repeated, "file", " that are in two classes")
     group = _duplicates.groups(np.stack(read.thumbnails))
     shares, names = (test_share, val_share), [one.hex()[:16] for one in read.digests]
     if kept:
@@ -108,7 +110,7 @@ def dataset(
 
 
 def _input(picture: "Path | None", size: int) -> dict[str, Any]:
-    """Return the side of the network's input, and the scaling of its pixels if it has one."""
+    """Return the side of the network's input, and the scaling of its pixels, if any."""
     import json
 
     if picture is None:
@@ -118,7 +120,7 @@ def _input(picture: "Path | None", size: int) -> dict[str, Any]:
 
 
 class _Read:
-    """The pictures that can be read, decoded once, in a file that is mapped and not held."""
+    """The readable pictures, decoded once into a memory-mapped file."""
 
     def __init__(self, sources: "list[Source]", constants: dict[str, Any]) -> None:
         import hashlib
@@ -151,25 +153,26 @@ class _Read:
             self.thumbnails.append(thumbnail(values))
             self.digests.append(hashlib.sha256(values.tobytes()).digest())
         if not self.sources:
-            raise StageError(f"no picture is readable: {self.bad[0]}")
+            raise StageError(f"no picture can be read: {self.bad[0]}")
 
 
-def _tell(names: list[str], what: str, of: str = "files") -> None:
+def _tell(done: str, names: list[str], what: str, which: str = "") -> None:
     if names:
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        note(f"{len(names)} {of} {what}: {', '.join(names[:NAMED])}{more}")
+        count = f"{len(names)} {what}{'s' * (len(names) != 1)}"
+        note(f"{done} {count}{which}: {', '.join(names[:NAMED])}{more}")
 
 
 def _tell_alike(labels: list[str]) -> None:
     if labels:
         note(
             f"classes differ only in upper and lower case: {', '.join(labels)}; if they are the "
-            "same, give their folders or rows one name"
+            "same class, use one name for their folders or rows"
         )
 
 
 def _write(folder: "Path", read: _Read, rows: list[int], about: dict[str, Any]) -> None:
-    """Write a part with its truth; labels and constants as the package will have them."""
+    """Write a part with its ground truth, and with the labels and constants for the package."""
     import json
 
     import numpy as np
@@ -194,7 +197,7 @@ def _write(folder: "Path", read: _Read, rows: list[int], about: dict[str, Any]) 
 
 
 def _write_raw(test: "Path", read: _Read, rows: list[int]) -> None:
-    """Copy some of the test pictures as they are, spread over all of them."""
+    """Copy some evenly spaced test pictures unchanged."""
     import shutil
 
     import numpy as np

@@ -1,4 +1,4 @@
-"""Runs the frozen extractor on pictures, and keeps their embeddings for the last layer to be learnt."""
+"""Runs the frozen extractor on pictures, and writes the embeddings that the last layer is trained on."""
 
 import time
 from typing import TYPE_CHECKING, Annotated, TypedDict
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class EmbedMetrics(TypedDict):
-    """Pictures of training and validation, and pictures per second on the build machine."""
+    """Number of training and validation pictures, and pictures per second on the build machine."""
 
     pictures: float
     pictures_per_s: float
@@ -26,17 +26,17 @@ def embed(
     *,
     threads: Annotated[int, Range(ge=1)] = 2,
 ) -> EmbedMetrics:
-    """Run the extractor on the training part and its validation.
+    """Run the extractor on the training and validation pictures.
 
     train:      the part that stages.vision.dataset writes
     models:     model/int8.tflite, as stages.vision.extractor writes it
-    embeddings: a part with the tensor `embedding`, float32 (pictures, size), with the truth of
-                `train`, and the part validation/ if there is one; about.json: the extractor's sha256
+    embeddings: a part with the tensor `embedding`, float32 (pictures, size), with the ground truth
+                of `train`, and the part validation/, if any; about.json: the extractor's sha256
 
     threads: of the runtime; the embeddings do not depend on it
 
-    It runs with LiteRT if that is installed, else with tflite-runtime, which is ten times as slow on
-    x86-64. Their outputs differ by some quantisation steps.
+    LiteRT is used if it is installed, otherwise tflite-runtime, which is a tenth as fast on x86-64.
+    Their outputs differ by a few quantisation steps.
     """
     import json
 

@@ -1,4 +1,4 @@
-"""Checks a ready network that turns a picture into an embedding, and passes it on unchanged."""
+"""Checks a pretrained network that turns a picture into an embedding, and copies it unchanged."""
 
 import json
 from typing import TYPE_CHECKING, Annotated, TypedDict
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
     from stages.tflite.tensor import Tensor
 
-SMALLEST = 32  # side of a picture, pixels
+SMALLEST = 32  # sides of a picture, in pixels
 
 
 class ExtractorMetrics(TypedDict):
-    """Side of the picture that the network sees, in pixels, and values of its embedding."""
+    """Side of the network's input, in pixels, and size of its embedding."""
 
     picture_size: float
     embedding_size: float
@@ -30,18 +30,18 @@ def extractor(
     *,
     method: str,
 ) -> ExtractorMetrics:
-    """Check that the network reads one picture and answers one embedding.
+    """Check that the network has one picture as input and one embedding as output.
 
     model:   a quantised .tflite file, or a folder with int8.tflite and perhaps edgetpu.tflite
-    packed:  a package whose last layer gets more classes; extend: the pictures of these classes
+    packed:  a package whose last layer is extended; extend: the pictures of the new classes
     models:  model/int8.tflite, and model/edgetpu.tflite if it was published with it
     picture: JSON: size, and mean and deviation: the network reads (pixel - mean) / deviation
 
-    method:  how the last layer is made: last_layer or imprint, as that of the package
+    method:  how the last layer is made: last_layer or imprint; must match the package
 
-    StageError: another number of inputs or outputs, no square picture of three colours, an input of
-    another type than uint8 or int8, an output that is no vector or the probabilities of classes;
-    `packed` without `extend` and the reverse, a package of another extractor or method.
+    StageError: several inputs or outputs, an input that is not a square RGB picture or not uint8 or
+    int8, an output that is not a vector or consists of class probabilities; `packed` without
+    `extend` or the reverse; a package made with another extractor or method.
     """
     import shutil
 
@@ -52,7 +52,7 @@ def extractor(
 
     if (packed is None) != (extend is None):
         given, lacks = ("extend", "packed") if packed is None else ("packed", "extend")
-        meaning = {"packed": "the package that gets more classes", "extend": "their pictures"}
+        meaning = {"packed": "the package to extend", "extend": "their pictures"}
         raise StageError(
             f"assets.{given} needs assets.{lacks}, {meaning[lacks]}: add assets.{lacks}=FOLDER"
         )
@@ -86,19 +86,19 @@ def _check_packed(packed: "Path", sha256: str, method: str) -> None:
 
 
 def _picture(inputs: "dict[str, Tensor]") -> "dict[str, float]":
-    """Return size, mean and deviation of the only input: (1, size, size, 3)."""
+    """Return size, mean and deviation of the only input, (1, size, size, 3)."""
     from stages.tflite.tensor import only
 
     tensor = only(inputs, "input")
     shape = tensor.shape
     if len(shape) != 4 or shape[3] != 3 or shape[1] != shape[2] or shape[1] < SMALLEST:
         raise StageError(
-            f"the extractor's input is {tensor}, not a square picture of three colours: give "
-            "another assets.extractor"
+            f"the extractor's input is {tensor}, not a square RGB picture: set assets.extractor to "
+            "another network"
         )
     if tensor.type not in ("uint8", "int8"):
         raise StageError(
-            f"the extractor's input is {tensor}: give a quantised network, whose input is uint8 or int8"
+            f"the extractor's input is {tensor}: use a quantised network with a uint8 or int8 input"
         )
     least = -128 if tensor.type == "int8" else 0
     return {
@@ -109,7 +109,7 @@ def _picture(inputs: "dict[str, Tensor]") -> "dict[str, float]":
 
 
 def _embedding(outputs: "dict[str, Tensor]", path: "Path") -> int:
-    """Return the values of the only output, which is a vector and no classes' probabilities."""
+    """Return the size of the only output, which must be a vector, but not class probabilities."""
     from math import prod
 
     from stages.tflite.schema import read_model
@@ -119,13 +119,13 @@ def _embedding(outputs: "dict[str, Tensor]", path: "Path") -> int:
     size = tensor.shape[-1]
     if size < 2 or prod(tensor.shape) != size:
         raise StageError(
-            f"the extractor's output is {tensor}, not one embedding: let the network end with an "
+            f"the extractor's output is {tensor}, not one embedding: end the network with an "
             "average over the picture"
         )
     graph = read_model(path).subgraphs[0]
     if any(one.type == "SOFTMAX" and graph.outputs[0] in one.outputs for one in graph.operators):
         raise StageError(
-            f"{path.name} answers the probabilities of {size} classes: give a network without its "
-            "last layer"
+            f"{path.name} outputs the probabilities of {size} classes: use a network without the "
+            "classification layer"
         )
     return size

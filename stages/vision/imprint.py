@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 class ImprintMetrics(TypedDict):
-    """val_accuracy and val_loss on validation, before its pictures are imprinted too, and the scale of
-    the cosine that was chosen by it.
+    """val_accuracy and val_loss on the validation part, before its pictures are imprinted too, and the
+    scale of the cosine that validation chose.
     """
 
     val_accuracy: float
@@ -29,17 +29,17 @@ def imprint(
     decision: Annotated[Out, Suffix(".json")],
     packed: In | None = None,
 ) -> ImprintMetrics:
-    """Imprint classes: the weights of a class are the mean of its embeddings, all of length 1.
+    """Imprint classes: a class's weights are the mean of its unit embeddings, scaled to one length.
 
     embeddings: what stages.vision.embed writes
-    packed:     a package made in this way, whose classes are kept bit for bit
+    packed:     a package of this stage; the weights of its classes are kept bit for bit
     head:       the last layer, as stages.tasks.head reads it; means.npy and seen.json for later
                 extensions
     decision:   JSON: threshold, the probability below which a picture is none of the classes, and
-                what the last layer is
+                a description of the last layer
 
-    The probabilities are the softmax of scale * cosine; the scale is the one of least loss on
-    validation, or that of the package. Then the pictures of validation are imprinted too. Source:
+    The probabilities are the softmax of scale * cosine; the scale is that of the package, or else the
+    one with the lowest validation loss. Then the validation pictures are imprinted too. Source:
     Qi, Brown, Lowe, "Low-Shot Learning with Imprinted Weights", CVPR 2018.
     """
     import numpy as np
@@ -66,14 +66,14 @@ def imprint(
 
 
 def _packed_scale(layer: "Head") -> float:
-    """Return the length of the weights of a class, which imprinting made the same for all."""
+    """Return the length of a class's weights, which is the same for all imprinted classes."""
     import numpy as np
 
     return float(np.linalg.norm(layer.weights[0]))
 
 
 def _scale(learning: "Learning", directions: "NDArray[np.float32]") -> float:
-    """Return the scale of the cosine with the least loss on validation, of 49 from 1 to 1,000."""
+    """Return the scale of the cosine with the lowest validation loss, out of 49 from 1 to 1,000."""
     import numpy as np
 
     from stages.tasks.head import softmax

@@ -1,4 +1,4 @@
-"""Learns the last layer on the embeddings of a frozen network: softmax regression in numpy."""
+"""Trains the last layer on the embeddings of a frozen network: softmax regression in numpy."""
 
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 class LastLayerMetrics(TypedDict):
-    """val_accuracy and val_loss on validation, before its pictures are learnt too, and what it chose:
-    the strength of the L2 penalty and the number of steps.
+    """val_accuracy and val_loss on the validation part, before its pictures are used for training too,
+    and the strength of the L2 penalty and the number of steps that validation chose.
     """
 
     val_accuracy: float
@@ -30,21 +30,21 @@ def last_layer(
     most_steps: Annotated[int, Range(ge=1)] = 600,
     patience: Annotated[int, Range(ge=1)] = 50,
 ) -> LastLayerMetrics:
-    """Learn a linear layer and a softmax on embeddings of length 1.
+    """Train a linear layer with a softmax on embeddings of length 1.
 
     embeddings: what stages.vision.embed writes
-    packed:     a package made in this way: its columns are kept bit for bit, and only those of the
-                new classes are learnt; a kept class without a picture is represented by its mean
+    packed:     a package of this stage: its columns are kept bit for bit, and only those of the new
+                classes are trained; a kept class without a picture is represented by its mean
     head:       the last layer, as stages.tasks.head reads it; means.npy and seen.json for later
                 extensions
     decision:   JSON: threshold, the probability below which a picture is none of the classes, and
-                what the last layer is
+                a description of the last layer
 
-    most_steps: of the descent, for each strength of the penalty
-    patience:   steps without a lower loss of validation after which the descent ends
+    most_steps: maximum number of steps for each strength of the penalty
+    patience:   steps without a lower validation loss after which the descent ends
 
-    All classes weigh the same. Strength, number of steps and threshold are chosen by validation; then
-    the layer is learnt again, with its pictures too. The result does not depend on chance. Source:
+    All classes have the same weight. Validation chooses strength, number of steps and threshold; then
+    the layer is trained again with the validation pictures too. The result is deterministic. Source:
     Donahue et al., "DeCAF: A Deep Convolutional Activation Feature for Generic Visual Recognition",
     ICML 2014.
     """

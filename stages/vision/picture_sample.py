@@ -8,7 +8,7 @@ from engine.stage.bounds import Range
 if TYPE_CHECKING:
     import numpy as np
 
-# corners (0: a circle) and colour of each kind of sign
+# corners (0: a circle) and colour of each sign
 SIGNS = {
     "go": (0, (40, 160, 70)),
     "parking": (4, (40, 90, 200)),
@@ -18,7 +18,7 @@ SIGNS = {
 
 
 class PictureSampleMetrics(TypedDict):
-    """How many pictures were made."""
+    """Number of generated pictures."""
 
     pictures: float
 
@@ -30,15 +30,15 @@ def picture_sample(
     side: Annotated[int, Range(ge=32, le=1024)] = 96,
     seed: Annotated[int, Range(ge=0)] = 7,
 ) -> PictureSampleMetrics:
-    """Draw four kinds of signs, near and far, in light and shade, on noisy backgrounds.
+    """Draw four kinds of signs at several sizes and brightnesses on noisy backgrounds.
 
-    pictures: go/, parking/, stop/ and yield/ with `each` PNG files of side x side pixels
+    pictures: go/, parking/, stop/ and yield/, each with `each` PNG files of side x side pixels
 
-    each: pictures of a class
-    side: of a picture, pixels
-    seed: decides what is drawn
+    each: number of pictures per class
+    side: side of a picture, in pixels
+    seed: determines the pictures
 
-    The same seed gives the same bytes. Source: made up; good for trying the pipeline, no more.
+    The same seed gives the same bytes. Source: synthetic; only for trying out the pipeline.
     """
     import numpy as np
 
@@ -52,7 +52,7 @@ def picture_sample(
 
 
 def _drawn(sign: str, side: int, random: "np.random.Generator") -> Any:
-    """Return a picture with one sign, a little turned, anywhere."""
+    """Return a picture with one slightly rotated sign at a random place."""
     import numpy as np
     from PIL import Image, ImageDraw
 
@@ -65,7 +65,7 @@ def _drawn(sign: str, side: int, random: "np.random.Generator") -> Any:
         corners or 48
     )
     draw = ImageDraw.Draw(image)
-    for size, fill in ((1.0, (240, 240, 240)), (0.88, colour)):  # a white rim
+    for size, fill in ((1.0, (240, 240, 240)), (0.88, colour)):  # a white border
         lit = np.clip(np.array(fill) * random.uniform(0.7, 1.1), 0, 255).astype(int)
         points = [
             (x + size * radius * np.sin(angle), y + size * radius * np.cos(angle))

@@ -1,4 +1,4 @@
-"""Compares the classifier's outputs with the truth of the test part, picture by picture."""
+"""Compares the classifier's outputs with the ground truth of the test part, picture by picture."""
 
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
@@ -14,27 +14,27 @@ if TYPE_CHECKING:
     from stages.evaluation.classifier import Matrix
     from stages.tflite.outputs import Outputs
 
-# metrics that an unevaluated model lacks
+# metrics that an unevaluated model does not have
 UNEVALUATED = ("accuracy", "accuracy_low", "accuracy_high", "baseline_margin")
 
 
 class ScoreMetrics(TypedDict):
-    """accuracy, top_3, f1_macro (of the classes that the test part has) and correct are those of the
-    int8 model as the target ran it; accuracy_drop is float minus int8; shares are 0 to 1.
-    accuracy_drop_beyond_one is the same, but 0 if only one test example is lost: it has a gate. Both
-    are missing for a network that came ready without a float form.
-    accuracy_low, accuracy_high: its 95 % interval by bootstrap over the test pictures.
+    """accuracy, top_3, f1_macro (over the classes with test pictures) and correct describe the int8 model
+    as it ran on the target; accuracy_drop is float minus int8; shares range from 0 to 1.
+    accuracy_drop_beyond_one is the same, but 0 if only one test example is lost; it has a gate. Both
+    are missing for a pretrained network without a float form.
+    accuracy_low, accuracy_high: the 95 % interval of accuracy by bootstrap over the test pictures.
 
     baseline_margin is accuracy minus majority_baseline, the share of the most frequent class;
-    untested_classes counts the classes of the training without a test picture. A model with classes
-    of an earlier package, kept_classes, is unevaluated if some of them have no test picture,
-    kept_untested: then accuracy and baseline_margin are missing, and tested_accuracy is the accuracy
-    on the pictures that there are. rejected is the share
-    of the test pictures that are answered with `none of these`; accuracy does not count that.
-    calibration_error is the expected one, of ten bins of probability (Guo et al. 2017).
+    untested_classes counts the trained classes without a test picture. kept_classes counts the classes
+    from an earlier package, and kept_untested those of them without a test picture. If there are any,
+    the model is unevaluated: accuracy and baseline_margin are missing, and tested_accuracy is the
+    accuracy on the available pictures. rejected is the share of the test pictures that are answered
+    with `none of these`; accuracy ignores the rejection. calibration_error is the expected calibration
+    error over ten probability bins (Guo et al. 2017).
 
-    accuracy_build is the build machine's, accuracy_delta the target's minus that one;
-    outputs_differ, max_step_difference and reference_bit_equal are carried along from `infer`.
+    accuracy_build is the accuracy on the build machine, accuracy_delta the target's minus that one;
+    outputs_differ, max_step_difference and reference_bit_equal are copied from `infer`.
     """
 
     accuracy: NotRequired[float]
@@ -70,19 +70,19 @@ def score(
     report: Annotated[Out, Suffix(".json")],
     head: In | None = None,
 ) -> ScoreMetrics:
-    """Compare outputs with the truth.
+    """Compare outputs with the ground truth.
 
     test:      the part that stages.vision.dataset wrote
     outputs:   what `infer` wrote: probabilities (pictures, classes) by tensor name, or embeddings
                (pictures, ...) if there is a `head`
-    reference: what `reference` wrote: the same of the build machine, int8 and float
+    reference: what `reference` wrote: the same on the build machine, int8 and float
     decision:  what `train`, `last_layer` or `imprint` wrote: the threshold of `none of these`
-    head:      the last layer of the two latter
-    report:    JSON: the metrics, where it was measured, the answers that `verify` expects of the raw
-               items, and sections of the model card
+    head:      the last layer, if `last_layer` or `imprint` made it
+    report:    JSON: the metrics, where they were measured, the answers that `verify` expects for the
+               raw items, and sections of the model card
 
-    The metrics count as measured where `infer` ran. StageError: outputs of another number of
-    pictures, or of several tensors.
+    The metrics are recorded as measured where `infer` ran. StageError: outputs for another number of
+    pictures, or several output tensors.
     """
     import json
 
@@ -122,7 +122,7 @@ def score(
 def _scores(
     found: "Outputs", truth: "NDArray[np.int64]", head: "Path | None"
 ) -> "NDArray[np.float32]":
-    """Return the probabilities (pictures, classes) of the only output, or of the head on it."""
+    """Return the probabilities (pictures, classes): the only output, or the head applied to it."""
     from stages.evaluation import classifier
     from stages.tasks.head import read
 
@@ -137,8 +137,8 @@ def _metrics(
     difference: dict[str, Any],
     kept: int,
 ) -> ScoreMetrics:
-    """Return the metrics of the scores "int8", "build" (of the build machine) and perhaps "float"; the
-    first `kept` classes are those of an earlier package.
+    """Return the metrics for the scores "int8", "build" (from the build machine) and, if present, "float".
+    The first `kept` classes come from an earlier package.
     """
 
     from stages.evaluation import bootstrap, classifier
@@ -164,14 +164,14 @@ def _metrics(
 
 
 def _warn(metrics: ScoreMetrics, matrix: "Matrix", labels: list[str], kept: int) -> None:
-    """Note what the test part lacks, if its figures mean little."""
+    """Emit notes about gaps in the test part and about figures that mean little."""
     from stages.evaluation import classifier
 
     if count := int(metrics["kept_untested"]):
         note(
             f"the model is unevaluated: {count} of its {len(labels)} classes come from assets.packed "
-            "and have no test picture here, so its accuracy is not known and its gates are not "
-            "judged. To evaluate it, give the pictures of these classes as assets.pictures"
+            "and have no test picture, so its accuracy is unknown and its gates are not judged. "
+            "To evaluate it, set assets.pictures to the pictures of these classes"
         )
     if untested := classifier.untested(matrix[kept:], labels[kept:]):
         note(f"the test part has no picture of {', '.join(untested)}: add pictures of them")

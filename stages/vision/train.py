@@ -1,4 +1,4 @@
-"""Trains a picture classifier: its last layer first, then the whole network."""
+"""Trains a picture classifier: first its last layer, then the whole network."""
 
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 class TrainMetrics(TypedDict):
-    """val_accuracy and val_loss of the weights that are kept, the accuracy with int8 arithmetic,
-    simulated, the epoch that the weights are of (0: before any), and the size of the network.
+    """val_accuracy and val_loss of the kept weights, their accuracy with simulated int8 arithmetic,
+    their epoch (0: before the first), and the size of the network.
     """
 
     val_accuracy: float
@@ -50,38 +50,39 @@ def train(
     seed: Annotated[int, Range(ge=0, lt=4294967296)] = 0,
     threads: Annotated[int, Range(ge=1)] = 2,
 ) -> TrainMetrics:
-    """Fit the last layer on a frozen backbone, then train all layers; keep the best epoch of validation.
+    """Fit the last layer on a frozen backbone, then train all layers; keep the epoch with the lowest
+    validation loss.
 
     train:    the part that stages.vision.dataset writes
     weights:  a Keras file of the backbone without its top, or a .tflite of the backbone with any top;
-              without one, all is trained from random weights, in one phase
+              without it, the network is trained from random weights, in one phase
     model:    architecture.json and weights_*.npy, (1, size, size, 3) pixels -> (1, classes)
     decision: JSON: threshold, the probability below which a picture is none of the classes
 
     backbone: the network below the last layer; small: a few layers, for training without weights
-    alpha:    width of the backbone, in parts of its published one
-    views:    how often the frozen backbone sees each picture, changed each time but the first; the
-              last layer is fitted to the features of all views
-    epochs:   epochs of the second phase, in which the backbone is trained, too
-    learning_rate: rate of the training without weights
-    tuned_share: share of the backbone's layers that the second phase trains, the upper ones
-    tuning_rate: rate of the second phase
+    alpha:    width of the backbone, relative to the published one
+    views:    number of times that the frozen backbone sees each picture: first unchanged, then
+              augmented; the last layer is fitted to the features of all views
+    epochs:   epochs of the second phase, which also trains the backbone
+    learning_rate: learning rate without pretrained weights
+    tuned_share: share of the backbone's layers that the second phase trains, counted from the top
+    tuning_rate: learning rate of the second phase
     qat_epochs: epochs of quantisation-aware training, the third phase; it runs only if int8
               arithmetic, simulated, loses more than a point of validation accuracy
-    qat_rate: rate of the third phase
-    batch_size: pictures in a step
-    dropout:  share of the backbone's features that a step leaves out
+    qat_rate: learning rate of the third phase
+    batch_size: pictures per step
+    dropout:  share of the backbone's features that a step drops
     label_smoothing: share of the target that is spread over all classes
-    patience: epochs without a lower loss of validation after which a phase ends
-    augment:  turn, move, zoom and light training pictures at random
-    flip:     mirror them, too; not for letters, signs and the like
-    balance:  give rare classes the weight of frequent ones
-    seed:     of first weights, order and augmentation
-    threads:  of TensorFlow; another number adds up in another order
+    patience: epochs without a lower validation loss after which a phase ends
+    augment:  rotate, shift, zoom and brighten training pictures at random
+    flip:     also mirror them; not for letters, signs and the like
+    balance:  give rare classes the same total weight as frequent ones
+    seed:     for the initial weights, the order and the augmentation
+    threads:  of TensorFlow; their number changes the order of summation
 
-    Batch normalisation of a ready backbone keeps its statistics (Keras' guide to transfer learning).
-    The same seed and number of threads give the same bytes, also after a kill. StageError: weights
-    of another backbone; the loss is no number any more.
+    The batch normalisation of a pretrained backbone keeps its statistics (Keras' guide to transfer
+    learning). The same seed and number of threads give the same bytes, even if the training is
+    interrupted and resumed. StageError: weights of another backbone; the loss is not a number.
     """
     import json
     from functools import partial
@@ -107,10 +108,7 @@ def train(
     _network.thaw(body, 1.0, is_ready=True)
     int8_accuracy = _rounding.compensate(course, qat_epochs, qat_rate, changed)
     if not len(held):
-        note(
-            "no picture is held out for validation: val_accuracy is measured on the "
-            "training pictures"
-        )
+        note("there are no validation pictures: val_accuracy is measured on the training pictures")
     scores = network.predict(judged.pictures, batch_size=32, verbose=0)
     decision.write_text(json.dumps({"threshold": _threshold.threshold(scores)}), encoding="utf-8")
     training.save(network, model)
@@ -123,7 +121,7 @@ def train(
 
 
 def _fit_head(course: "Course", views: int, changed: "Changed") -> None:
-    """Fit the last layer to features of the frozen backbone, unless an interrupted run has done so."""
+    """Fit the last layer to features of the frozen backbone, unless an interrupted run already did."""
     import json
 
     import numpy as np
@@ -151,7 +149,7 @@ def _fit_head(course: "Course", views: int, changed: "Changed") -> None:
 
 
 def _pictures(folder: "Path", balance: bool) -> "Pictures":
-    """Return the pictures of a part, none of one that is not there; balance: rare classes weigh more."""
+    """Return the pictures of a part, none if the part is missing; balance: rare classes weigh more."""
     import numpy as np
 
     from stages.tflite import part

@@ -119,7 +119,7 @@ def _skeleton_of(columns: "tuple[str, ...]") -> str:
     else:
         found = f"its columns are {_some([name for name in columns if name]) or 'none'}"
     raise ForeignColumns(
-        f"{found}; expected are <joint>_x, <joint>_y and <joint>_score for the joints of "
+        f"{found}; it needs <joint>_x, <joint>_y and <joint>_score for the joints of "
         f"{' or '.join(SKELETONS)}, see docs/data.md"
     )
 

@@ -186,7 +186,8 @@ def test_a_model_that_is_refused_is_not_tried_again(script, compiled, tmp_path):
 def test_a_compiler_that_says_success_and_writes_nothing_has_failed(script, compiled, tmp_path):
     script("cat SAID")
     with pytest.raises(
-        StageError, match="the compiler ended with exit status 0 and said: Compilation succeeded!"
+        StageError,
+        match="the compiler ended with exit status 0 and reported: Compilation succeeded!",
     ):
         compiled()
     assert not (tmp_path / "made/model/edgetpu.tflite").exists()

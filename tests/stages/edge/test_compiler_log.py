@@ -185,19 +185,19 @@ def test_a_log_that_is_cut_off_or_torn_is_read_as_far_as_it_goes(noise, at):
         ),
         (
             "Compilation failed: it is Monday.\nCompilation failed! ",
-            "the compiler ended with exit status 1 and said: it is Monday.",
+            "the compiler ended with exit status 1 and reported: it is Monday.",
         ),
         # google-coral/edgetpu#686, #728, #800; jiri-kula/EfficientDet for the custom operator
         (
             BEGUN
             + "Compilation timeout. This is usually caused by large activations.\nCompilation failed! ",
-            "the compiler gave up when its time was over",
+            "the compiler gave up after its time limit",
         ),
         (
             BEGUN
             + "libc++abi: terminating with uncaught exception of type std::out_of_range: vector\n"
             + ENDED,
-            "the compiler ended with exit status 1 and said: libc++abi: terminating with uncaught "
+            "the compiler ended with exit status 1 and reported: libc++abi: terminating with uncaught "
             "exception of type std::out_of_range: vector",
         ),
         (BEGUN + ENDED, "the compiler ended with exit status 1 without a reason"),

@@ -86,7 +86,7 @@ def test_a_saved_model_without_a_batch_keeps_its_size(tmp_path):
 
 def test_an_input_of_any_rank_is_refused(tmp_path):
     source = Source("saved_model", saved(tmp_path / "net", serving_default="of_any_rank"))
-    with pytest.raises(StageError, match="the input 'x' has any shape: give the network fixed"):
+    with pytest.raises(StageError, match="the input 'x' has no fixed rank: give the network fixed"):
         to_float(source, tmp_path / "exported", tmp_path / "m.tflite")
 
 

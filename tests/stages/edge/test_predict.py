@@ -187,7 +187,7 @@ def test_a_folder_with_nothing_to_look_at_is_refused(
     make_package: Callable[..., Path], tmp_path: Path
 ) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(StageError, match="empty is no video or picture, no file for this task"):
+    with pytest.raises(StageError, match="empty is not a picture, a video, a file for this task"):
         predict(make_package(8), tmp_path / "empty", tmp_path / "result")
 
 
@@ -275,10 +275,10 @@ def test_files_of_another_kind_are_left_out_and_told(
     (tmp_path / "mine/b.svg").write_bytes(b"")
     metrics = predict_stage(pictures, tmp_path / "result", tmp_path / "mine", task="tensors")
     assert metrics["inputs"] == 1
-    assert said == ["1 files are of no kind that is read, and left out: b.svg"]
+    assert said == ["skipped 1 file in an unsupported format: b.svg"]
 
 
 def test_a_file_of_another_kind_says_which_are_read(pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "a.svg").write_bytes(b"<svg/>")
-    with pytest.raises(StageError, match=r"^a\.svg is no video or picture, .*; read are \.jpg"):
+    with pytest.raises(StageError, match=r"^a\.svg is not a picture, .*; supported: \.jpg"):
         predict_stage(pictures, tmp_path / "result", tmp_path / "a.svg", task="tensors")

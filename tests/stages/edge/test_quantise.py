@@ -138,7 +138,7 @@ def test_operations_that_tflite_lacks_are_named():
         lacking = "'tf.{}' op is neither a custom op nor a flex op\n"
         raise ValueError("".join(map(lacking.format, ["MatMul", "BiasAdd", "MatMul"])))
 
-    with pytest.raises(StageError, match=r"^TFLite has no form of BiasAdd, MatMul, at least"):
+    with pytest.raises(StageError, match=r"^TFLite does not support BiasAdd, MatMul, at least"):
         in_child(fails)
 
 

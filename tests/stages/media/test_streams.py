@@ -79,7 +79,7 @@ def test_a_camera_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch)
     with HttpServer(pictures=PICTURES) as server:
         times_s, faults = read(server.address("silent"))
     assert len(times_s) == 6
-    assert faults.endswith("s (nothing came for 1 s)")
+    assert faults.endswith("s (no data for 1 s)")
 
 
 def test_mpeg_ts_over_tcp_is_read_to_its_end(tmp_path: Path) -> None:

@@ -265,7 +265,7 @@ def test_the_same_clip_in_two_parts_is_refused(tmp_path: Path) -> None:
         [twin, copy, clip("c", "waving", None, "train"), clip("d", "waving", None, "test")],
     )
     with pytest.raises(
-        StageError, match="1 clips are in both the training part and the test part, such as b and a"
+        StageError, match="the training and test parts have 1 clip in common, such as b and a"
     ):
         dataset(tmp_path / "twins", tmp_path / "out", window=8)
 

@@ -155,7 +155,7 @@ def test_foreign_columns_are_explained_once(two_activities: Path, tmp_path: Path
     with pytest.raises(StageError) as caught:
         keypoints(two_activities, tmp_path / "out")
     said = str(caught.value)
-    assert "standing/a.csv (its columns are time, ax, ay, az and 1 more; expected are" in said
+    assert "standing/a.csv (its columns are time, ax, ay, az and 1 more; it needs" in said
     assert "standing/b.csv (its columns are those of standing/a.csv)" in said
     assert said.count("coco17 or jhmdb15, see docs/data.md") == 1
 

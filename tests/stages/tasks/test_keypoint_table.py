@@ -30,7 +30,7 @@ def replace(path: Path, old: str, new: str, count: int = 1) -> None:
         ("0.500", "1.0000001", "line 2, nose_score: 1.0000001 is not between 0 and 1"),
         ("\n1,", "\n5_882,", "line 3, frame: '5_882' is not a number"),
         ("\n2,", "\n\n,,\n0,", "line 6: frame 0 does not come after 1"),
-        ("nose_x", "beak_x", "its columns lack nose_x of coco17; expected are"),
+        ("nose_x", "beak_x", "its columns lack nose_x of coco17; it needs"),
     ],
     ids=["cut off", "too long", "score", "underscore", "after empty lines", "column"],
 )
@@ -53,6 +53,6 @@ def test_a_foreign_header_is_told_what_was_found_and_expected(path: Path) -> Non
     with pytest.raises(Unreadable) as caught:
         read_clip(path)
     assert str(caught.value) == (
-        "its columns are time, ax, ay, az and 1 more; expected are <joint>_x, <joint>_y and "
+        "its columns are time, ax, ay, az and 1 more; it needs <joint>_x, <joint>_y and "
         "<joint>_score for the joints of coco17 or jhmdb15, see docs/data.md"
     )

@@ -91,7 +91,7 @@ def test_a_killed_training_continues_after_its_last_checkpoint(trainings: Path) 
     epochs = int((trainings / "continued_after").read_text())
     assert 2 <= epochs < EPOCHS
     assert [event["text"] for event in said(trainings / "continued", "note")] == [
-        f"training continues after epoch {epochs}"
+        f"training resumes after epoch {epochs}"
     ]
 
 

@@ -69,15 +69,15 @@ def test_whatever_cannot_be_read_is_counted_and_named(made, pictures):
     (pictures / "stop" / "cut.png").write_bytes(whole[: len(whole) // 2])
     metrics, said = made(pictures)
     assert metrics["unreadable"] == 4
-    assert said[0] == "1 files are not pictures: go/notes.txt"
-    assert said[1].startswith("3 files cannot be read: go/empty.jpg (")
+    assert said[0] == "skipped 1 non-picture file: go/notes.txt"
+    assert said[1].startswith("skipped 3 unreadable files: go/empty.jpg (")
 
 
 def test_the_same_picture_in_two_classes_is_in_neither(made, pictures):
     shutil.copy(pictures / "go" / "000.png", pictures / "stop" / "copy.png")
     metrics, said = made(pictures)
     assert metrics["ambiguous"] == 2
-    assert said == ["2 files are in two classes: left out: go/000.png, stop/copy.png"]
+    assert said == ["left out 2 files that are in two classes: go/000.png, stop/copy.png"]
 
 
 def test_empty_classes_and_classes_alike_are_noted(made, pictures):
@@ -85,9 +85,9 @@ def test_empty_classes_and_classes_alike_are_noted(made, pictures):
     (pictures / "go").rename(pictures / "STOP")
     _, said = made(pictures)
     assert said == [
-        "1 folders hold no picture and are no classes: empty",
-        "classes differ only in upper and lower case: STOP, stop; if they are the same, give their "
-        "folders or rows one name",
+        "ignored 1 folder without pictures: empty",
+        "classes differ only in upper and lower case: STOP, stop; if they are the same "
+        "class, use one name for their folders or rows",
     ]
 
 
@@ -130,5 +130,5 @@ def test_pictures_none_of_which_can_be_read_are_refused(made, tmp_path):
     for label in ("cat", "dog"):
         (tmp_path / "bad" / label).mkdir(parents=True)
         (tmp_path / "bad" / label / "1.jpg").touch()
-    with pytest.raises(StageError, match=r"no picture is readable: cat/1\.jpg"):
+    with pytest.raises(StageError, match=r"no picture can be read: cat/1\.jpg"):
         made(tmp_path / "bad")

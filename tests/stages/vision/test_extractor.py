@@ -59,11 +59,11 @@ TALL = G(
 @pytest.mark.parametrize(
     ("graph", "said"),
     [
-        (extractors.graph(type="FLOAT32"), "give a quantised network"),
+        (extractors.graph(type="FLOAT32"), "use a quantised network"),
         (TALL, "not one embedding"),
         (
             G([T((1, 8), "UINT8"), T((1, 8), "UINT8")], [Op("RELU", (0,), (1,))]),
-            "not a square picture",
+            "not a square RGB picture",
         ),
     ],
 )
@@ -76,7 +76,7 @@ def test_another_network_is_refused_with_the_reason(run, tmp_path, graph, said):
 
 def test_a_classifier_is_refused(run):
     smoke = Path("containers/smoke/convolutions.tflite")
-    with pytest.raises(StageError, match="probabilities of 10 classes: give a network without"):
+    with pytest.raises(StageError, match="probabilities of 10 classes: use a network without"):
         run(smoke)
 
 

@@ -123,7 +123,7 @@ def test_an_extended_model_can_be_extended_again(made, extended, pictures, tmp_p
 
 def test_a_class_that_is_there_already_is_refused(made, pictures, tmp_path):
     more = {"packed": made / "package", "extend": pictures / "pictures"}
-    with pytest.raises(StageError, match=r"the packed model has the class .* already: rename"):
+    with pytest.raises(StageError, match=r"the packed model already has the class .*: rename"):
         extractors.embedded(tmp_path / "second", None, **more)
 
 

@@ -82,7 +82,7 @@ def test_training_counts_what_it_leaves_out(trained_on):
     metrics, notes, pixels = trained_on
     assert metrics["unreadable"] == len(odd.REFUSED) + len(odd.NAMED)
     assert len(pixels) == len(odd.READ) - len(HEIC) + 3
-    assert "1 files are not pictures: odd/notes.txt" in notes
+    assert "skipped 1 non-picture file: odd/notes.txt" in notes
 
 
 def test_hidden_files_are_not_named(trained_on):
@@ -94,6 +94,6 @@ def test_predict_answers_the_same_pictures_and_names_the_rest(answered):
     metrics, notes, sources = answered
     assert sorted(sources) == sorted(set(odd.READ) - set(HEIC))
     assert metrics["skipped"] == len(odd.REFUSED)
-    assert "1 files are of no kind that is read, and left out: notes.txt" in notes
+    assert "skipped 1 file in an unsupported format: notes.txt" in notes
     for name in odd.REFUSED:
         assert odd.ODD[name].reason in reason(notes, name)

@@ -73,8 +73,8 @@ def test_a_csv_lists_files_beside_it(tmp_path, where):
     [
         ("name,class\n", "has the columns name, class: write file,label"),
         ("", "has the columns none"),
-        ("file,label\n1.jpg,\n", "line 2: a file and a label are expected"),
-        ("file,label\ngone.jpg,cat\n", "lists gone.jpg, which data/ does not have"),
+        ("file,label\n1.jpg,\n", "line 2: a file and a label are required"),
+        ("file,label\ngone.jpg,cat\n", "lists gone.jpg, not found in data/"),
         (
             "file,label,split\n1.jpg,cat,dev\n",
             "line 2: 'dev' is not a split: write train, val or test",
@@ -96,12 +96,12 @@ def test_a_csv_that_cannot_be_meant_is_refused(tmp_path, text, said):
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        (("1.jpg",), "has no folders: make a folder for each class"),
-        (("cat/1.jpg",), "two classes at least, and the only one is cat"),
-        (("cat/1.txt", "dog/2.txt"), "two classes at least, and there is none"),
+        (("1.jpg",), "has no folders: make one folder per class"),
+        (("cat/1.jpg",), "at least two classes, but the only one is cat"),
+        (("cat/1.txt", "dog/2.txt"), "at least two classes, but there are none"),
         (("train/cat/1.jpg", "test/cat/2.jpg", "new/3.jpg"), "the pictures contain new"),
-        (("cat/1.jpg", "do\x07g/1.jpg"), "'do\\x07g' cannot name a class"),
-        (("cat/1.jpg", " /1.jpg"), "' ' cannot name a class"),
+        (("cat/1.jpg", "do\x07g/1.jpg"), "'do\\x07g' is not a valid class name"),
+        (("cat/1.jpg", " /1.jpg"), "' ' is not a valid class name"),
     ],
 )
 def test_a_folder_of_another_layout_is_refused(tmp_path, names, said):

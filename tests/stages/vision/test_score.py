@@ -116,7 +116,7 @@ def test_more_classes_have_a_curve_of_top_k(judged):
 
 def test_each_point_of_the_reliability_has_its_number_of_pictures(judged):
     _, _, figures = judged(SCORES, [0, 1, 2, 0])
-    counts = figures["probability of the answer"]["series"][0]["counts"]
+    counts = figures["probability of the predicted class"]["series"][0]["counts"]
     assert sum(counts) == 4
 
 

@@ -73,7 +73,7 @@ def test_training_gives_up_what_is_nearly_in_the_test():
 def test_the_same_pixels_in_two_classes_are_ambiguous():
     given = sources("cat", "dog", "cat", "cat")
     assert _split.ambiguous([b"a", b"a", b"b", b"b"], given) == {0, 1}
-    with pytest.raises(StageError, match="there is no training picture of dog"):
+    with pytest.raises(StageError, match="there are no training pictures of dog"):
         cut(given, left_out=(0, 1))
 
 

@@ -122,4 +122,6 @@ def test_weights_of_another_network_are_refused(train, data):
         file.attrs["layer_names"] = ["dense"]
         file.create_group("dense").attrs["weight_names"] = []
     said = train("wrong", backbone="mobilenet_v1", alpha=0.25, weights=str(data / "other.h5"))
-    assert said.startswith("the weights are none of mobilenet_v1 with alpha 0.25 without its top")
+    assert said.startswith(
+        "the file has no weights for mobilenet_v1 with alpha 0.25 without its top"
+    )

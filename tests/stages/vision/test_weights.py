@@ -89,5 +89,5 @@ def test_a_file_with_too_few_convolutions_is_refused(tmp_path):
     first = keras.layers.Conv2D(8, 3, 2, padding="same")(inputs)
     path = tmp_path / "short.tflite"
     path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(keras.Model(inputs, first)).convert())
-    with pytest.raises(StageError, match="there is no convolution for the layer conv_dw_1"):
+    with pytest.raises(StageError, match="the file has no convolution for the layer conv_dw_1"):
         _weights.load(_backbone(0.25), path, "mobilenet_v1 with alpha 0.25")
