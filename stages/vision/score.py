@@ -170,7 +170,7 @@ def _warn(metrics: ScoreMetrics, matrix: "Matrix", labels: list[str], kept: int)
     if count := int(metrics["kept_untested"]):
         note(
             f"the model is unevaluated: {count} of its {len(labels)} classes come from assets.packed "
-            "and have no test picture, so its accuracy is unknown and its gates are not judged. "
+            "and have no test picture, so its accuracy is unknown and its gates are not evaluated. "
             "To evaluate it, set assets.pictures to the pictures of these classes"
         )
     if untested := classifier.untested(matrix[kept:], labels[kept:]):

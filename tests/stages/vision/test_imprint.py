@@ -1,4 +1,4 @@
-"""Imprinting, from pictures to a package that answers and gets more classes."""
+"""Imprinting, from pictures to a package that answers and is extended with new classes."""
 
 import json
 import shutil
