@@ -21,7 +21,7 @@ def test_a_kind_is_found_by_its_file():
         ({"labels": None}, "confusion_matrix.labels: Input should be a valid list"),
         ({"labels": ["a" * 300]}, "confusion_matrix.labels.0: String should have at most 250"),
         ({"matrix": [[1.5]]}, "confusion_matrix.matrix.0.0: Input should be a valid integer"),
-        ({"matrix": []}, "confusion_matrix: Value error, a confusion matrix has a row and a"),
+        ({"matrix": []}, "confusion_matrix: Value error, a confusion matrix must have a row and a"),
         ({"name": ""}, "confusion_matrix.name: String should have at least 1 character"),
     ],
 )

@@ -557,7 +557,7 @@ def test_a_rootless_engine_is_refused(make_bench):
         make_bench("docker").executor._machine.refuse(Rootless(), [])
     assert (
         caught.value.what
-        == "a rootless Docker engine runs stages as another user, who may not write here"
+        == "a rootless Docker engine runs stages as another user, who cannot write here"
     )
     assert "executor=local" in caught.value.fix
 
