@@ -8,6 +8,8 @@ import pytest
 
 from engine import batch, layout
 
+pytestmark = pytest.mark.slow
+
 PACK = """
     from engine.stage import Out
     def pack(package: Out) -> None:

@@ -12,6 +12,8 @@ import pytest
 from engine import completion
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = f"{ROOT}/.venv/bin/python run.py"
 LINES = [  # what is typed, and what its last word becomes
     ("usecase=pose", "usecase=pose_activity"),
