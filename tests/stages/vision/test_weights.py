@@ -21,7 +21,7 @@ def body():
     chance = np.random.default_rng(1)
     for layer in network.layers:
         if type(layer).__name__ == "BatchNormalization":
-            size = len(layer.gamma)
+            size = layer.gamma.shape[0]
             layer.set_weights(
                 [
                     chance.uniform(0.5, 2, size),
