@@ -18,6 +18,7 @@ from engine import eventschema, journal, run_files
 from engine.events import replay
 from tests.conftest import Project
 
+pytestmark = pytest.mark.slow
 NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="not root: there is no other user to be")
 DOES = """
     import os, shutil, sys

@@ -40,7 +40,10 @@ from tests.mlflow_runs import (
     whole_run,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of MLflow and its dependencies
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),  # warnings of MLflow and its dependencies
+]
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,10 @@ from engine.mlflow.sync import sync
 from engine.sinks.mlflow import Sink
 from tests.mlflow_runs import append, database, make_folder, snapshot, until, whole_run
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of MLflow and its dependencies
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),  # warnings of MLflow and its dependencies
+]
 MARK = "RPI_MLOPS_TEST_SENDER"
 
 
