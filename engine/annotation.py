@@ -104,11 +104,7 @@ def _refusal(node: ast.expr, value: Any) -> str | None:
         return _refusal(kind, value) or _out_of(bounds, value)
     if _is_of(node, value):
         return None
-    return (
-        "is not one of the choices"
-        if _is_choice(node)
-        else f"is not of the type {_described(node)}"
-    )
+    return "is not one of the choices" if _is_choice(node) else f"is not of type {_described(node)}"
 
 
 def _nearest(reasons: list[str | None]) -> str | None:

@@ -43,6 +43,6 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     if near:
         return f"did you mean '{near[0]}'?"
     if otherwise or not names:
-        return otherwise or "there is none to choose from"
+        return otherwise or "there are none"
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     return f"choose one of: {shown}"

@@ -254,7 +254,7 @@ def _name(path: Path) -> str:
     if name is None:
         raise UserError(
             f"{as_typed(path)}: name",
-            "it has no name, and the file's name does not begin with a letter from a to z",
+            "it has no name, and the file's name does not begin with an ASCII letter",
             "add 'name: my_usecase' to the file",
         )
     return name

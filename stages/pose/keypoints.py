@@ -70,7 +70,7 @@ def keypoints(
         raise StageError(
             f"{len(bad)} of {total} files or rows cannot be read, {allowed}: {_some(bad)}"
         )
-    _note_names(bad, f"skipped {len(bad)} of {total} files or rows, which cannot be read")
+    _note_names(bad, f"skipped {len(bad)} of {total} files or rows that cannot be read")
     _check(clips, labels, allow_one_activity)
     _note_shared_people(clips)
     _clips.write(keypoints, clips)

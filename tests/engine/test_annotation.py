@@ -46,14 +46,14 @@ def test_a_value_of_a_type(written, value, taken):
     [
         (EPOCHS, 1, None),
         (EPOCHS, 0, "is not >= 1"),
-        (EPOCHS, 1.5, "is not of the type int"),
+        (EPOCHS, 1.5, "is not of type int"),
         (RATE, 0.5, None),
         (RATE, 0, "is not > 0"),
         (RATE, 1.0, "is not < 1"),
         (RATE, math.nan, "is not > 0"),
         (f"{RATE} | None", None, None),
         (f"{RATE} | None", 2.0, "is not < 1"),
-        (f"list[{EPOCHS}]", [1, 0], "is not of the type list[int >= 1]"),
+        (f"list[{EPOCHS}]", [1, 0], "is not of type list[int >= 1]"),
         ("Literal['a', 'b']", "c", "is not one of the choices"),
     ],
 )

@@ -24,7 +24,7 @@ def test_a_line_stays_a_line_and_a_terminal_obeys_nothing_in_it():
         ("trian", ["train", "test"], "did you mean 'train'?"),
         ("train", iter(["train"]), "did you mean 'train'?"),
         ("x", ["train", "test"], "choose one of: test, train"),
-        ("x", [], "there is none to choose from"),
+        ("x", [], "there are none"),
         (
             "x",
             [f"stage{n:02d}" for n in range(20)],

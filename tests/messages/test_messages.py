@@ -32,7 +32,7 @@ EXAMPLES = {
     ],
     ("usecase", "wrong_type"): [
         "u.yaml: stages.a.params.n",
-        "'many' is not of the type int",
+        "'many' is not of type int",
         "write a value of type int",
     ],
     ("form", "unknown_key"): [
