@@ -82,7 +82,9 @@ def keras_script(folder: Path, side: int) -> None:
     network = keras.Model(inputs, layers.Dense(2, "softmax")(x))
     for epochs, rate, is_frozen in ((FROZEN, 3e-3, True), (TUNED, 1e-4, False)):
         body.trainable = not is_frozen
-        network.compile(keras.optimizers.AdamW(rate), "categorical_crossentropy", ["accuracy"])
+        network.compile(
+            keras.optimizers.AdamW(rate), "categorical_crossentropy", metrics=["accuracy"]
+        )
         network.fit(train, validation_data=held, epochs=epochs, verbose=0)
 
 
