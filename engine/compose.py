@@ -6,7 +6,7 @@ Only this file composes with Hydra; engine/mistakes.py translates its errors.
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -105,6 +105,21 @@ def outputs(line: CommandLine) -> Path:
         shared = [word for word, parsed in given if not parsed.is_sweep_override()]
         config = hydra_compose(line.config_name, shared)
     return Path(str(config.outputs))
+
+
+def stage_keys(line: CommandLine) -> list[str]:
+    """Return the keys of all stages of the line's use case, without its overrides of single keys."""
+    groups = [word for word in line.words if word.startswith(("usecase=", "target="))]
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3", job_name="run"):
+        config = hydra_compose(line.config_name, groups)
+    stages = OmegaConf.to_container(config.get("stages") or OmegaConf.create(), resolve=False)
+    return list(_keys("stages", stages))
+
+
+def _keys(prefix: str, value: Any) -> Iterator[str]:
+    for name, inner in value.items() if isinstance(value, dict) else ():
+        yield f"{prefix}.{name}"
+        yield from _keys(f"{prefix}.{name}", inner)
 
 
 def _composition(config: DictConfig, chosen: Any, line: CommandLine) -> Composition:

@@ -37,7 +37,7 @@ EVENTS_MOST, EVENTS_MOST_BYTES = (
 )  # limits on all reports of a stage; the rest is not read
 RESULT_MOST_BYTES = 8_000_000
 ENVIRONMENT = {
-    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "TF_CPP_MIN_LOG_LEVEL": "3",  # an error of an operation is raised as an exception too
     "CUDA_VISIBLE_DEVICES": "-1",
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONHASHSEED": "0",

@@ -29,6 +29,7 @@ _OBSTRUCTED = (
     errno.ENXIO,
     errno.ELOOP,
 )  # a socket: ENXIO; a link: ELOOP
+LATEST = "latest"  # in the folder of a use case and target: a link to the newest complete run
 ENGINE_DIR = ".engine"  # below outputs/: the store and other internal files
 
 
@@ -191,13 +192,27 @@ def newest_run(outputs: Path, usecase: str | None = None, target: str | None = N
     return matching[-1] if matching else None
 
 
-def find_run(outputs: Path, name: str) -> Path:
-    """Return the run whose id is, or begins with, this name."""
+def find_run(
+    outputs: Path, name: str, usecase: str | None = None, target: str | None = None
+) -> Path:
+    """Return the run whose id is, or begins with, this name.
+
+    `latest` is the newest run that the links `latest` of the use case and target (or of any) name.
+    """
     every = runs(outputs)
+    if name == LATEST:
+        links = outputs.glob(f"{usecase or '[!.]*'}/{target or '*'}/{LATEST}")
+        named = {link.resolve() for link in links}
+        every = [path for path in every if path.resolve() in named]
+        if every:
+            return every[-1]
+        raise UserError(f"run={name}", "no run is complete yet", "omit run= for the newest run")
     matching = [path for path in every if path.name.startswith(name)]
     if len(matching) != 1:
         what = "there is no such run" if not matching else f"{len(matching)} runs begin with it"
-        raise UserError(f"run={name}", what, did_you_mean(name, [path.name for path in every]))
+        none = "" if every else f"there are no runs in {as_typed(outputs)}: choose outputs=DIR"
+        fix = did_you_mean(name, [path.name for path in every], none)
+        raise UserError(f"run={name}", what, fix)
     return matching[0]
 
 
@@ -206,7 +221,7 @@ def point_latest(run_dir: Path) -> str:
 
     Return a message if that fails, otherwise "".
     """
-    link = run_dir.parent / "latest"
+    link = run_dir.parent / LATEST
     partial = run_dir.parent / f".latest.{run_dir.name}"
     try:
         if _names_newer(link, run_dir):

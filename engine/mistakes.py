@@ -7,13 +7,14 @@ import errno
 import re
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeGuard
 
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from engine import catalogue, override, spelling, yamlfile
+from engine import catalogue, compose, override, spelling, yamlfile
 from engine.catalogue import ROOT
 from engine.command_line import COMMANDS
 from engine.errors import UserError, UserErrors, did_you_mean
@@ -147,9 +148,7 @@ def _explained(error: BaseException, line: CommandLine) -> UserError:
         fix = did_you_mean(name, catalogue.of_group(group, line.dirs))
         return UserError(f"{group}={name}", f"there is no such {group}", fix)
     if word and word.startswith("stages."):
-        return UserError(
-            word, "the use case does not set this key", f"write +{word}=... if the stage has it"
-        )
+        return _not_set(word, compose.stage_keys(line))
     known = [*_config_keys(line), *COMMANDS]
     if word and "Could not override" in text:
         return UserError(word, _absent(word), did_you_mean(word, known))
@@ -158,6 +157,18 @@ def _explained(error: BaseException, line: CommandLine) -> UserError:
         f"{text:.200}",
         did_you_mean(word, known) if word else "write key=value; see python run.py --help",
     )
+
+
+def _not_set(key: str, known: Sequence[str]) -> UserError:
+    """Return the mistake for a key of a stage that the use case does not set."""
+    parent, _, name = key.rpartition(".")
+    stage = key.split(".")[1]
+    if f"stages.{stage}" not in known:
+        stages = [one.removeprefix("stages.") for one in known if one.count(".") == 1]
+        return UserError(key, f"the use case has no stage '{stage}'", did_you_mean(stage, stages))
+    beside = [one.removeprefix(f"{parent}.") for one in known if one.rpartition(".")[0] == parent]
+    add = f"write +{key}=... if the stage has it"
+    return UserError(key, "the use case does not set this key", did_you_mean(name, beside, add))
 
 
 def _absent(key: str) -> str:

@@ -11,15 +11,15 @@ from engine.run_files import RunSummary
 
 
 def chosen(request: Request, run: str | None) -> Path:
-    """Return the folder of the run with this id (or its beginning).
+    """Return the folder of the run with this id (or its beginning), or of the latest complete run.
 
     Without an id: the newest run of the use case and target that the user named.
     """
-    if run is not None:
-        return layout.find_run(request.outputs, run)
     named = {word.partition("=")[0] for word in request.choices_given}
     usecase = request.usecase.name if "usecase" in named else None
     target = request.target.name if "target" in named else None
+    if run is not None:
+        return layout.find_run(request.outputs, run, usecase, target)
     found = layout.newest_run(request.outputs, usecase, target)
     if found is None:
         wanted = f"usecase={request.usecase.name} target={request.target.name}"

@@ -151,7 +151,7 @@ def _doomed(idle: list[Path], rules: Clean) -> list[Path]:
 
 
 def _is_latest(run_dir: Path) -> bool:
-    link = run_dir.parent / "latest"
+    link = run_dir.parent / layout.LATEST
     return link.is_symlink() and link.readlink().name == run_dir.name
 
 

@@ -21,7 +21,10 @@ CHUNK_BYTES = 1 << 20
 class Options(CommandOptions):
     """The options of `logs`."""
 
-    run: str | None = Field(None, description="a run's id or its beginning; null: the newest")
+    run: str | None = Field(
+        None,
+        description="a run's id or its beginning, or latest: the newest complete one; null: the newest",
+    )
     stage: str | None = Field(None, description="one stage only")
     follow: bool = Field(False, description="follow the output until the run ends")
 

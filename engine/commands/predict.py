@@ -64,7 +64,7 @@ class Options(CommandOptions):
         "folder of this name",
     )
     run: str | None = Field(
-        None, description="a run's id or its beginning; null: the newest complete one"
+        None, description="a run's id or its beginning, or latest; null: the newest complete run"
     )
     format: predictions.Format = Field("table", description="table, or one JSON object per line")
 
@@ -213,16 +213,17 @@ def _package(request: Request[Options]) -> Path:
 
     Prefer complete runs to those that `until` ended, whose model may not have been verified.
     """
+    usecase, target = request.usecase.name, request.target.name
     if request.options.run:
-        candidates = [layout.find_run(request.outputs, request.options.run)]
+        candidates = [layout.find_run(request.outputs, request.options.run, usecase, target)]
     else:
-        folder = request.outputs / request.usecase.name / request.target.name
+        folder = request.outputs / usecase / target
         here = [path for path in layout.runs(request.outputs) if path.parent == folder]
         candidates = runs.packed({path: run_files.summary(path) for path in here})
     if candidates and (package := layout.package(candidates[0])):
         return package
-    where = request.options.run or f"{request.usecase.name} for {request.target.name}"
-    make = f"make one: python run.py usecase={request.usecase.name} target={request.target.name}"
+    where = request.options.run or f"{usecase} for {target}"
+    make = f"make one: python run.py usecase={usecase} target={target}"
     raise UserError(where, "no finished run has a packaged model", make)
 
 

@@ -20,7 +20,10 @@ from engine.wording import as_typed, duration, table
 class Options(CommandOptions):
     """The options of `status`."""
 
-    run: str | None = Field(None, description="a run's id or its beginning; null: the newest")
+    run: str | None = Field(
+        None,
+        description="a run's id or its beginning, or latest: the newest complete one; null: the newest",
+    )
     format: Literal["table", "json"] = Field("table", description="table or json")
 
 

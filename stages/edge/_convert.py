@@ -100,7 +100,10 @@ def _message_of(error: BaseException) -> str:
 
 
 def _end_type(name: str) -> Any:
-    """Return the converter's type; it lacks int32, which only inputs and outputs that are int32 keep."""
+    """Return TensorFlow's type of this name.
+
+    The converter does not accept int32; whatever it is given, it keeps int32 inputs and outputs as they are.
+    """
     import tensorflow as tf
 
     return getattr(tf, "int8" if name == "int32" else name)

@@ -153,8 +153,8 @@ def open_on(
         return Model(EdgeTpu(int8_path, compiled_path, runtime, process or Process()))
     except Unavailable as reason:
         note(
-            "running the model on the CPU, because no Edge TPU is usable (looked for "
-            f"{LOOKED_FOR}): {reason}"
+            f"running the model on the CPU, because no Edge TPU is usable; {reason} (looked for "
+            f"{LOOKED_FOR})"
         )
     return open_model(int8_path, runtime, threads)
 

@@ -201,3 +201,17 @@ def test_what_is_in_the_way_elsewhere_is_no_mistake_of_the_users(outputs, tmp_pa
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError), layout.unobstructed(outputs):
         (tmp_path / "file" / "below").mkdir()
+
+
+def test_latest_is_the_newest_run_that_a_link_names(run, outputs):
+    older, newer = run("1", "u", "t"), run("2", "v", "t")
+    run("3", "v", "t")
+    layout.point_latest(older), layout.point_latest(newer)
+    assert layout.find_run(outputs, "latest") == newer
+    assert layout.find_run(outputs, "latest", "u", "t") == older
+
+
+def test_latest_needs_a_complete_run(run, outputs):
+    run("1", "u", "t")
+    with pytest.raises(UserError, match="no run is complete yet"):
+        layout.find_run(outputs, "latest")

@@ -49,6 +49,13 @@ COMMANDS = {
     "target": (["target=rpi4_corl"], "target=rpi4_corl", "target", "rpi4_coral"),
     "executor": (["executor=lcal"], "executor=lcal", "executor", "local"),
     "parameter": (["params.m=1"], "params.m", "parameter", "params.n"),
+    "stage": (["stages.d.params.n=1"], "stages.d.params.n", "stage", "a, b, c"),
+    "key_of_a_stage": (
+        ["stages.b.inputs.numbr=x"],
+        "stages.b.inputs.numbr",
+        "set",
+        "did you mean 'number'?",
+    ),
     "setting": (["fail_fsat=true"], "fail_fsat", "key", "fail_fast"),
     "grammar": (["params.n=[1"], "params.n=[1", "value", "quotes"),
     "no_launcher": (
@@ -135,7 +142,8 @@ COMMANDS = {
     "force_beyond": (["force=[c]", "until=[a]"], "force=c", "until=a", "until="),
     "explain_stage": (["explain", "stage=d"], "stage=d", "stage", "a, b, c"),
     "no_run": (["status"], "{here}/outputs", "run", "usecase=chain"),
-    "unknown_run": (["logs", "run=x"], "run=x", "run", "none"),
+    "unknown_run": (["logs", "run=x"], "run=x", "run", "choose outputs=DIR"),
+    "no_complete_run": (["logs", "run=latest"], "run=latest", "complete", "omit run="),
     "picture": (["graph", "output=dag.gif"], "output=dag.gif", ".svg or .png", "output=dag.svg"),
     "keep_last": (
         ["clean", "clean.keep_last=0"],
