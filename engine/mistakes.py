@@ -62,8 +62,8 @@ def tell(error: Exception, line: CommandLine) -> int:
     if len(mistakes) < len(leaves):
         traceback.print_exception(error)
         return 1
-    told = (str(override.located(mistake, line.words)) for mistake in mistakes)
-    text = "\n".join(dict.fromkeys(told))
+    texts = (str(override.located(mistake, line.words)) for mistake in mistakes)
+    text = "\n".join(dict.fromkeys(texts))
     print(as_called(text, line.program), file=sys.stderr)
     return 1 if any(map(_is_the_machines, leaves)) else 2
 

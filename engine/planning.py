@@ -278,13 +278,13 @@ def _resolved(key: str, asset: Asset | Path | None, store: Store) -> ResolvedAss
 
 def _other_files(request: Request, jobs: Mapping[str, Job]) -> Iterator[UserError]:
     """Yield a mistake for each of the user's files whose kind its stage does not read."""
-    told = set()
+    reported = set()
     for job in jobs.values():
         for key, kinds in job.contract.reads.items():
             ref = job.inputs.get(key)
             path = request.assets.get(ref.name) if ref and ref.stage is None else None
-            if isinstance(path, Path) and path not in told and not magic.is_of(path, kinds):
-                told.add(path)
+            if isinstance(path, Path) and path not in reported and not magic.is_of(path, kinds):
+                reported.add(path)
                 where = f"{request.where}: assets.{ref.name if ref else ''}"
                 what = f"the stage '{job.stage}' cannot read this file as its {key}"
                 found = UserError(where, what, f"give {listed(kinds, 'or')}")
