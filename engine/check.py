@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine import graph as graphs
-from engine import kind, spelling
+from engine import kind, spelling, together
 from engine.contract import REQUIRED, Contract, Declared, Parameter, unread
 from engine.errors import UserError, did_you_mean
 from engine.foreach import ALL, MARK, base_of, value_of
@@ -124,6 +124,17 @@ class _Checking:
         contract = self.contracts[name]
         inputs, params = self._inputs(name, spec), self._params(name, spec)
         self._gates(name, spec)
+        if name not in self.left_out:
+            found = together.Inputs(
+                stage=name,
+                spec=spec,
+                contract=contract,
+                found=inputs,
+                usecase=self.usecase,
+                left_out=self.left_out,
+                where=self.where,
+            )
+            self.mistakes += found.mistakes()
         return Job(name, spec, contract, inputs, contract.outputs, params, self._placed(name, spec))
 
     def objective(self) -> None:

@@ -5,7 +5,7 @@ Frozen data. A kind of stage (engine/kinds/<key>.py) turns the YAML's declaratio
 """
 
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,6 +74,8 @@ class Contract:
     loads: Mapping[str, str] = field(default_factory=dict)
     # input -> allowed kinds of file, each with its first characters: engine/magic.py
     reads: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    # optional input -> other optional inputs without which it is useless: engine/together.py
+    together: Mapping[str, Sequence[str]] = field(default_factory=dict)
     modules: tuple[str, ...] = ()  # modules that a warm process may import before the stage starts
     invoke: Mapping[str, Any] = field(default_factory=dict)
     """Its part of job.json: `module` and `function`, or `command` with its placeholders."""

@@ -160,6 +160,7 @@ class Library:
             programs=tuple(declared["programs"]),
             loads=declared["loads"],
             reads=declared["reads"],
+            together=declared["together"],
             modules=(uses,),
             invoke={"module": uses, "function": uses.rpartition(".")[2]},
         )
@@ -251,7 +252,19 @@ def _stage(tree: ast.Module, name: str, path: Path) -> dict[str, Any]:
         "programs": list(syntax.programs(tree)),
         "loads": syntax.loads(tree),
         "reads": syntax.reads(tree),
+        "together": _together(tree, inputs, path),
     }
+
+
+def _together(tree: ast.Module, inputs: Mapping[str, bool], path: Path) -> dict[str, list[str]]:
+    """Return the stage's TOGETHER; raise UserError if it names anything but optional inputs."""
+    found = syntax.together(tree)
+    optional = [name for name, is_required in inputs.items() if not is_required]
+    for name in (one for key, others in found.items() for one in (key, *others)):
+        if name not in optional:
+            what = f"TOGETHER names '{name}', which is not an optional input"
+            raise UserError(str(path), what, did_you_mean(name, optional))
+    return found
 
 
 def _is_stage(path: Path) -> bool:

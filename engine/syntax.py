@@ -160,6 +160,12 @@ def reads(tree: ast.Module) -> dict[str, dict[str, str]]:
     return found
 
 
+def together(tree: ast.Module) -> dict[str, list[str]]:
+    """Return the TOGETHER of the stage's file: optional input -> others without which it is useless."""
+    found: dict[str, list[str]] = _constant(tree, "TOGETHER")
+    return found
+
+
 def _constant(tree: ast.Module, name: str) -> dict[str, Any]:
     """Return the mapping of literals that the file assigns to the name; empty if it does not."""
     for node in tree.body:

@@ -87,3 +87,23 @@ def test_a_last_layer_is_made_packed_and_extended_without_tensorflow(recognise, 
     assert any("the model is unevaluated" in note for note in score.notes)
     judged = {gate["metric"]: gate["passed"] for gate in score.gates}
     assert (judged["accuracy"], judged["untested_classes"]) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("params.method=imprint", "assets.extend={here}"),
+            "  the stage 'dataset' needs this asset together with assets.extend",
+        ),
+        (
+            ("assets.packed={here}", "assets.extend={here}"),
+            "  it is used only with the stage 'extractor', which is left out: params.method must "
+            "be last_layer or imprint, but it is 'finetune'",
+        ),
+    ],
+    ids=["without_a_package", "fine_tuned"],
+)
+def test_what_cannot_be_extended_is_refused_when_planning(project, words, said):
+    done = project.run("plan", *HERE, *(word.format(here=project.path) for word in words))
+    assert (done.returncode, done.stderr.splitlines()[1]) == (2, said)

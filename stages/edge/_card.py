@@ -79,8 +79,10 @@ def _pixels(scaling: "dict[str, float] | None") -> str:
 
 
 def _cost(cost: dict[str, Any]) -> str:
+    latency_ms = cost["latency_median_ms"]
+    latency = f"{latency_ms:,.0f}" if latency_ms >= 100 else f"{latency_ms:.3g}"
     return (
-        f"{cost['latency_median_ms']:.3g} ms (median), {cost['model_size_bytes']:,.0f} bytes, "
+        f"{latency} ms (median of {cost['inferences']:,}), {cost['model_size_bytes']:,.0f} bytes, "
         f"{_measured(cost)}"
     )
 

@@ -7,6 +7,7 @@ from engine.stage.bounds import Range
 from engine.stage.suffix import Suffix
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from stages.tflite.part import Part
 
 WARM_UP = 10
+WARM_UP_SHARE = 0.1  # of the seconds; a slow model warms up with fewer inferences
+MIN_MEASURED = 20  # even if they take longer: percentiles of fewer mean little
 MOST_EXAMPLES = 50  # used in turn
 
 
@@ -44,6 +47,7 @@ def benchmark(
     runtime: str = "litert",
     accelerator: str = "none",
     repeats: Annotated[int, Range(ge=1)] = 300,
+    seconds: Annotated[float, Range(gt=0)] = 30,
     threads: Annotated[int, Range(ge=1)] = 1,
 ) -> BenchmarkMetrics:
     """Run each role's model, one example at a time, and measure its latency.
@@ -51,13 +55,15 @@ def benchmark(
     It runs on the accelerator if that is usable; otherwise its int8 or float form runs on the CPU.
     test:   the part with examples for the model of `role`; other roles run on noise
     models, compiled: ROLE/{int8,float,edgetpu}.tflite; `compiled` takes precedence
-    report: JSON with the metrics, the runtime, the accelerator, and where the figures were measured,
-            without which a latency means nothing; under `models` the same for every role. Peak memory
-            is that of a fresh process with only the runtime and the model (VmHWM, proc(5)).
+    report: JSON with the metrics, the number of measured inferences, the runtime, the accelerator, and
+            where the figures were measured, without which a latency means nothing; under `models` the
+            same for every role. Peak memory is that of a fresh process with only the runtime and the
+            model (VmHWM, proc(5)).
     role:        the role of the model whose figures are the metrics
     runtime:     of the target: litert or tflite_runtime
     accelerator: of the target: none, or a name such as edgetpu
-    repeats:     measured inferences, after ten to warm up
+    repeats:     most measured inferences of a role, after up to ten to warm up
+    seconds:     for a role: its measurement ends after this time, but not before 20 inferences
     threads:     CPU threads of the runtime
 
     StageError: no model has the role, or the part has no example for it.
@@ -77,10 +83,13 @@ def benchmark(
         # Another role without a twin does not try to use the accelerator.
         wanted = accelerator if twin or name == role else "none"
         model = open_on(wanted, plain, twin, runtime, threads)
-        times = _times_ms(model, _tensors(model, data if name == role else None), repeats, name)
+        examples = _tensors(model, data if name == role else None)
+        times = _times_ms(model, examples, repeats, seconds, name)
         ran = twin if twin and model.accelerator == "edgetpu" else plain
         rows[name] = {**_figures(model, times, plain, ran, runtime), **_how(model, threads)}
-        _note_figures(name if others else "", rows[name], model)
+        _note_figures(f"{name}: " if others else "", rows[name], model)
+        if len(times) < repeats:
+            _note_early_end(f"{name}: " if others else "", len(times), repeats, seconds)
         model.close()  # an Edge TPU can be used by only one process at a time
     metrics = _metrics(rows, role)
     whole = {**rows[role], **metrics, "models": rows}
@@ -115,16 +124,40 @@ def _noise(shape: tuple[int, ...], type_: str) -> "NDArray[Any]":
 
 
 def _times_ms(
-    model: "Model", tensors: "list[dict[str, NDArray[Any]]]", repeats: int, name: str
+    model: "Model",
+    tensors: "list[dict[str, NDArray[Any]]]",
+    repeats: int,
+    seconds: float,
+    name: str,
 ) -> list[float]:
     """Return the milliseconds of single inferences, without the warm-up ones."""
-    times = []
-    for i in range(WARM_UP + repeats):
-        took_ms = model.time_ms(tensors[i % len(tensors)])
-        if i >= WARM_UP:
-            times.append(took_ms)
-        progress(i + 1, WARM_UP + repeats, name)
+    from itertools import cycle
+
+    examples = cycle(tensors)
+    for _ in _timed(model, examples, WARM_UP, 1, seconds * WARM_UP_SHARE):
+        pass
+    times: list[float] = []
+    for took_ms in _timed(model, examples, repeats, MIN_MEASURED, seconds):
+        times.append(took_ms)
+        progress(len(times), repeats, name)
     return times
+
+
+def _timed(
+    model: "Model",
+    examples: "Iterator[Mapping[str, NDArray[Any]]]",
+    most: int,
+    least: int,
+    seconds: float,
+) -> "Iterator[float]":
+    """Yield the milliseconds of inferences; after `seconds`, end as soon as there are `least`."""
+    import time
+
+    end_s = time.monotonic() + seconds
+    for at in range(most):
+        if at >= least and time.monotonic() >= end_s:
+            return
+        yield model.time_ms(next(examples))
 
 
 def _figures(
@@ -134,6 +167,7 @@ def _figures(
 
     median, p95 = (float(v) for v in np.percentile(times, [50, 95]))
     return {
+        "inferences": len(times),
         "latency_median_ms": median,
         "latency_p95_ms": p95,
         "throughput_per_s": 1000 / float(np.mean(times)),
@@ -168,10 +202,17 @@ def _metrics(rows: dict[str, dict[str, Any]], role: str) -> BenchmarkMetrics:
     return metrics
 
 
-def _note_figures(name: str, row: dict[str, Any], model: "Model") -> None:
+def _note_early_end(prefix: str, count: int, repeats: int, seconds: float) -> None:
+    note(
+        f"{prefix}measured {count} of {repeats} inferences, because more would take longer than "
+        f"{seconds:g} s; for more, raise the parameter 'seconds' of the stage"
+    )
+
+
+def _note_figures(prefix: str, row: dict[str, Any], model: "Model") -> None:
     threads = row["threads"]
     note(
-        f"{name}{': ' if name else ''}measured with {model.runtime} on the {model.called}, {threads} "
+        f"{prefix}measured with {model.runtime} on the {model.called}, {threads} "
         f"thread{'s' if threads > 1 else ''}: {taken()}"
     )
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.stage import StageError, checkpoint, durable_file, metric, note, progress
 from stages.training.state import TrainingState
+from stages.vision._truth import log_loss
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,9 +56,8 @@ class Settings:
 
 def figures(scores: "NDArray[np.float32]", classes: "NDArray[np.int64]") -> Row:
     """Return loss and accuracy of probabilities (n, classes), given the true classes (n,)."""
-    right = scores[np.arange(len(scores)), classes]  # (n,)
     return {
-        "val_loss": float(-np.log(np.maximum(right, 1e-7)).mean()),
+        "val_loss": log_loss(scores, classes),
         "val_accuracy": float((scores.argmax(1) == classes).mean()),
     }
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from stages.vision._pictures import Source
 
+# inputs that are useless without the others, checked when planning
+TOGETHER = {"packed": ["extend", "picture"], "extend": ["packed", "picture"]}
 RAW_BYTES = 4_000_000  # raw items are sent to the device, so they must be small
 NAMED = 5  # maximum number of files named in one note
 
@@ -63,18 +65,13 @@ def dataset(
     Near-duplicates stay in the same part (stages.vision._duplicates). A picture that is in two classes
     is left out. An existing split is kept. Pictures that a packed model was trained on are never in
     the test part. StageError: a class without a training picture; no test picture; added classes that
-    the packed model already has; added classes without a pretrained network.
+    the packed model already has.
     """
     import numpy as np
 
     from stages.vision import _duplicates, _extension, _split
     from stages.vision._packed import open_packed
 
-    if (packed or extend) and picture is None:
-        raise StageError(
-            "assets.packed and assets.extend need params.method=last_layer or imprint: a fine-tuned "
-            "network cannot be extended with new classes"
-        )
     kept = open_packed(packed) if packed else None
     found, labels = _extension.collect(pictures, kept, extend)
     fit = kept.package.constants["fit"] if kept else fit

@@ -26,22 +26,21 @@ def extractor(
     models: Out,
     picture: Annotated[Out, Suffix(".json")],
     packed: In | None = None,
-    extend: In | None = None,
     *,
     method: str,
 ) -> ExtractorMetrics:
     """Check that the network has one picture as input and one embedding as output.
 
     model:   a quantised .tflite file, or a folder with int8.tflite and perhaps edgetpu.tflite
-    packed:  a package whose last layer is extended; extend: the pictures of the new classes
+    packed:  a package whose last layer is extended
     models:  model/int8.tflite, and model/edgetpu.tflite if it was published with it
     picture: JSON: size, and mean and deviation: the network reads (pixel - mean) / deviation
 
     method:  how the last layer is made: last_layer or imprint; must match the package
 
     StageError: several inputs or outputs, an input that is not a square RGB picture or not uint8 or
-    int8, an output that is not a vector or consists of class probabilities; `packed` without
-    `extend` or the reverse; a package made with another extractor or method.
+    int8, an output that is not a vector or consists of class probabilities; a package made
+    with another extractor or method.
     """
     import shutil
 
@@ -50,12 +49,6 @@ def extractor(
     from stages.tflite.model import open_model
     from stages.tflite.outputs import sha256
 
-    if (packed is None) != (extend is None):
-        given, lacks = ("extend", "packed") if packed is None else ("packed", "extend")
-        meaning = {"packed": "the package to extend", "extend": "their pictures"}
-        raise StageError(
-            f"assets.{given} needs assets.{lacks}, {meaning[lacks]}: add assets.{lacks}=FOLDER"
-        )
     files = roles.files(model)
     int8 = roles.runnable(files)[0]
     if packed:

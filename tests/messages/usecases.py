@@ -19,6 +19,10 @@ SOURCES = {  # of stages that are themselves invalid, or need something
     "lazy": "from engine.stage import Out\ndef lazy(data: Out, *, n: int = len([])) -> None: ...\n",
     "dotless": "def dotless(data: Annotated[Out, Suffix('csv')]) -> None: ...\n",
     "needs": "from engine.stage import Out\ndef needs(data: Out, *, rate: float) -> None: ...\n",
+    "both": "from engine.stage import In, Out\nTOGETHER = {'a': ['b']}\n"
+    "def both(out: Out, a: In | None = None, b: In | None = None) -> None: ...\n",
+    "apart": "from engine.stage import In, Out\nTOGETHER = {'a': ['c']}\n"
+    "def apart(out: Out, a: In | None = None) -> None: ...\n",
     "_helper": "from engine.stage import Out\ndef _helper(data: Out) -> None: ...\n",
 }
 
@@ -204,6 +208,31 @@ MISTAKES = {
         "default",
         "a number, text",
     ),
+    "input_without_its_companion": (
+        A + "  b: {uses: mystages.both, inputs: {a: a.data}}",
+        "u.yaml: stages.b.inputs",
+        "'b' together with 'a'",
+        "b: stage.output",
+    ),
+    "input_without_its_asset": (
+        A + "  b: {uses: mystages.both, inputs: {a: a.data, b: 'asset:data'}}",
+        "u.yaml: assets.data",
+        "stages.b.inputs.a",
+        "assets.data=",
+    ),
+    "input_without_its_stage": (
+        A + "  gone: {uses: mystages.make}\n"
+        "  b: {uses: mystages.both, inputs: {a: a.data, b: gone.data}}",
+        "u.yaml: stages.b.inputs.a",
+        "'gone', which is left out",
+        "change what leaves it out",
+    ),
+    "companion_that_is_no_input": (
+        "  a: {uses: mystages.apart}",
+        "{here}/mystages/apart.py",
+        "'c'",
+        "a",
+    ),
     "helper": (
         "  a: {uses: mystages._helper}",
         "u.yaml: stages.a.uses",
@@ -226,6 +255,7 @@ def provoke(stages: str, folder: Path) -> list[Told]:
             Library(["mystages"], [folder]),
             lambda *_: HERE,
             "u.yaml",
+            {"gone": "accelerator must be edgetpu, but pi's is none"},
         )
     return told(caught.value, folder)
 

@@ -96,9 +96,38 @@ def test_without_an_edge_tpu_the_figures_are_the_cpus_and_the_run_is_told(do, qu
 
 
 def test_the_last_progress_is_the_end(measured):
-    assert [event["done"] for event in measured.said if event["event"] == "progress"][
-        -1
-    ] == 50  # ten to warm up
+    *_, last = [event for event in measured.said if event["event"] == "progress"]
+    assert (last["done"], last["total"]) == (40, 40)
+
+
+def test_the_report_has_the_number_of_measured_inferences(measured):
+    assert json.loads((measured.out / "report").read_text())["inferences"] == 40
+
+
+@pytest.fixture(scope="module")
+def hurried(do, quantised, blobs):
+    """A benchmark whose time is over at once."""
+    given = {"test": blobs / "test", "models": quantised.out / "models"}
+    return do("stages.edge.benchmark", given, repeats=40, seconds=1e-6)
+
+
+def test_a_measurement_whose_time_is_over_ends_with_the_least_number_of_inferences(hurried):
+    assert json.loads((hurried.out / "report").read_text())["inferences"] == 20
+
+
+def test_an_early_end_is_noted(hurried):
+    said = [event["text"] for event in hurried.said if event["event"] == "note"]
+    assert said[-1] == (
+        "measured 20 of 40 inferences, because more would take longer than 1e-06 s; for more, raise "
+        "the parameter 'seconds' of the stage"
+    )
+
+
+def test_fewer_wanted_inferences_than_the_least_number_are_no_early_end(do, quantised, blobs):
+    given = {"test": blobs / "test", "models": quantised.out / "models"}
+    done = do("stages.edge.benchmark", given, repeats=3, seconds=1e-6)
+    assert json.loads((done.out / "report").read_text())["inferences"] == 3
+    assert not [event for event in done.said if "parameter 'seconds'" in event.get("text", "")]
 
 
 def test_an_empty_test_part_is_refused(do, quantised, tmp_path):

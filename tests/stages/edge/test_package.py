@@ -17,7 +17,7 @@ from stages.tflite.tensor import Tensor
 
 TAKEN = {"runtime": "LiteRT 9", "accelerator": "cpu", "taken": "simulated on x86_64"}
 FIGURES = {"card": {"Data": "Classes: cat, dog, owl", "Limits": "Knows these only."}, **TAKEN}
-COST = {"model_size_bytes": 2344.0, "latency_median_ms": 0.01234, **TAKEN}
+COST = {"model_size_bytes": 2344.0, "latency_median_ms": 0.01234, "inferences": 300, **TAKEN}
 LOG = {"compiled": True, "on_edgetpu": 264, "operations": 267, "version": "16.0.384591198"}
 
 
@@ -167,13 +167,18 @@ def test_the_card_says_what_it_is_for_and_has_the_sections_of_score(pack):
         "Tells animals apart.",
         "Made for: rpi4, litert",
         "Figures: with LiteRT 9 on the CPU, simulated on x86_64",
-        "One inference: 0.0123 ms (median), 2,344 bytes, with LiteRT 9 on the CPU",
+        "One inference: 0.0123 ms (median of 300), 2,344 bytes, with LiteRT 9 on the CPU",
         "\n| model | `models/model/int8.tflite` | `",
         "int8, 1 × 3, scale 0.00390625, zero point -128 |\n",
         "## Data\n\nClasses: cat, dog, owl\n",
         "## Limits\n\nKnows these only.\n",
     ):
         assert words in card
+
+
+def test_a_latency_of_seconds_is_written_out(pack):
+    slow = {**COST, "latency_median_ms": 1312.4, "inferences": 22}
+    assert "1,312 ms (median of 22)" in (pack(cost=slow)[0] / "card.md").read_text()
 
 
 def test_a_target_without_an_edge_tpu_has_no_line_about_it(pack):

@@ -36,7 +36,8 @@ def embedded(folder: Path, pictures: Path | None, method: str = "imprint", **mor
     """Run the stages up to the embeddings in a folder, and return it; more: packed and extend."""
     folder.mkdir(parents=True)
     model = tiny(folder / "tiny.tflite")
-    extractor(model, folder / "models", folder / "picture.json", **more, method=method)
+    old = more.get("packed")
+    extractor(model, folder / "models", folder / "picture.json", old, method=method)
     parts = folder / "train", folder / "test"
     dataset(pictures, *parts, folder / "picture.json", **more)
     embed(folder / "train", folder / "models", folder / "embeddings")

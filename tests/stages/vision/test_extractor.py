@@ -80,12 +80,6 @@ def test_a_classifier_is_refused(run):
         run(smoke)
 
 
-@pytest.mark.parametrize(("given", "lacks"), [("packed", "extend"), ("extend", "packed")])
-def test_a_package_and_its_new_pictures_come_together(run, tmp_path, given, lacks):
-    with pytest.raises(StageError, match=f"assets.{given} needs assets.{lacks}"):
-        run(extractors.tiny(tmp_path / "m.tflite"), **{given: tmp_path})
-
-
 WITHOUT_TENSORFLOW = (
     *(
         f"vision.{name}"

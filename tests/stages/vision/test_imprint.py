@@ -10,7 +10,6 @@ from engine.stage import StageError
 from stages.tasks import head
 from stages.tasks.task import open_task
 from stages.tflite import part
-from stages.vision.dataset import dataset
 from stages.vision.extractor import extractor
 from stages.vision.imprint import imprint
 from stages.vision.picture_sample import picture_sample
@@ -154,13 +153,7 @@ def test_a_package_made_otherwise_is_refused(made, pictures, tmp_path, change, s
     model = extractors.tiny(tmp_path / "m.tflite")
     out = tmp_path / "models", tmp_path / "picture.json"
     with pytest.raises(StageError, match=said):
-        extractor(model, *out, package, pictures / "more", method="imprint")
-
-
-def test_a_network_that_is_fine_tuned_gets_no_more_classes(made, pictures, tmp_path):
-    given = {"packed": made / "package", "extend": pictures / "more"}
-    with pytest.raises(StageError, match=r"need params\.method=last_layer or imprint"):
-        dataset(pictures / "pictures", tmp_path / "train", tmp_path / "test", **given)
+        extractor(model, *out, package, method="imprint")
 
 
 def test_without_validation_the_scale_is_chosen_on_the_training_pictures(

@@ -9,6 +9,15 @@ SCORES = np.float32([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.45, 0.55]])
 TRUTH = np.array([0, 1, 1, 0])
 
 
+def test_the_log_loss_is_the_mean_of_the_true_classes():
+    expected = -np.log([0.9, 0.2, 0.7, 0.45]).mean()
+    assert _truth.log_loss(SCORES, TRUTH) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_log_loss_of_a_certain_mistake_is_finite():
+    assert 20 < _truth.log_loss(np.float32([[1, 0]]), np.array([1])) < 30
+
+
 def test_the_calibration_error_is_the_mean_gap_of_the_bins():
     assert len(_truth.reliability(SCORES, TRUTH)) == 4
     gaps = (0.1, 0.8, 0.3, 0.55)
