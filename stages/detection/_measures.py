@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stages.detection import _operating
-from stages.detection._average_precision import SIZES, Evaluation, evaluate
+from stages.detection._average_precision import RECALLS, SIZES, Evaluation, evaluate
 from stages.detection._errors import KINDS, Errors
 from stages.evaluation import bootstrap
 from stages.tasks.boxes import Detections
@@ -73,9 +73,10 @@ def _beside_float(found: Mapping[str, Evaluation]) -> dict[str, float]:
     floating, int8 = found["float"], found["int8"]
     drop = floating.map50 - int8.map50
     boxes = int((~int8.truth.ignored).sum())
+    one_box = 1 / boxes + 1 / len(RECALLS)  # recall is rounded to one of RECALLS
     return {
         "float_map50": floating.map50,
         "float_map": floating.map,
         "map50_drop": drop,
-        "map50_drop_beyond_one": drop if drop * boxes > 1 else 0.0,
+        "map50_drop_beyond_one": drop if drop > one_box else 0.0,
     }
