@@ -22,7 +22,9 @@ def number(text: object, name: str) -> float:
 
 def label(text: object) -> str:
     """Return a class name on one line; Broken: it is missing, or has characters that cannot be shown."""
-    name = " ".join(str("" if text is None else text).split())
+    if text is not None and not isinstance(text, str | int | float):
+        raise Broken(f"its class is a {type(text).__name__}")
+    name = "" if text is None else " ".join(str(text).split())
     if not name:
         raise Broken("it has no class")
     if not name.isprintable():

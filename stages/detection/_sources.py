@@ -7,13 +7,13 @@ import dataclasses
 from pathlib import Path
 
 from engine.stage import StageError
-from stages.detection import _voc
+from stages.detection import _coco, _csv, _voc, _yolo
 from stages.detection._files import Files
 from stages.detection._findings import Findings
 from stages.detection._source import Source
 from stages.media import kinds
 
-_READERS = (_voc,)  # if a folder has several formats, the first one is read
+_READERS = (_voc, _coco, _yolo, _csv)  # if a folder has several formats, the first one is read
 _HOW = (
     "annotate the pictures as Pascal VOC (.xml), COCO (.json), YOLO (.txt) or in a CSV with the "
     "columns filename,width,height,class,xmin,ymin,xmax,ymax"
@@ -39,7 +39,10 @@ def find(root: Path, findings: Findings) -> list[Source]:
     sources = _settled(found, files, findings)
     if not sources:
         reasons = [*findings.names("broken_annotations"), *findings.names("orphaned")]
-        raise StageError(f"{root.name} has no annotated picture{_because(reasons)}: {_HOW}")
+        raise StageError(
+            f"no annotation in {root.name} belongs to a picture{_because(reasons)}: put pictures and "
+            "annotations into the same folder, with the same names"
+        )
     return sources
 
 

@@ -19,6 +19,7 @@ from stages.detection._source import Box, Source
 
 MOST_BYTES = 10_000_000  # of an XML file
 _MARK = b"<annotation"
+_SETS = "ImageSets"
 _HEAD = 4096  # bytes of a file that show whether it is an annotation
 
 
@@ -165,14 +166,15 @@ def _refuse(*_: Any) -> None:
 
 def _image_sets(files: Files) -> dict[str, str]:
     """Return the part of each picture by its name without suffix; empty without lists."""
-    lists = {path.stem.lower(): path for path in files.ending(".txt") if path.parent.name == "Main"}
+    texts = [path for path in files.ending(".txt") if _SETS in path.relative_to(files.root).parts]
+    files.used.update(texts)
+    lists = {path.stem.lower(): path for path in texts if path.parent.name == "Main"}
     parts = {"train": "train", "val": "val", "test": "test"}
     if "train" not in lists:
         parts = {"trainval": "train", "test": "test"}
     found: dict[str, str] = {}
     for word, part in parts.items():
         if word in lists:
-            files.used.add(lists[word])
             lines = lists[word].read_text(encoding="utf-8", errors="replace").splitlines()
             names = (re.sub(r"\s+-?[01]$", "", line.strip()) for line in lines)  # 1: has the class
             found |= {name: part for name in names if name}

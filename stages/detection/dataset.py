@@ -83,10 +83,12 @@ def dataset(
     from stages.detection._read import Pictures
 
     findings = Findings()
-    read = Pictures(_sources.find(pictures, findings), size, findings)
-    examples = _repeated.merged(read.examples, findings)
-    labels = _labels.unify(examples, findings)
-    findings.tell()
+    try:
+        read = Pictures(_sources.find(pictures, findings), size, findings)
+        examples = _repeated.merged(read.examples, findings)
+        labels = _labels.unify(examples, findings)
+    finally:
+        findings.tell()
     parts = _split(examples, labels, (test_share, val_share), seed)
     for name, folder in (("train", train), ("val", train / "validation"), ("test", test)):
         if parts[name]:
