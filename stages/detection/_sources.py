@@ -20,10 +20,11 @@ _HOW = (
 )
 
 
-def find(root: Path, findings: Findings) -> list[Source]:
+def find(root: Path, findings: Findings, needs_annotations: bool = True) -> list[Source]:
     """Return the annotated pictures, each once, in a fixed order; opens none of them.
 
-    root: a folder, or a .csv or .json file beside the pictures that it describes
+    root:              a folder, or a .csv or .json file beside the pictures that it describes
+    needs_annotations: if not, a folder without annotations has pictures without boxes
 
     StageError: there are no annotations, or none has a picture.
     """
@@ -34,7 +35,9 @@ def find(root: Path, findings: Findings) -> list[Source]:
             break
     else:
         reasons = findings.names("broken_annotations")
-        raise StageError(f"{root.name} has no annotations{_because(reasons)}: {_HOW}")
+        found = [] if needs_annotations or reasons else _bare(files)
+        if not found:
+            raise StageError(f"{root.name} has no annotations{_because(reasons)}: {_HOW}")
     _report_the_rest(files, findings)
     sources = _settled(found, files, findings)
     if not sources:
@@ -44,6 +47,13 @@ def find(root: Path, findings: Findings) -> list[Source]:
             "annotations into the same folder, with the same names"
         )
     return sources
+
+
+def _bare(files: Files) -> list[Source]:
+    """Return all pictures, without boxes."""
+    paths = [path for path in files.pictures if kinds.is_picture(path)]
+    files.used.update(paths)
+    return [Source(path=path, name=files.name(path), boxes=(), in_shares=True) for path in paths]
 
 
 def _because(reasons: list[str]) -> str:
