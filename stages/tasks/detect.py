@@ -44,10 +44,10 @@ class Detect:
 
     takes = "pictures"
     follows = False
+    picture_side = None  # answers are pixels of the picture, which is therefore read at full size
 
     def __init__(self, package: Package, accelerator: str, runtime: str) -> None:
         self._labels, self._constants = list(package.labels), package.constants
-        self.picture_side = int(package.number("size"))
         self._model = package.open_role(MODEL, accelerator, runtime)
         self.ran_on = f"{self._model.runtime} on the {self._model.called}"
         self._anchors = _anchors(package)

@@ -4,8 +4,10 @@ import tempfile
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from engine.stage import StageError
+from stages.edge._items import answers
 from stages.tasks import detect
 from stages.tasks.task import open_task
 from stages.tflite.tensor import Tensor
@@ -105,6 +107,13 @@ def test_a_package_finds_objects_in_a_picture_of_any_size(tmp_path):
         {"label": "second", "score": 0.4, "top": 50.0, "left": 100.0, "bottom": 100.0, "right": 200.0},
     ]  # fmt: skip
     assert task.draw(picture, answer).any()
+
+
+def test_a_large_photo_is_answered_in_its_own_pixels(tmp_path):
+    task = open_task(_packed(tmp_path))
+    Image.new("RGB", (800, 400)).save(tmp_path / "large.jpg")
+    rows = answers(task, tmp_path / "large.jpg")
+    assert (rows[0]["bottom"], rows[0]["right"]) == (200, 400)
 
 
 def test_a_package_without_a_classs_threshold_is_refused(tmp_path):
