@@ -33,21 +33,21 @@ def find(root: Path, findings: Findings) -> list[Source]:
         if found is not None:
             break
     else:
-        reasons = findings.names("broken_annotations")
-        raise StageError(f"{root.name} has no annotations{_because(reasons)}: {_HOW}")
+        reason = findings.sentence("broken_annotations")
+        raise StageError(f"{root.name} has no annotations{_in_brackets(reason)}: {_HOW}")
     _report_the_rest(files, findings)
     sources = _settled(found, files, findings)
     if not sources:
-        reasons = [*findings.names("broken_annotations"), *findings.names("orphaned")]
+        reason = findings.sentence("broken_annotations", "orphaned")
         raise StageError(
-            f"no annotation in {root.name} belongs to a picture{_because(reasons)}: put pictures and "
+            f"no annotation in {root.name} belongs to a picture{_in_brackets(reason)}: put pictures and "
             "annotations into the same folder, with the same names"
         )
     return sources
 
 
-def _because(reasons: list[str]) -> str:
-    return f" ({reasons[0]})" if reasons else ""
+def _in_brackets(reason: str) -> str:
+    return f" ({reason})" if reason else ""
 
 
 def _report_the_rest(files: Files, findings: Findings) -> None:
