@@ -53,18 +53,20 @@ class Findings:
     def add(self, kind: str, name: str, reason: object = "") -> None:
         self._names[kind].append(f"{name} ({reason})" if reason else name)
 
-    def names(self, kind: str) -> list[str]:
-        return self._names[kind]
-
     def counts(self) -> dict[str, float]:
         """Return the number of entries by kind."""
         return {kind: float(len(names)) for kind, names in self._names.items()}
 
     def tell(self) -> None:
         """Note each kind once, with its number and some of the names."""
-        for kind, names in self._names.items():
-            if names:
-                note(_sentence(KINDS[kind], names))
+        for kind in KINDS:
+            if sentence := self.sentence(kind):
+                note(sentence)
+
+    def sentence(self, *kinds: str) -> str:
+        """Return the note on the first of these kinds that has been found, or an empty text."""
+        found = next((kind for kind in kinds if self._names[kind]), None)
+        return _sentence(KINDS[found], self._names[found]) if found else ""
 
 
 def _sentence(kind: Kind, names: list[str]) -> str:

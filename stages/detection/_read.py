@@ -18,6 +18,11 @@ from stages.media.pictures import Picture, read_many
 from stages.media.scaling import resized
 from stages.media.unreadable import Unreadable
 
+_REASONS = (
+    *("unreadable", "mismatched", "broken_boxes", "unknown_classes"),
+    *("outside_boxes", "empty_boxes"),
+)
+
 
 @dataclass(slots=True, kw_only=True)
 class Example:
@@ -47,9 +52,7 @@ class Pictures:
             else:
                 self._add(source, picture, side, findings)
         if not self.examples:
-            kinds = ("unreadable", "mismatched", "unusable")
-            reasons = [name for kind in kinds for name in findings.names(kind)]
-            raise StageError(f"no annotated picture can be used: {reasons[0]}")
+            raise StageError(f"no annotated picture can be used: {findings.sentence(*_REASONS)}")
 
     def _add(self, source: Source, picture: Picture, side: int, findings: Findings) -> None:
         header = read_header(source.path)

@@ -34,16 +34,16 @@ def find(root: Path, findings: Findings, needs_annotations: bool = True) -> list
         if found is not None:
             break
     else:
-        reasons = findings.names("broken_annotations")
-        found = [] if needs_annotations or reasons else _bare(files)
+        reason = findings.sentence("broken_annotations")
+        found = [] if needs_annotations or reason else _bare(files)
         if not found:
-            raise StageError(f"{root.name} has no annotations{_because(reasons)}: {_HOW}")
+            raise StageError(f"{root.name} has no annotations{_in_brackets(reason)}: {_HOW}")
     _report_the_rest(files, findings)
     sources = _settled(found, files, findings)
     if not sources:
-        reasons = [*findings.names("broken_annotations"), *findings.names("orphaned")]
+        reason = findings.sentence("broken_annotations", "orphaned")
         raise StageError(
-            f"no annotation in {root.name} belongs to a picture{_because(reasons)}: put pictures and "
+            f"no annotation in {root.name} belongs to a picture{_in_brackets(reason)}: put pictures and "
             "annotations into the same folder, with the same names"
         )
     return sources
@@ -56,8 +56,8 @@ def _bare(files: Files) -> list[Source]:
     return [Source(path=path, name=files.name(path), boxes=(), in_shares=True) for path in paths]
 
 
-def _because(reasons: list[str]) -> str:
-    return f" ({reasons[0]})" if reasons else ""
+def _in_brackets(reason: str) -> str:
+    return f" ({reason})" if reason else ""
 
 
 def _report_the_rest(files: Files, findings: Findings) -> None:

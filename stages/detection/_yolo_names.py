@@ -66,8 +66,8 @@ def _parsed(path: Path, files: Files) -> Any:
 
 def _names(given: Any, where: str) -> dict[int, str]:
     """Return names by number, from a list or a mapping."""
-    pairs = given.items() if isinstance(given, dict) else enumerate(given or ())
     try:
+        pairs = given.items() if isinstance(given, dict) else enumerate(given or ())
         return {int(at): label(name) for at, name in pairs}
     except (TypeError, ValueError, Broken) as error:
         raise StageError(
