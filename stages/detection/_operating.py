@@ -1,4 +1,4 @@
-"""Counts of right and wrong detections at a threshold of the score, and the threshold with the best F1."""
+"""Counts of right and wrong detections above a threshold of the score."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -53,15 +53,3 @@ def all_counts(found: "Evaluation", thresholds: "NDArray[np.float32]") -> Counts
         np.array(sum(int(one.detected) for one in each)),
         sum(one.wanted for one in each),
     )
-
-
-def best_threshold(found: "Evaluation", at: int, otherwise: float = 0.5) -> float:
-    """Return the threshold of STEPS with a class's best F1; the middle one, if several are as good.
-
-    Choose it on validation pictures. otherwise: the threshold of a class that is never right there
-    """
-    f1 = counts(found, at, STEPS).f1
-    if not f1.any():
-        return otherwise
-    best = np.flatnonzero(f1 >= f1.max() - 1e-12)
-    return round(float(STEPS[best[(len(best) - 1) // 2]]), 2)

@@ -1,4 +1,4 @@
-"""What a threshold lets through, and the threshold with the best F1."""
+"""What a threshold lets through."""
 
 import numpy as np
 import pytest
@@ -32,14 +32,6 @@ def test_precision_recall_and_f1_are_those_above_the_threshold(found):
 
 def test_a_score_equal_to_the_threshold_is_above_it(found):
     assert _operating.counts(found, 0, 0.6).detected == 2
-
-
-def test_the_best_threshold_is_in_the_middle_of_equally_good_ones(found):
-    assert _operating.best_threshold(found, 0) == pytest.approx(0.5, abs=0.01)
-
-
-def test_a_class_that_is_never_right_keeps_the_given_threshold(found):
-    assert _operating.best_threshold(found, 1, otherwise=0.4) == 0.4
 
 
 def test_the_classes_are_counted_together():
