@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from stages.tasks.boxes import Detections
     from stages.tflite.outputs import Outputs
 
-CARRIED = ("outputs_differ", "max_step_difference", "reference_bit_equal")  # from `infer`
-
 
 class ScoreMetrics(TypedDict):
     """map50 is the mean average precision at an intersection over union of 0.5, 0 to 1, over the classes
@@ -177,20 +175,18 @@ def _metrics(
     """
     from stages.detection import _measures
 
-    int8 = found["int8"]
-    truth = int8.truth
-    metrics = ScoreMetrics(
+    truth = found["int8"].truth
+    boxes = int((~truth.ignored).sum())
+    measured = _measures.all_of(found, errors, thresholds) if boxes else {}
+    return ScoreMetrics(
+        **measured,  # type: ignore[typeddict-item]
         test_pictures=float(len(truth)),
-        test_boxes=float((~truth.ignored).sum()),
+        test_boxes=float(boxes),
         detections=float(len(errors.shown)),
         outputs_differ=float(difference["outputs_differ"]),
         max_step_difference=float(difference["max_step_difference"]),
         reference_bit_equal=float(difference["reference_bit_equal"]),
     )
-    if metrics["test_boxes"]:
-        measured = _measures.all_of(found, errors, thresholds)
-        metrics.update(measured)  # type: ignore[typeddict-item]
-    return metrics
 
 
 def _warn(metrics: ScoreMetrics, found: "Evaluation") -> None:
