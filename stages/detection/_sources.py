@@ -44,7 +44,7 @@ def find(root: Path, findings: Findings, needs_annotations: bool = True) -> list
         reason = findings.sentence("broken_annotations", "orphaned")
         raise StageError(
             f"no annotation in {root.name} belongs to a picture{_in_brackets(reason)}: put pictures and "
-            "annotations into the same folder, with the same names"
+            "annotations with the same names into one folder, and set assets.pictures to it"
         )
     return sources
 
