@@ -132,8 +132,11 @@ def found(
         best = np.argsort(-picked, kind="stable")[: boxes.MOST_CANDIDATES]
         rows, classes, picked = rows[best], classes[best], picked[best]
     corners = boxes.decode(outputs[BOXES][rows], anchors[rows], constants["box_scales"])
-    inside = boxes.clipped(Detections(corners, picked, classes))
-    return boxes.suppress(inside, float(constants["iou_threshold"]), int(constants["most"]))
+    every = Detections(corners, picked, classes)
+    kept = boxes.suppress(every, float(constants["iou_threshold"]), int(constants["most"]))
+    return boxes.clipped(
+        kept
+    )  # afterwards, as TFLite_Detection_PostProcess suppresses unclipped boxes
 
 
 def _decoded(
