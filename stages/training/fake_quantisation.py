@@ -61,7 +61,8 @@ def simulated(network: Any, examples: "NDArray[Any]") -> Any:
 
     The two networks share their weights, so training one trains the other. Rounding does not change
     gradients. Batch normalisation must keep its statistics, since it is folded into the kernels.
-    Convolutions, dense layers, ReLU, additions and global average pooling are supported.
+    Convolutions, dense layers, ReLU, sigmoid, additions, concatenations and global average pooling are
+    supported.
     """
     rounding: list[Activation] = []
     twin = _rebuilt(network, rounding)
@@ -74,7 +75,7 @@ def simulated(network: Any, examples: "NDArray[Any]") -> Any:
 
 def _rebuilt(network: Any, rounding: list[Activation]) -> Any:
     """Return the network, including nested ones, with rounding layers, which are added to the list."""
-    following = dict(zip(network.layers, network.layers[1:], strict=False))
+    following = _following(network)
 
     def call(layer: Any, x: Any, **options: Any) -> Any:
         if isinstance(layer, keras.Model):
@@ -83,7 +84,7 @@ def _rebuilt(network: Any, rounding: list[Activation]) -> Any:
             x = Rounded(layer)(x)
         else:
             x = layer(x, **options)
-        if not _is_rounded(layer, following.get(layer)):
+        if not _is_rounded(layer, following.get(layer.name)):
             return x
         rounding.append(Activation())
         return rounding[-1](x)
@@ -91,12 +92,25 @@ def _rebuilt(network: Any, rounding: list[Activation]) -> Any:
     return keras.models.clone_model(network, clone_function=lambda layer: layer, call_function=call)
 
 
+def _following(network: Any) -> dict[str, Any]:
+    """Return the layer that uses a layer's output, by the name of the latter; of several, the last one."""
+    found = {}
+    for layer in network.layers:
+        if not isinstance(layer, layers.InputLayer):
+            for tensor in keras.tree.flatten(layer.input):
+                found[id(tensor)] = layer
+    return {layer.name: found.get(id(layer.output)) for layer in network.layers}
+
+
 def _is_rounded(layer: Any, following: Any) -> bool:
     """Return whether TFLite stores the layer's output; a layer before a ReLU is fused with it."""
     if isinstance(layer, layers.BatchNormalization):
         return not isinstance(following, layers.ReLU)
+    if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D):  # most are folded into the next
+        return not isinstance(following, layers.BatchNormalization | layers.ReLU)
     kinds = (layers.ReLU, layers.Add, layers.Dense, layers.Rescaling)
-    return isinstance(layer, (*kinds, layers.GlobalAveragePooling2D))
+    joining = (layers.Concatenate, layers.Activation, layers.GlobalAveragePooling2D)
+    return isinstance(layer, (*kinds, *joining))
 
 
 def _rounded(kernel: Any, axes: "tuple[int, ...] | None") -> Any:

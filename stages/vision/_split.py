@@ -4,16 +4,15 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from engine.stage import StageError, note
+from engine.stage import StageError
+from stages.training import parts
+from stages.training.parts import Parts
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from stages.vision._pictures import Source
-
-Parts = "dict[str, list[int]]"  # train, val and test: indices of pictures
 
 
 def ambiguous(digests: Sequence[bytes], sources: "Sequence[Source]") -> "set[int]":
@@ -30,7 +29,7 @@ def split(
     left_out: "set[int]",
     shares: "tuple[float, float]",
     seed: int,
-) -> "Parts":
+) -> Parts:
     """Return the indices of the pictures in each part, sorted.
 
     group:  (pictures,) equal numbers for near-duplicates; shares: of test and validation
@@ -38,70 +37,18 @@ def split(
     StageError: a class without a training picture, or no test picture.
     """
     rows = [at for at in range(len(sources)) if at not in left_out]
-    chance = np.random.default_rng(seed)
-    if any(sources[at].split for at in rows):
-        parts = _own(sources, group, rows)
-        if not parts["val"]:
-            cut = _cut(sources, group, parts["train"], (shares[1],), chance)
-            parts |= {"val": cut[0], "train": cut[1]}
-    else:
-        test, val, train = _cut(sources, group, rows, shares, chance)
-        parts = {"train": train, "val": val, "test": test}
-    _check(sources, parts)
-    return parts
+    labels, splits = [one.label for one in sources], [one.split for one in sources]
+    found = parts.divide(labels, splits, group, rows, shares, seed)
+    _check(sources, found)
+    return found
 
 
-def _own(sources: "Sequence[Source]", group: "NDArray[np.int64]", rows: list[int]) -> "Parts":
-    """Return the data set's own parts; training loses near-duplicates of other parts' pictures."""
-    parts = {
-        name: [at for at in rows if sources[at].split == name] for name in ("train", "val", "test")
-    }
-    held = {int(group[at]) for name in ("val", "test") for at in parts[name]}
-    kept = [at for at in parts["train"] if int(group[at]) not in held]
-    if len(kept) < len(parts["train"]):
-        note(
-            f"{len(parts['train']) - len(kept)} training pictures are near-duplicates of "
-            "test pictures and are left out"
-        )
-    return parts | {"train": kept}
-
-
-def _cut(
-    sources: "Sequence[Source]",
-    group: "NDArray[np.int64]",
-    rows: list[int],
-    shares: "tuple[float, ...]",
-    chance: "np.random.Generator",
-) -> list[list[int]]:
-    """Return a part for each share of every class, and a part with the rest."""
-    members: dict[int, list[int]] = defaultdict(list)
-    for at in rows:
-        members[int(group[at])].append(at)
-    by_class: dict[str, list[list[int]]] = defaultdict(list)
-    for together in members.values():
-        by_class[sources[together[0]].label].append(together)
-    parts: list[list[int]] = [[] for _ in range(len(shares) + 1)]
-    for _, groups in sorted(by_class.items()):
-        count = sum(map(len, groups))
-        waiting = [groups[at] for at in chance.permutation(len(groups))]
-        waiting.sort(key=lambda group: 2 * len(group) <= count)  # trained on if over half a class
-        for part, share in zip(parts[:-1], shares, strict=True):
-            taken = 0
-            while len(waiting) > 1 and taken < max(1, round(share * count)):
-                together = waiting.pop()
-                part += together
-                taken += len(together)
-        for together in waiting:
-            parts[-1] += together
-    return [sorted(part) for part in parts]
-
-
-def _check(sources: "Sequence[Source]", parts: "Parts") -> None:
+def _check(sources: "Sequence[Source]", found: Parts) -> None:
     labels = {source.label for source in sources}
-    missing = sorted(labels - {sources[at].label for at in parts["train"]})
+    missing = sorted(labels - {sources[at].label for at in found["train"]})
     if missing:
         raise StageError(
             f"there are no training pictures of {', '.join(missing)}: add some, or remove the class"
         )
-    if not parts["test"]:
+    if not found["test"]:
         raise StageError("there are no test pictures: give each class at least three pictures")

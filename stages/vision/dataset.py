@@ -62,14 +62,15 @@ def dataset(
     val_share: share of each class's pictures in the validation part
     seed: determines the split
 
-    Near-duplicates stay in the same part (stages.vision._duplicates). A picture that is in two classes
+    Near-duplicates stay in the same part (stages.media.duplicates). A picture that is in two classes
     is left out. An existing split is kept. Pictures that a packed model was trained on are never in
     the test part. StageError: a class without a training picture; no test picture; added classes that
     the packed model already has.
     """
     import numpy as np
 
-    from stages.vision import _duplicates, _extension, _split
+    from stages.media import duplicates
+    from stages.vision import _extension, _split
     from stages.vision._packed import open_packed
 
     kept = open_packed(packed) if packed else None
@@ -84,7 +85,7 @@ def dataset(
     ambiguous = _split.ambiguous(read.digests, read.sources)
     repeated = [read.sources[at].name for at in sorted(ambiguous)]
     _tell("left out", repeated, "file", " that are in two classes")
-    group = _duplicates.groups(np.stack(read.thumbnails))
+    group = duplicates.groups(np.stack(read.thumbnails))
     shares, names = (test_share, val_share), [one.hex()[:16] for one in read.digests]
     if kept:
         parts = _extension.split(read.sources, names, group, ambiguous, shares, seed, kept)
@@ -125,10 +126,10 @@ class _Read:
 
         import numpy as np
 
+        from stages.media.duplicates import thumbnail
         from stages.media.pictures import read_many
         from stages.media.unreadable import Unreadable
         from stages.tasks.classify import prepared
-        from stages.vision._duplicates import thumbnail
 
         side = constants["size"]
         self.sources: list[Source] = []

@@ -32,13 +32,13 @@ from engine.stage import StageError
 folder, name, params, stop = json.loads(sys.argv[1])
 stage._checkpoint = Path("checkpoint-" + name)
 stage._checkpoint.mkdir(exist_ok=True)
-from stages.vision import _course
+from stages.training import course
 from stages.vision.train import train
 weights = params.pop("weights", None)
 def metric(name, value, step):
     if name == "val_accuracy" and step == stop:
         os._exit(9)
-_course.metric = metric
+course.metric = metric
 try:
     said = train(Path(folder) / "train", Path(name), Path(name + ".json"), weights and Path(weights), **params)
 except StageError as error:

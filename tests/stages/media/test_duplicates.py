@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.vision import _duplicates
+from stages.media import duplicates
 from stages.vision.picture_sample import picture_sample
 
 
@@ -19,7 +19,7 @@ def sample(tmp_path_factory):
 
 
 def _groups(*pictures):
-    return _duplicates.groups(np.stack([_duplicates.thumbnail(one) for one in pictures]))
+    return duplicates.groups(np.stack([duplicates.thumbnail(one) for one in pictures]))
 
 
 def test_different_pictures_are_apart(sample):
@@ -45,14 +45,14 @@ def test_another_copy_of_a_picture_is_with_it(sample, change):
 def test_a_chain_of_near_ones_is_one_group():
     angles = np.array([0.0, 0.15, 0.3, 1.5])  # cos 0.15 is 0.989, cos 0.3 is 0.955
     vectors = np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32)
-    first, second, third, other = _duplicates.groups(vectors)
+    first, second, third, other = duplicates.groups(vectors)
     assert first == second == third != other
 
 
 @pytest.mark.timeout(10)
 def test_a_burst_of_thousands_takes_no_longer_than_its_pictures():
     vectors = np.tile(np.eye(1, 256, dtype=np.float32), (4000, 1))  # 8 million pairs
-    assert len(set(_duplicates.groups(vectors))) == 1
+    assert len(set(duplicates.groups(vectors))) == 1
 
 
 def test_pictures_of_one_colour_are_like_each_other():

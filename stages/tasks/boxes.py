@@ -1,0 +1,102 @@
+"""Arithmetic of object detection: box encoding, overlap and non-maximum suppression. Numpy only.
+
+A box is (top, left, bottom, right), an anchor (centre y, centre x, height, width); both are shares of
+the picture's height and width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Sequence
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MOST_CANDIDATES = 1000  # enter suppression: those with the highest scores
+_LARGEST = 8.0  # logarithm of a decoded side, relative to its anchor: avoids an overflow
+
+
+@dataclass(frozen=True)
+class Detections:
+    """The objects found in one picture, those with the highest scores first."""
+
+    boxes: NDArray[np.float32]  # (n, 4)
+    scores: NDArray[np.float32]  # (n,)
+    classes: NDArray[np.int64]  # (n,)
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def at(self, chosen: NDArray[Any]) -> Detections:
+        """Return the detections with these indexes, or where a mask is true."""
+        return Detections(self.boxes[chosen], self.scores[chosen], self.classes[chosen])
+
+
+def decode(
+    offsets: NDArray[Any], anchors: NDArray[Any], scales: Sequence[float]
+) -> NDArray[np.float32]:
+    """Return boxes (n, 4) from a network's offsets ty, tx, th, tw (n, 4), relative to anchors (n, 4).
+
+    scales: factors of the four offsets. Source: Ren et al., Faster R-CNN, 2015, equation 2; the scales
+    are those of the box coder in the TensorFlow Object Detection API.
+    """
+    shares = offsets / np.asarray(scales, np.float32)
+    centres = anchors[:, :2] + shares[:, :2] * anchors[:, 2:]
+    halves = anchors[:, 2:] * np.exp(np.minimum(shares[:, 2:], _LARGEST)) / 2
+    return np.concatenate([centres - halves, centres + halves], 1).astype(np.float32)
+
+
+def encode(
+    boxes: NDArray[Any], anchors: NDArray[Any], scales: Sequence[float]
+) -> NDArray[np.float32]:
+    """Return the offsets (n, 4) that `decode` turns into these boxes (n, 4)."""
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-6)
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    shares = [(centres - anchors[:, :2]) / anchors[:, 2:], np.log(sides / anchors[:, 2:])]
+    return (np.concatenate(shares, 1) * np.asarray(scales)).astype(np.float32)
+
+
+def corners(anchors: NDArray[Any]) -> NDArray[np.float32]:
+    """Return anchors (n, 4) as boxes (n, 4)."""
+    halves = anchors[:, 2:] / 2
+    return np.concatenate([anchors[:, :2] - halves, anchors[:, :2] + halves], 1).astype(np.float32)
+
+
+def overlap(boxes: NDArray[Any], others: NDArray[Any]) -> NDArray[np.float32]:
+    """Return intersection over union (n, m) of boxes (n, 4) with others (m, 4); 0 for empty boxes."""
+    top_left = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    bottom_right = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    shared = np.maximum(bottom_right - top_left, 0).prod(2)
+    union = _areas(boxes)[:, None] + _areas(others)[None] - shared
+    return (shared / np.maximum(union, 1e-12)).astype(np.float32)
+
+
+def suppress(found: Detections, iou_threshold: float, most: int) -> Detections:
+    """Return at most `most` detections, without those that overlap a better one of the same class.
+
+    iou_threshold: intersection over union above which a detection is suppressed
+    """
+    order = np.argsort(-found.scores, kind="stable")[:MOST_CANDIDATES]
+    # Classes are moved apart, so that only boxes of the same class overlap.
+    span = float(np.abs(found.boxes).max(initial=0)) + 1
+    moved = found.boxes + (found.classes * 2 * span)[:, None].astype(np.float32)
+    kept: list[int] = []
+    while len(order) and len(kept) < most:
+        kept.append(int(order[0]))
+        ious = overlap(moved[order[:1]], moved[order])[0]
+        ious[0] = 1.0  # an empty box does not overlap even itself
+        order = order[ious <= iou_threshold]
+    return found.at(np.array(kept, np.int64))
+
+
+def clipped(found: Detections) -> Detections:
+    """Return the detections inside the picture, clipped to it; empty boxes are dropped."""
+    inside = Detections(np.clip(found.boxes, 0, 1), found.scores, found.classes)
+    return inside.at(_areas(inside.boxes) > 0)
+
+
+def _areas(boxes: NDArray[Any]) -> NDArray[Any]:
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
+    return sides.prod(1)  # type: ignore[no-any-return]

@@ -1,0 +1,250 @@
+"""The task `detect`: finds objects of known classes in a picture, each with its box.
+
+The network sees the whole picture, stretched to its input. Its outputs are box offsets and class
+scores for each anchor, which are decoded here, or detections that a `TFLite_Detection_PostProcess`
+operator inside the model has already decoded. Raw inputs are pictures (h, w, 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Union
+
+import numpy as np
+
+from engine.stage import StageError
+from stages.tasks import boxes
+from stages.tasks.boxes import Detections
+from stages.tasks.signature import Needs, check
+from stages.tflite import scaled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from stages.tasks.package import Package
+    from stages.tasks.task import Pair, Row
+    from stages.tflite.tensor import Tensor
+
+    Floor = Union[float, NDArray[Any]]
+
+MODEL = "model"  # the role
+ANCHORS = "anchors.npy"
+TASK, TFLITE = "task", "tflite"  # what decodes the outputs: this file, or the model's last operator
+BOXES, SCORES = "boxes", "scores"  # the outputs that this file decodes
+DECODED = "TFLite_Detection_PostProcess"  # the operator, and its outputs:
+DECODED_OUTPUTS = (DECODED, f"{DECODED}:1", f"{DECODED}:2", f"{DECODED}:3")
+SAME_BOX, SAME_SCORE = 0.9, 0.1  # overlap at least, and difference at most, of answers that agree
+SIDES = ("top", "left", "bottom", "right")
+_COLOURS = ((240, 60, 60), (60, 120, 240), (40, 170, 70), (230, 150, 30), (160, 70, 200))  # RGB
+
+
+class Detect:
+    """A packed object detector."""
+
+    takes = "pictures"
+    follows = False
+    picture_side = None  # answers are pixels of the picture, which is therefore read at full size
+
+    def __init__(self, package: Package, accelerator: str, runtime: str) -> None:
+        self._labels, self._constants = list(package.labels), package.constants
+        self._model = package.open_role(MODEL, accelerator, runtime)
+        self.ran_on = f"{self._model.runtime} on the {self._model.called}"
+        self._anchors = _anchors(package)
+        check_outputs(self._model.outputs, self._constants, len(self._labels), len(self._anchors))
+        self._thresholds = thresholds(self._constants, self._labels)
+
+    def new_state(self, still: bool = False) -> None:
+        return None
+
+    def answer(self, raw: NDArray[np.uint8], state: None) -> dict[str, Any]:
+        """Return the objects: label, score, and box as top, left, bottom, right in pixels."""
+        (name,) = self._model.inputs
+        pixels = prepared(raw, self._constants)[None]
+        outputs = self._model.predict({name: values(pixels, self._constants)})
+        one = {name: output[0] for name, output in outputs.items()}
+        detections = found(one, self._constants, self._anchors, self._thresholds)
+        return {"objects": objects(detections, self._labels, raw.shape[:2])}
+
+    def finish(self, state: None) -> None:
+        return None
+
+    def rows(self, answer: dict[str, Any]) -> list[dict[str, Any]]:
+        return rows(answer)
+
+    def matched(self, rows: Sequence[Row], expected: Sequence[Row]) -> list[Pair]:
+        return matched(rows, expected)
+
+    def draw(self, picture: NDArray[np.uint8], answer: dict[str, Any]) -> NDArray[np.uint8]:
+        from stages.media.drawing import Canvas
+
+        canvas = Canvas(picture)
+        for one in answer["objects"]:
+            top, left, bottom, right = one["box"]
+            colour = _COLOURS[self._labels.index(one["label"]) % len(_COLOURS)]
+            canvas.box((left, top, right, bottom), colour)
+            place = left + 2 * canvas.unit, max(top, 16 * canvas.unit) - 2 * canvas.unit
+            canvas.text(place, f"{one['label']} {one['score']:.0%}")
+        return canvas.picture
+
+    def read(self, path: Path) -> Iterator[Any] | None:
+        return None
+
+
+def load(package: Package, accelerator: str, runtime: str) -> Detect:
+    return Detect(package, accelerator, runtime)
+
+
+def prepared(picture: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArray[np.uint8]:
+    """Return an RGB picture (h, w, 3) in the network's form: (size, size, 3), uint8, stretched."""
+    from stages.media.scaling import resized
+
+    size = int(constants["size"])
+    return resized(np.ascontiguousarray(picture), size, size)
+
+
+def values(pixels: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArray[Any]:
+    """Return pixels of 0 to 255 as the model's values: unchanged, or (pixel - mean) / deviation."""
+    scaling = constants.get("picture")
+    return scaled.values(pixels, scaling["mean"], scaling["deviation"]) if scaling else pixels
+
+
+def found(
+    outputs: Mapping[str, NDArray[Any]],
+    constants: Mapping[str, Any],
+    anchors: NDArray[Any],
+    floor: Floor,
+) -> Detections:
+    """Return the objects in one picture, in the picture's bounds, after non-maximum suppression.
+
+    outputs: the model's values by name, without batch dimension: boxes (anchors, 4) and scores
+             (anchors, columns), or the four outputs of TFLite_Detection_PostProcess
+    floor:   the lowest score of a detection, or one for each class (classes,)
+    """
+    if constants["postprocess"] == TFLITE:
+        return boxes.clipped(_decoded(outputs, constants, floor))
+    scores = outputs[SCORES]
+    if "classes" in constants:
+        scores = scores[:, constants["classes"]]
+    rows, classes = np.nonzero(scores >= np.asarray(floor, np.float32))
+    picked = scores[rows, classes]
+    if len(picked) > boxes.MOST_CANDIDATES:
+        best = np.argsort(-picked, kind="stable")[: boxes.MOST_CANDIDATES]
+        rows, classes, picked = rows[best], classes[best], picked[best]
+    corners = boxes.decode(outputs[BOXES][rows], anchors[rows], constants["box_scales"])
+    every = Detections(corners, picked, classes)
+    kept = boxes.suppress(every, float(constants["iou_threshold"]), int(constants["most"]))
+    return boxes.clipped(
+        kept
+    )  # afterwards, as TFLite_Detection_PostProcess suppresses unclipped boxes
+
+
+def _decoded(
+    outputs: Mapping[str, NDArray[Any]], constants: Mapping[str, Any], floor: Floor
+) -> Detections:
+    """Return the detections of the model's own operator; classes that are not wanted are dropped."""
+    corners, columns, scores, count = (outputs[name] for name in DECODED_OUTPUTS)
+    valid = min(int(np.ravel(count)[0]), len(scores))
+    corners, columns, scores = corners[:valid], columns[:valid].astype(np.int64), scores[:valid]
+    wanted = np.asarray(constants.get("classes", range(int(columns.max(initial=0)) + 1)))
+    is_same = columns[:, None] == wanted[None]  # (valid, classes)
+    rows, classes = np.nonzero(is_same)
+    lowest = np.broadcast_to(np.asarray(floor, np.float32), wanted.shape)
+    good = scores[rows] >= lowest[classes]
+    return Detections(corners[rows[good]], scores[rows[good]], classes[good])
+
+
+def objects(
+    detections: Detections, labels: list[str], size: tuple[int, ...]
+) -> list[dict[str, Any]]:
+    """Return detections as JSON data; size: height and width of the picture in pixels."""
+    sides = np.array([*size, *size], np.float32)
+    return [
+        {
+            "label": labels[int(kind)],
+            "score": round(float(score), 4),
+            "box": [round(float(one), 1) for one in box * sides],
+        }
+        for box, score, kind in zip(detections.boxes, detections.scores, detections.classes)
+    ]
+
+
+def rows(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return one row for each object: label, score, top, left, bottom, right."""
+    return [
+        {"label": one["label"], "score": one["score"], **dict(zip(SIDES, one["box"]))}
+        for one in answer["objects"]
+    ]
+
+
+def matched(rows: Sequence[Row], expected: Sequence[Row]) -> list[Pair]:
+    """Return the pairs of rows with the same label, about the same box and about the same score.
+
+    Objects of almost equal scores may be in another order on another machine. Each row is in one pair
+    at most; an expected row gets the free one that overlaps it most.
+    """
+    corners = [_corners(each) for each in (rows, expected)]
+    overlaps, free, pairs = boxes.overlap(*corners), set(range(len(rows))), []
+    for column, wanted in enumerate(expected):
+        same = [
+            at
+            for at in sorted(free)
+            if rows[at]["label"] == wanted["label"]
+            and overlaps[at, column] >= SAME_BOX
+            and abs(rows[at]["score"] - wanted["score"]) <= SAME_SCORE
+        ]
+        if same:
+            best = max(same, key=lambda at: float(overlaps[at, column]))
+            free.remove(best)
+            pairs.append((rows[best], wanted))
+    return pairs
+
+
+def _corners(rows: Sequence[Row]) -> NDArray[np.float32]:
+    """Return the boxes of rows (n, 4)."""
+    return np.array([[row[side] for side in SIDES] for row in rows], np.float32).reshape(-1, 4)
+
+
+def thresholds(constants: Mapping[str, Any], labels: list[str]) -> NDArray[np.float32]:
+    """Return the lowest score of an answer for each class (classes,)."""
+    given = constants.get("thresholds", {})
+    if missing := [label for label in labels if label not in given]:
+        raise StageError(
+            f"the package has no threshold for '{missing[0]}': package the model again"
+        )
+    return np.array([given[label] for label in labels], np.float32)
+
+
+def needs(constants: Mapping[str, Any]) -> dict[str, Needs]:
+    """Return the outputs that the model must have, by role."""
+    if constants.get("postprocess") == TFLITE:
+        shapes = ((1, "detections", 4), (1, "detections"), (1, "detections"), (1,))
+        return {MODEL: Needs("a detector", dict(zip(DECODED_OUTPUTS, shapes)))}
+    columns = "columns" if "classes" in constants else "labels"
+    return {MODEL: Needs("a detector", {BOXES: (1, "anchors", 4), SCORES: (1, "anchors", columns)})}
+
+
+def check_outputs(
+    outputs: Mapping[str, Tensor], constants: Mapping[str, Any], classes: int, anchors: int
+) -> None:
+    """Refuse a model whose outputs are not those of a detector, such as a classifier.
+
+    outputs: of the model by name; classes, anchors: how many labels and anchors are packed with it
+    """
+    check("detect", needs(constants)[MODEL], outputs, {"labels": classes, "anchors": anchors})
+    chosen = constants.get("classes")
+    if chosen is None:
+        return
+    columns = outputs[SCORES].shape[-1] if SCORES in outputs else max(chosen, default=0) + 1
+    if len(chosen) != classes or max(chosen, default=0) >= columns:
+        raise StageError(
+            f"the package chooses {len(chosen)} of the model's {columns} classes, but labels.txt has "
+            f"{classes}: package the model with the labels of its classes"
+        )
+
+
+def _anchors(package: Package) -> NDArray[np.float32]:
+    """Return the packed anchors (anchors, 4); none if the model decodes its boxes itself."""
+    if package.constants.get("postprocess") == TFLITE:
+        return np.zeros((0, 4), np.float32)
+    return np.load(package.data(ANCHORS) / ANCHORS, allow_pickle=False)  # type: ignore[no-any-return]
