@@ -4,6 +4,7 @@ Source: Jacob et al., Quantization and Training of Neural Networks for Efficient
 Integer-Arithmetic-Only Inference, 2018.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -65,7 +66,7 @@ def simulated(network: Any, examples: "NDArray[Any]") -> Any:
     supported.
     """
     rounding: list[Activation] = []
-    twin = _rebuilt(network, rounding)
+    twin = _rebuilt(network, rounding.append)
     _set(rounding, is_measuring=True)
     for start in range(0, len(examples), BATCH):
         twin(tf.constant(examples[start : start + BATCH]), training=False)
@@ -73,21 +74,32 @@ def simulated(network: Any, examples: "NDArray[Any]") -> Any:
     return twin
 
 
-def _rebuilt(network: Any, rounding: list[Activation]) -> Any:
-    """Return the network, including nested ones, with rounding layers, which are added to the list."""
+def with_rounded_kernels(network: Any) -> Any:
+    """Return a network with the same layers and weights whose kernels alone are rounded.
+
+    It needs no example, and a training step takes hardly longer than one of the network itself.
+    """
+    return _rebuilt(network, None)
+
+
+def _rebuilt(network: Any, add: "Callable[[Activation], None] | None") -> Any:
+    """Return the network, including nested ones, with rounded kernels, and with rounded activations,
+    whose layers are passed to `add`; None: without.
+    """
     following = _following(network)
 
     def call(layer: Any, x: Any, **options: Any) -> Any:
         if isinstance(layer, keras.Model):
-            return _rebuilt(layer, rounding)(x)
+            return _rebuilt(layer, add)(x)
         if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D | layers.Dense):
             x = Rounded(layer)(x)
         else:
             x = layer(x, **options)
-        if not _is_rounded(layer, following.get(layer.name)):
+        if add is None or not _is_rounded(layer, following.get(layer.name)):
             return x
-        rounding.append(Activation())
-        return rounding[-1](x)
+        rounded = Activation()
+        add(rounded)
+        return rounded(x)
 
     return keras.models.clone_model(network, clone_function=lambda layer: layer, call_function=call)
 

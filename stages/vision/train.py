@@ -34,13 +34,13 @@ def train(
     backbone: Literal["small", "mobilenet_v1", "mobilenet_v2"] = "mobilenet_v2",
     alpha: Annotated[float, Range(gt=0, le=2)] = 1.0,
     views: Annotated[int, Range(ge=1, le=64)] = 2,
-    epochs: Annotated[int, Range(ge=0)] = 16,
-    tuned_share: Annotated[float, Range(gt=0, le=1)] = 1.0,
+    epochs: Annotated[int, Range(ge=0)] = 10,
+    tuned_share: Annotated[float, Range(gt=0, le=1)] = 0.6,
     qat_epochs: Annotated[int, Range(ge=0)] = 6,
     learning_rate: Annotated[float, Range(gt=0, le=1)] = 3e-3,
     tuning_rate: Annotated[float, Range(gt=0, le=1)] = 3e-4,
     qat_rate: Annotated[float, Range(gt=0, le=1)] = 3e-5,
-    batch_size: Annotated[int, Range(ge=1)] = 32,
+    batch_size: Annotated[int, Range(ge=1)] = 16,
     dropout: Annotated[float, Range(ge=0, lt=1)] = 0.2,
     label_smoothing: Annotated[float, Range(ge=0, lt=1)] = 0.05,
     patience: Annotated[int, Range(ge=1)] = 5,
@@ -50,8 +50,8 @@ def train(
     seed: Annotated[int, Range(ge=0, lt=4294967296)] = 0,
     threads: Annotated[int, Range(ge=1)] = 2,
 ) -> TrainMetrics:
-    """Fit the last layer on a frozen backbone, then train all layers; keep the epoch with the lowest
-    validation loss.
+    """Fit the last layer on a frozen backbone, then train the upper layers too; keep the epoch with the
+    lowest validation loss.
 
     train:    the part that stages.vision.dataset writes
     weights:  a Keras file of the backbone without its top, or a .tflite of the backbone with any top;
@@ -63,7 +63,8 @@ def train(
     alpha:    width of the backbone, relative to the published one
     views:    number of times that the frozen backbone sees each picture: first unchanged, then
               augmented; the last layer is fitted to the features of all views
-    epochs:   epochs of the second phase, which also trains the backbone
+    epochs:   epochs of the second phase, which also trains the backbone. Its kernels are rounded as in
+              int8 in every step, so that they still work after quantisation
     learning_rate: learning rate without pretrained weights
     tuned_share: share of the backbone's layers that the second phase trains, counted from the top
     tuning_rate: learning rate of the second phase
@@ -87,6 +88,7 @@ def train(
     import json
     from functools import partial
 
+    from stages.training import fake_quantisation
     from stages.training import network as training
     from stages.vision import _augment, _network, _rounding, _threshold
     from stages.vision._course import Course, Settings, figures
@@ -104,7 +106,8 @@ def train(
         _fit_head(course, views if augment else 1, changed)
     _network.thaw(body, tuned_share if weights else 1.0, is_ready=weights is not None)
     rate, warmup = (tuning_rate, 1) if weights else (learning_rate, 0)
-    course.run(course.phase("tuning", epochs, rate, changed, warmup_epochs=warmup))
+    learner = fake_quantisation.with_rounded_kernels(network)
+    course.run(course.phase("tuning", epochs, rate, changed, learner, warmup))
     _network.thaw(body, 1.0, is_ready=True)
     int8_accuracy = _rounding.compensate(course, qat_epochs, qat_rate, changed)
     if not len(held):

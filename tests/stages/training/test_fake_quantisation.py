@@ -132,3 +132,27 @@ def test_the_network_inside_a_network_is_simulated_with_the_same_weights(data):
     assert [id(one) for one in twin.trainable_variables] == [
         id(one) for one in network.trainable_variables
     ]
+
+
+def test_rounding_only_the_kernels_gives_the_answers_of_a_network_with_rounded_kernels(
+    network, unseen
+):
+    from stages.training import fake_quantisation
+
+    twin = fake_quantisation.with_rounded_kernels(network)
+    answers = twin.predict(unseen[0], verbose=0)
+    plain = network.predict(unseen[0], verbose=0)
+    for layer in network.layers:
+        if hasattr(layer, "kernel"):
+            layer.kernel.assign(_on_the_grid(layer))
+    np.testing.assert_allclose(answers, network.predict(unseen[0], verbose=0), atol=1e-5)
+    assert np.abs(answers - plain).max() > 1e-3
+
+
+def _on_the_grid(layer):
+    """Return the kernel rounded to 255 levels, per output channel; per tensor if it is dense."""
+    kernel = layer.kernel.numpy()
+    depthwise, dense = type(layer).__name__ == "DepthwiseConv2D", kernel.ndim == 2
+    axes = None if dense else (0, 1, 3) if depthwise else (0, 1, 2)
+    scale = np.abs(kernel).max(axes, keepdims=True) / 127
+    return np.round(kernel / scale) * scale
