@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from stages.media.drawing import Canvas
 
-PICTURES = 20  # in the grid
+PICTURES = 12  # in the grid
 SIDE = 400  # pixels of the longer side of a picture in the grid
 MOST_CURVES = 8  # classes in one figure
 _TRUE, _RIGHT, _WRONG = (60, 200, 80), (70, 130, 255), (255, 70, 60)  # RGB: green, blue, red
@@ -38,7 +38,7 @@ def draw(
     _sizes(int8)
     rows = [(_words(kind), errors.count(kind), meaning) for kind, meaning in KINDS.items()]
     table("kinds of error", ["kind", "count", "meaning"], rows)
-    _scores(int8)
+    _scores(int8, thresholds)
     _f1(int8)
     grid(test, int8, errors)
 
@@ -90,16 +90,19 @@ def _sizes(found: Evaluation) -> None:
     rows = []
     for name, (low, high) in SIZES.items():
         count = int(((areas >= low) & (areas < high)).sum())
-        upper = "" if high > 1e9 else f" to {high**0.5:.0f}²"
+        upper = " and more" if high > 1e9 else f" to {high**0.5:.0f}²"
         figures = [_number(value) for value in found.of_size(name)]
         rows.append((name, f"{low**0.5:.0f}²{upper}", count, *figures))
     columns = ["size", ("area", "pixels"), "true boxes", "mAP@0.5", "mAP@[.5:.95]"]
     table("sizes", columns, rows)
 
 
-def _scores(found: Evaluation) -> None:
-    """Draw how many detections of each score are right; the many of almost no score are left out."""
-    edges = np.linspace(0.05, 1, 20)
+def _scores(found: Evaluation, thresholds: "NDArray[np.float32]") -> None:
+    """Draw how many detections of each score are right, from a little below the lowest threshold: below
+    that, there are so many wrong ones that the others could not be seen.
+    """
+    lowest = float(np.floor(max(float(thresholds.min()) - 0.1, 0) * 20) / 20)
+    edges = np.linspace(lowest, 1, round((1 - lowest) * 20) + 1)
     counted = ~found.ignored
     is_right = found.matched >= 0
     counts = {
@@ -129,7 +132,7 @@ def grid(test: Path, found: Evaluation, errors: Errors) -> None:
         (_drawn(np.asarray(pixels[at]), int(at), found, errors), _caption(int(at), found, errors))
         for at in worst
     ]
-    picture_grid(GRID, shown)
+    picture_grid(GRID, shown, large=True)
 
 
 def _caption(at: int, found: Evaluation, errors: Errors) -> str:
