@@ -77,7 +77,9 @@ class Course(course.Course):
     ) -> None:
         choice = Choice("val_map50", is_highest=True, patience=settings.patience)
         super().__init__(detector.network, settings.seed, choice)
-        self.train, self.judged, self.settings = train, judged, settings
+        self.detector, self.settings = detector, settings
+        self.train, self.judged = train, judged
+        self.judging = detector.network  # or one with the same weights that simulates int8
         self._anchors, self._constants = decoding
         self.classes = int(detector.network.output["scores"].shape[-1])
         self._matcher = Matcher(self._anchors, self.classes, self._constants["box_scales"])
@@ -95,9 +97,9 @@ class Course(course.Course):
         found = self.found(self.judged)
         return {"val_map50": _precision.mean(found, self.judged.truth, self.classes)}
 
-    def found(self, data: Pictures, network: Any = None) -> "list[Detections]":
-        """Return the detections in each picture; network: another one than the kept one."""
-        outputs = (network or self.network).predict(data.pictures, batch_size=8, verbose=0)
+    def found(self, data: Pictures) -> "list[Detections]":
+        """Return the detections in each picture."""
+        outputs = self.judging.predict(data.pictures, batch_size=8, verbose=0)
         rows = range(len(data))
         return [
             detect.found(
