@@ -77,7 +77,7 @@ def _rows(path: Path) -> list[tuple[int, Row]] | None:
 
 
 def _named(lines: Any) -> list[tuple[int, Row]] | None:
-    header = next(lines, [])
+    header: list[str] = next(lines, [])
     names = _names(header)
     found: list[tuple[int, Row]] = []
     if header and header[0].strip() in (*_AUTOML_PARTS, "UNASSIGNED"):

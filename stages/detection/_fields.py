@@ -13,8 +13,8 @@ def number(text: object, name: str) -> float:
         raise Broken(f"{name} is missing")
     try:
         value = float(text)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise Broken(f"{name} is {text!r}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise Broken(f"{name} is {text!r:.40}") from None
     if not math.isfinite(value):
         raise Broken(f"{name} is {text}")
     return value

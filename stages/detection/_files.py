@@ -34,11 +34,16 @@ class Files:
         """Return a path relative to the folder, with slashes."""
         return path.relative_to(self.root).as_posix()
 
-    def picture_of(self, annotation: Path) -> "Path | None":
-        """Return the nearest picture for a.txt: a.jpg, or any other suffix; or for a.jpg.txt."""
+    def pictures_of(self, annotation: Path) -> list[Path]:
+        """Return the pictures for a.txt: a.jpg, or any other suffix; or for a.jpg.txt."""
         key = annotation.stem.casefold()
-        found = self._by_stem.get(key) or self._by_name.get(key, [])
-        return self._nearest(found, annotation, annotation.stem)
+        return self._by_stem.get(key) or self._by_name.get(key, [])
+
+    def picture_of(self, annotation: Path, name: str = "") -> "Path | None":
+        """Return the nearest of these pictures; of several, those that have the name if there is one."""
+        found = self.pictures_of(annotation)
+        named = [path for path in found if path.name == name]
+        return self._nearest(named or found, annotation, annotation.stem)
 
     def picture_named(self, name: str, annotation: Path) -> "Path | None":
         """Return the picture that an annotation names: a file name, or a path on any system.
@@ -67,15 +72,17 @@ class Files:
         folders: tuple[str, ...] = (),
     ) -> "Path | None":
         """Return the picture whose folders have most in common with the annotation's."""
+        part = part_in_name(annotation) or self.split(annotation)
         near = {*annotation.relative_to(self.root).parts[:-1], *folders}
 
-        def nearness(picture: Path) -> tuple[int, bool, int, bool]:
+        def nearness(picture: Path) -> tuple[int, bool, int, bool, bool]:
             own = picture.relative_to(self.root).parts[:-1]
             shared = _shared_ending(own, folders)
             return (
                 shared,
                 picture.parent == annotation.parent,
                 len(near & set(own)),
+                part is not None and self.split(picture) == part,
                 picture.stem == stem,
             )
 

@@ -13,7 +13,7 @@ from stages.detection import _boxes
 from stages.detection._findings import Findings
 from stages.detection._source import Box, Source
 from stages.media.duplicates import thumbnail
-from stages.media.header import Header, read_header
+from stages.media.header import read_header
 from stages.media.pictures import Picture, read_many
 from stages.media.scaling import resized
 from stages.media.unreadable import Unreadable
@@ -44,7 +44,8 @@ class Pictures:
         self.examples: list[Example] = []
         with tempfile.NamedTemporaryFile(dir=".") as file:
             self.pixels = np.memmap(file, np.uint8, "w+", shape=(len(sources), side, side, 3))
-        found = read_many((source.path for source in sources), side)
+        # at full size, as the task reads them: a JPEG that is decoded smaller has other pixels
+        found = read_many(source.path for source in sources)
         for at, (source, (_, picture)) in enumerate(zip(sources, found, strict=True)):
             progress(at + 1, len(sources), source.name)
             if isinstance(picture, Unreadable):
@@ -56,8 +57,8 @@ class Pictures:
 
     def _add(self, source: Source, picture: Picture, side: int, findings: Findings) -> None:
         header = read_header(source.path)
-        size = _size(header, picture)
-        boxes = _boxes.normalised(source, header, size, findings)
+        height, width = picture.pixels.shape[:2]
+        boxes = _boxes.normalised(source, header, (height, width), findings)
         if boxes is None:
             return
         row = len(self.examples)
@@ -65,18 +66,10 @@ class Pictures:
         self.examples.append(
             Example(
                 source=source,
-                size=size,
+                size=(height, width),
                 boxes=boxes,
                 row=row,
                 digest=hashlib.sha256(self.pixels[row].tobytes()).hexdigest()[:16],
                 thumbnail=thumbnail(self.pixels[row]),
             )
         )
-
-
-def _size(header: Header, picture: Picture) -> tuple[int, int]:
-    """Return the size of the upright picture; a large JPEG has been decoded at reduced size."""
-    height, width = picture.pixels.shape[:2]
-    if _boxes.agree((height, width), header.upright):  # the same, unless pixels are not square
-        return header.upright
-    return round(height * picture.reduction), round(width * picture.reduction)

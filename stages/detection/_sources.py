@@ -20,10 +20,11 @@ _HOW = (
 )
 
 
-def find(root: Path, findings: Findings) -> list[Source]:
+def find(root: Path, findings: Findings, needs_annotations: bool = True) -> list[Source]:
     """Return the annotated pictures, each once, in a fixed order; opens none of them.
 
-    root: a folder, or a .csv or .json file beside the pictures that it describes
+    root:              a folder, or a .csv or .json file beside the pictures that it describes
+    needs_annotations: if not, a folder without annotations has pictures without boxes
 
     StageError: there are no annotations, or none has a picture.
     """
@@ -34,16 +35,25 @@ def find(root: Path, findings: Findings) -> list[Source]:
             break
     else:
         reason = findings.sentence("broken_annotations")
-        raise StageError(f"{root.name} has no annotations{_in_brackets(reason)}: {_HOW}")
+        found = [] if needs_annotations or reason else _bare(files)
+        if not found:
+            raise StageError(f"{root.name} has no annotations{_in_brackets(reason)}: {_HOW}")
     _report_the_rest(files, findings)
     sources = _settled(found, files, findings)
     if not sources:
         reason = findings.sentence("broken_annotations", "orphaned")
         raise StageError(
             f"no annotation in {root.name} belongs to a picture{_in_brackets(reason)}: put pictures and "
-            "annotations into the same folder, with the same names"
+            "annotations with the same names into one folder, and set assets.pictures to it"
         )
     return sources
+
+
+def _bare(files: Files) -> list[Source]:
+    """Return all pictures, without boxes."""
+    paths = [path for path in files.pictures if kinds.is_picture(path)]
+    files.used.update(paths)
+    return [Source(path=path, name=files.name(path), boxes=(), in_shares=True) for path in paths]
 
 
 def _in_brackets(reason: str) -> str:

@@ -7,7 +7,7 @@ Source: Everingham et al., "The PASCAL VOC2012 Development Kit", section 3.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 from xml.etree import ElementTree
 from xml.parsers import expat
@@ -48,7 +48,7 @@ def read(files: Files, findings: Findings) -> list[Source] | None:
         except Broken as error:
             findings.add("broken_annotations", files.name(path), error)
             continue
-        if found.filename and Path(found.filename).stem.casefold() != path.stem.casefold():
+        if found.filename and not _is_called(path, found.filename):
             findings.add("renamed", files.name(path), f"it names {found.filename}")
         if found.size is None:
             findings.add("unsized", files.name(path))
@@ -76,7 +76,8 @@ def _pairs(files: Files, paths: list[Path], findings: Findings) -> Iterator[tupl
     pairs: dict[Path, Path] = {}
     left = []
     for path in paths:
-        picture = files.picture_of(path)
+        name = _named(path) if len(files.pictures_of(path)) > 1 else ""
+        picture = files.picture_of(path, name)
         if picture is None or picture in pairs:
             left.append(path)
         else:
@@ -101,6 +102,12 @@ def _named(path: Path) -> str:
         return _text(_parsed(path), "filename")
     except Broken:
         return ""
+
+
+def _is_called(path: Path, filename: str) -> bool:
+    """Return whether an annotation has the name of the picture in it, apart from the suffixes."""
+    named = PureWindowsPath(filename)
+    return path.stem.casefold() in (named.name.casefold(), named.stem.casefold())
 
 
 def _annotation(path: Path, name: str, findings: Findings) -> _Annotation:

@@ -69,7 +69,7 @@ def _names(given: Any, where: str) -> dict[int, str]:
     try:
         pairs = given.items() if isinstance(given, dict) else enumerate(given or ())
         return {int(at): label(name) for at, name in pairs}
-    except (TypeError, ValueError, Broken) as error:
+    except (TypeError, ValueError, OverflowError, Broken) as error:
         raise StageError(
             f"{where} has wrong class names ({error}): write `names:` with one name per class"
         ) from None

@@ -1,11 +1,12 @@
 """Reads annotated pictures, and splits them into training, validation and test parts."""
 
-from typing import TYPE_CHECKING, Annotated, TypedDict, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict, cast
 
 from engine.stage import In, Out, StageError
 from engine.stage.bounds import Range
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from stages.detection._findings import Findings
@@ -53,6 +54,7 @@ def dataset(
     pictures: In,
     train: Out,
     test: Out,
+    decision: In | None = None,
     *,
     size: Annotated[int, Range(ge=32, le=1024)] = 300,
     test_share: Annotated[float, Range(gt=0, lt=1)] = 0.2,
@@ -64,6 +66,8 @@ def dataset(
 
     pictures:    pictures annotated as Pascal VOC, COCO, YOLO or in a CSV; a folder, or the .csv or
                  .json file
+    decision:    what stages.detection.coco writes, for a detector that is not trained: then all pictures
+                 are test pictures, in the size and scaling of its input, and need no annotations
     train, test: parts with the tensor `picture`, uint8 (pictures, size, size, 3), each picture stretched
                  to the square; the boxes of stages.detection._truth; labels.txt and constants.json;
                  train contains the part validation/, test contains some pictures as raw items
@@ -78,21 +82,29 @@ def dataset(
     left out, and named. StageError: no annotated picture; no box; a class without a training picture;
     no test picture.
     """
-    from stages.detection import _labels, _repeated, _sources
+    from stages.detection import _labels, _ready, _repeated, _sources
     from stages.detection._findings import Findings
     from stages.detection._read import Pictures
 
     findings = Findings()
+    ready = _ready.read(decision) if decision else None
+    constants = ready.constants if ready else {"size": size}
     try:
-        read = Pictures(_sources.find(pictures, findings), size, findings)
+        sources = _sources.find(pictures, findings, needs_annotations=ready is None)
+        read = Pictures(sources, constants["size"], findings)
         examples = _repeated.merged(read.examples, findings)
-        labels = _labels.unify(examples, findings)
+        if ready:
+            _ready.keep_classes(examples, ready.labels, findings)
+        labels = ready.labels if ready else _labels.unify(examples, findings)
     finally:
         findings.tell()
-    parts = _split(examples, labels, (test_share, val_share), seed)
+    if ready:
+        parts = {"train": [], "val": [], "test": examples}
+    else:
+        parts = _split(examples, labels, (test_share, val_share), seed)
     for name, folder in (("train", train), ("val", train / "validation"), ("test", test)):
-        if parts[name]:
-            _write(folder, read, parts[name], labels)
+        if parts[name] or name == "train":
+            _write(folder, read, parts[name], labels, constants)
     _write_raw(test, parts["test"])
     return _counted(parts, labels, findings)
 
@@ -137,20 +149,26 @@ def _split(
     return parts
 
 
-def _write(folder: "Path", read: "Pictures", examples: "list[Example]", labels: list[str]) -> None:
+def _write(
+    folder: "Path",
+    read: "Pictures",
+    examples: "list[Example]",
+    labels: list[str],
+    constants: "Mapping[str, Any]",
+) -> None:
     """Write a part with its ground truth, and with the labels and constants for the package."""
     import json
 
     from stages.detection import _truth
     from stages.tflite import part
 
-    side = read.pixels.shape[1]
     described = {"picture": (read.pixels.shape[1:], "uint8")}
-    target = part.create(folder, len(examples), described)["picture"]
+    scaling = {name: one for name, one in constants.items() if name == "picture"}
+    target = part.create(folder, len(examples), described, scaling)["picture"]
     for at, example in enumerate(examples):
         target[at] = read.pixels[example.row]
     _truth.write(folder, _truth_of(examples, labels), [one.digest for one in examples])
-    text = json.dumps({"size": side}, indent=1)
+    text = json.dumps(constants, indent=1)
     (folder / "constants.json").write_text(text, encoding="utf-8")
 
 

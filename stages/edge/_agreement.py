@@ -4,15 +4,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from engine.stage import note
+from stages.tasks.task import Task, matched
 
 Rows = Sequence[Mapping[str, Any]]
 
 
 def compare(
-    answers: "Mapping[str, Rows]", expected: "Iterable[Mapping[str, Any]]"
+    task: Task, answers: "Mapping[str, Rows]", expected: "Iterable[Mapping[str, Any]]"
 ) -> "tuple[float, float]":
     """Return the share of expected rows whose text agrees, and the largest difference of a number.
 
+    task:     decides which rows are compared
     expected: [{"file": name of the item, "rows": [...]}]; an answer may have more fields
     """
     agreeing, total, farthest = 0, 0, 0.0
@@ -21,7 +23,7 @@ def compare(
         if len(rows) != len(entry["rows"]):
             note(f"{entry['file']}: {len(rows)} answers, {len(entry['rows'])} expected")
         total += max(len(rows), len(entry["rows"]))
-        for row, wanted in zip(rows, entry["rows"]):
+        for row, wanted in matched(task, rows, entry["rows"]):
             words, difference = _differences(row, wanted)
             farthest = max(farthest, difference)
             agreeing += not words

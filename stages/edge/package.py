@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 CARRIED = ("labels.txt", "constants.json")  # from the test part
 PACKED = ("int8", "float", "edgetpu")
+LOADS = {"task": "stages.tasks"}  # the task declares which outputs its models must have
 
 
 class PackageMetrics(TypedDict):
@@ -57,7 +58,8 @@ def package(
     target:      the target's name, for card and manifest
     runtime:     of the target: litert or tflite_runtime
 
-    Nothing in the package depends on the time: the same inputs give the same bytes.
+    Nothing in the package depends on the time: the same inputs give the same bytes. StageError: a model
+    does not have the outputs that the task needs, such as a classifier that is packed as a detector.
     """
     import json
     import shutil
@@ -78,6 +80,7 @@ def package(
     if data:
         shutil.copytree(data, package / "data", copy_function=shutil.copyfile)
     _join_constants(package / "constants.json", constants)
+    _check_outputs(task, packed, package)
     figures, cost, log = (_read(path) for path in (score, benchmark, compiler_log))
     manifest: dict[str, Any] = {
         "v": 2,
@@ -141,6 +144,25 @@ def _packed(forms: "dict[str, Path]", role: str, package: "Path") -> dict[str, A
     for side, tensors in (("inputs", model.inputs), ("outputs", model.outputs)):
         entry[side] = {name: tensor.as_json() for name, tensor in tensors.items()}
     return entry
+
+
+def _check_outputs(task: str, packed: "dict[str, Any]", package: "Path") -> None:
+    """Refuse models without the outputs that the task needs."""
+    from stages.tasks import signature
+    from stages.tflite.tensor import Tensor
+
+    models = {
+        role: {
+            name: Tensor(name, tuple(about["shape"]), about["type"])
+            for name, about in entry["outputs"].items()
+        }
+        for role, entry in packed.items()
+    }
+    labels, constants = package / "labels.txt", _read(package / "constants.json") or {}
+    sizes = {}
+    if labels.is_file():
+        sizes["labels"] = len(labels.read_text(encoding="utf-8").splitlines())
+    signature.check_task(task, models, constants, sizes)
 
 
 def _manifest(folder: "Path") -> dict[str, dict[str, Any]]:

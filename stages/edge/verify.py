@@ -39,9 +39,10 @@ def verify(
     task:        the task of the packaged model: a module of stages/tasks
     runtime:     of the target: litert or tflite_runtime
     accelerator: of the target: none, or a name such as edgetpu
-    Text must be equal; numbers are compared, and the largest difference is a metric. Without `score`,
-    or if it expects nothing, agreement is 1. StageError: a damaged package, no raw items, or an
-    unreadable item.
+    Text must be equal; numbers are compared, and the largest difference is a metric. The task may decide
+    which rows belong together: a detected object agrees with an expected one of its class that overlaps
+    it. Without `score`, or if it expects nothing, agreement is 1. StageError: a damaged package, no raw
+    items, or an unreadable item.
     """
     import json
     import shutil
@@ -66,7 +67,7 @@ def verify(
     about = {"task": task, "ran_on": opened.ran_on, "taken": taken(), "answers": answers}
     (golden / "answers.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
     report = json.loads(score.read_text(encoding="utf-8")) if score else {}
-    agreement, difference = _agreement.compare(answers, report.get("answers", []))
+    agreement, difference = _agreement.compare(opened, answers, report.get("answers", []))
     rows = sum(map(len, answers.values()))
     note(f"answered {len(items)} raw items with {opened.ran_on}: {agreement:.1%} as expected")
     return VerifyMetrics(

@@ -8,7 +8,7 @@ Raw inputs are frames (h, w, 3), or keypoints (joints, 3) if the recordings were
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from stages.tasks.keypoints import encoding, presence
 from stages.tasks.keypoints.crop import Square
 from stages.tasks.keypoints.movenet import PICTURE_SIDE, MoveNet
 from stages.tasks.package import Package
+from stages.tasks.signature import ANY, Needs
 
 CLASSIFIER, POSE = "model", "pose"  # roles
 
@@ -152,6 +153,14 @@ class Activity:
 
 def load(package: Package, accelerator: str, runtime: str) -> Activity:
     return Activity(package, accelerator, runtime)
+
+
+def needs(constants: "Mapping[str, Any]") -> "dict[str, Needs]":
+    """Return the outputs that the models must have, by role."""
+    return {
+        CLASSIFIER: Needs("an activity classifier", {ANY: (1, "labels")}),
+        POSE: Needs("MoveNet", {ANY: (1, 1, 17, 3)}),
+    }
 
 
 def classify(model: Any, windows: "NDArray[np.float32]") -> "NDArray[np.float32]":

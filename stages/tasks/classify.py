@@ -15,6 +15,7 @@ import numpy as np
 
 from engine.stage import StageError
 from stages.tasks import head
+from stages.tasks.signature import ANY, Needs
 from stages.tflite import scaled
 
 if TYPE_CHECKING:
@@ -79,6 +80,13 @@ class Classify:
 
 def load(package: Package, accelerator: str, runtime: str) -> Classify:
     return Classify(package, accelerator, runtime)
+
+
+def needs(constants: Mapping[str, Any]) -> dict[str, Needs]:
+    """Return the outputs that the model must have, by role."""
+    if "head" in constants:
+        return {MODEL: Needs("a network that turns a picture into an embedding", {ANY: None})}
+    return {MODEL: Needs("a picture classifier", {ANY: (1, "labels")})}
 
 
 def prepared(picture: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArray[np.uint8]:

@@ -7,7 +7,7 @@ operator inside the model has already decoded. Raw inputs are pictures (h, w, 3)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
@@ -16,12 +16,14 @@ import numpy as np
 from engine.stage import StageError
 from stages.tasks import boxes
 from stages.tasks.boxes import Detections
+from stages.tasks.signature import Needs, check
 from stages.tflite import scaled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.tasks.package import Package
+    from stages.tasks.task import Pair, Row
     from stages.tflite.tensor import Tensor
 
     Floor = Union[float, NDArray[Any]]
@@ -32,6 +34,8 @@ TASK, TFLITE = "task", "tflite"  # what decodes the outputs: this file, or the m
 BOXES, SCORES = "boxes", "scores"  # the outputs that this file decodes
 DECODED = "TFLite_Detection_PostProcess"  # the operator, and its outputs:
 DECODED_OUTPUTS = (DECODED, f"{DECODED}:1", f"{DECODED}:2", f"{DECODED}:3")
+SAME_BOX, SAME_SCORE = 0.9, 0.1  # overlap at least, and difference at most, of answers that agree
+SIDES = ("top", "left", "bottom", "right")
 _COLOURS = ((240, 60, 60), (60, 120, 240), (40, 170, 70), (230, 150, 30), (160, 70, 200))  # RGB
 
 
@@ -40,10 +44,10 @@ class Detect:
 
     takes = "pictures"
     follows = False
+    picture_side = None  # answers are pixels of the picture, which is therefore read at full size
 
     def __init__(self, package: Package, accelerator: str, runtime: str) -> None:
         self._labels, self._constants = list(package.labels), package.constants
-        self.picture_side = int(package.number("size"))
         self._model = package.open_role(MODEL, accelerator, runtime)
         self.ran_on = f"{self._model.runtime} on the {self._model.called}"
         self._anchors = _anchors(package)
@@ -67,6 +71,9 @@ class Detect:
 
     def rows(self, answer: dict[str, Any]) -> list[dict[str, Any]]:
         return rows(answer)
+
+    def matched(self, rows: Sequence[Row], expected: Sequence[Row]) -> list[Pair]:
+        return matched(rows, expected)
 
     def draw(self, picture: NDArray[np.uint8], answer: dict[str, Any]) -> NDArray[np.uint8]:
         from stages.media.drawing import Canvas
@@ -164,11 +171,38 @@ def objects(
 
 def rows(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return one row for each object: label, score, top, left, bottom, right."""
-    sides = ("top", "left", "bottom", "right")
     return [
-        {"label": one["label"], "score": one["score"], **dict(zip(sides, one["box"]))}
+        {"label": one["label"], "score": one["score"], **dict(zip(SIDES, one["box"]))}
         for one in answer["objects"]
     ]
+
+
+def matched(rows: Sequence[Row], expected: Sequence[Row]) -> list[Pair]:
+    """Return the pairs of rows with the same label, about the same box and about the same score.
+
+    Objects of almost equal scores may be in another order on another machine. Each row is in one pair
+    at most; an expected row gets the free one that overlaps it most.
+    """
+    corners = [_corners(each) for each in (rows, expected)]
+    overlaps, free, pairs = boxes.overlap(*corners), set(range(len(rows))), []
+    for column, wanted in enumerate(expected):
+        same = [
+            at
+            for at in sorted(free)
+            if rows[at]["label"] == wanted["label"]
+            and overlaps[at, column] >= SAME_BOX
+            and abs(rows[at]["score"] - wanted["score"]) <= SAME_SCORE
+        ]
+        if same:
+            best = max(same, key=lambda at: float(overlaps[at, column]))
+            free.remove(best)
+            pairs.append((rows[best], wanted))
+    return pairs
+
+
+def _corners(rows: Sequence[Row]) -> NDArray[np.float32]:
+    """Return the boxes of rows (n, 4)."""
+    return np.array([[row[side] for side in SIDES] for row in rows], np.float32).reshape(-1, 4)
 
 
 def thresholds(constants: Mapping[str, Any], labels: list[str]) -> NDArray[np.float32]:
@@ -181,6 +215,15 @@ def thresholds(constants: Mapping[str, Any], labels: list[str]) -> NDArray[np.fl
     return np.array([given[label] for label in labels], np.float32)
 
 
+def needs(constants: Mapping[str, Any]) -> dict[str, Needs]:
+    """Return the outputs that the model must have, by role."""
+    if constants.get("postprocess") == TFLITE:
+        shapes = ((1, "detections", 4), (1, "detections"), (1, "detections"), (1,))
+        return {MODEL: Needs("a detector", dict(zip(DECODED_OUTPUTS, shapes)))}
+    columns = "columns" if "classes" in constants else "labels"
+    return {MODEL: Needs("a detector", {BOXES: (1, "anchors", 4), SCORES: (1, "anchors", columns)})}
+
+
 def check_outputs(
     outputs: Mapping[str, Tensor], constants: Mapping[str, Any], classes: int, anchors: int
 ) -> None:
@@ -188,28 +231,15 @@ def check_outputs(
 
     outputs: of the model by name; classes, anchors: how many labels and anchors are packed with it
     """
-    is_decoded = constants.get("postprocess") == TFLITE
-    wanted = DECODED_OUTPUTS if is_decoded else (BOXES, SCORES)
-    if set(outputs) != set(wanted):
-        raise StageError(
-            f"a detector has the outputs {', '.join(wanted)}, but the model has "
-            f"{'; '.join(str(one) for one in outputs.values())}: package a detector, or set the "
-            "task for which the model was trained"
-        )
-    if is_decoded:
+    check("detect", needs(constants)[MODEL], outputs, {"labels": classes, "anchors": anchors})
+    chosen = constants.get("classes")
+    if chosen is None:
         return
-    shapes = {name: outputs[name].shape for name in wanted}
-    columns = shapes[SCORES][-1]
-    chosen = constants.get("classes", range(columns))
-    if shapes[BOXES] != (1, anchors, 4) or shapes[SCORES] != (1, anchors, columns):
-        raise StageError(
-            f"the model has boxes {list(shapes[BOXES])} and scores {list(shapes[SCORES])}, which do "
-            f"not fit {anchors} anchors: package the model with the anchors of its training"
-        )
+    columns = outputs[SCORES].shape[-1] if SCORES in outputs else max(chosen, default=0) + 1
     if len(chosen) != classes or max(chosen, default=0) >= columns:
         raise StageError(
-            f"the model has scores for {columns} classes, but labels.txt has {classes}: package the "
-            "model with the labels of its training"
+            f"the package chooses {len(chosen)} of the model's {columns} classes, but labels.txt has "
+            f"{classes}: package the model with the labels of its classes"
         )
 
 

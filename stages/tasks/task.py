@@ -3,12 +3,14 @@
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, Optional, Protocol
+from typing import Any, Literal, Mapping, Optional, Protocol, Sequence, Tuple
 
 from engine.stage import StageError
 from stages.tasks.package import open_package
 
 Takes = Literal["pictures", "sentences", "tensors"]
+Row = Mapping[str, Any]
+Pair = Tuple[Row, Row]
 
 
 class Task(Protocol):
@@ -16,6 +18,9 @@ class Task(Protocol):
 
     An input belongs to a clip, which may be a single picture: `new_state` starts it, `answer` gets its
     inputs in order, and `finish` returns the remaining answer at its end.
+
+    A task may also have `matched(rows, expected)`, if equal answers may have their rows in another
+    order; see `matched` below.
     """
 
     takes: Takes  # what `answer` is given: an RGB picture (h, w, 3), a text, tensors by name
@@ -60,3 +65,11 @@ def open_task(package: Path, accelerator: str = "none", runtime: str = "litert")
         raise StageError(f"the package's task '{opened.task}' is not the name of a task")
     task: Task = module.load(opened, accelerator, runtime)
     return task
+
+
+def matched(task: Task, rows: "Sequence[Row]", expected: "Sequence[Row]") -> "list[Pair]":
+    """Return the pairs of rows of two answers that are about the same thing: those in the same place,
+    unless the task has its own rule. A row without a partner does not agree with any.
+    """
+    own = getattr(task, "matched", None)
+    return own(rows, expected) if own else list(zip(rows, expected))

@@ -48,11 +48,9 @@ def _existing(
     parts = {name: [at for at in rows if splits[at] == name] for name in ("train", "val", "test")}
     held = {int(group[at]) for name in ("val", "test") for at in parts[name]}
     kept = [at for at in parts["train"] if int(group[at]) not in held]
-    if len(kept) < len(parts["train"]):
-        note(
-            f"{len(parts['train']) - len(kept)} training pictures are near-duplicates of "
-            "test pictures and are left out"
-        )
+    if dropped := len(parts["train"]) - len(kept):
+        pictures = "pictures" if dropped > 1 else "picture"
+        note(f"left out {dropped} training {pictures}: near-duplicates of test pictures")
     return parts | {"train": kept}
 
 

@@ -129,3 +129,15 @@ def test_a_column_may_be_the_split(made, root):
 def test_a_size_that_is_empty_is_that_of_the_picture(made, root):
     rewritten(root, lambda line: line.replace(",80,60,", ",,,"))
     assert made(root).objects("00.png") == [("cat", SHARES)]
+
+
+def test_a_table_for_a_part_means_the_pictures_in_its_folder(made, tmp_path):
+    root = tmp_path / "data"
+    for part, first in (("train", 0), ("test", 10)):
+        rows = [f"{at}.png,80,60,cat,10,20,50,40" for at in range(3)]
+        annotated.write_text(root / "tables" / f"{part}_labels.csv", "\n".join([HEADER, *rows]))
+        for at in range(3):
+            annotated.picture(root / "images" / part / f"{at}.png", first + at)
+    found = made(root)
+    assert found.notes == []
+    assert found.part("test").names == [f"images/test/{at}.png" for at in range(3)]

@@ -159,3 +159,16 @@ def test_validation_is_cut_from_trainval(made, root):
     found = made(root)
     assert len(found.names("train")) + len(found.names("val")) == 9
     assert found.names("test") == ["09.png", "10.png", "11.png"] and found.names("val")
+
+
+def test_of_two_pictures_with_one_stem_the_one_in_the_annotation_counts(made, root):
+    annotated.picture(root / "images" / "03.bmp", 99)
+    found = made(root)
+    assert found.notes == ["skipped 1 picture without an annotation: images/03.bmp"]
+
+
+@pytest.mark.parametrize("name", ["C:\\pictures\\03.PNG", "/home/me/03.png", "03", ""])
+def test_the_name_in_an_annotation_may_be_a_path_or_missing(made, root, name):
+    text = xml(Entry("03.png")).replace("<filename>03.png", f"<filename>{name}")
+    annotated.write_text(root / "annots" / "03.xml", text)
+    assert made(root).counted() == {}

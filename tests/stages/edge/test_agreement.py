@@ -1,10 +1,13 @@
 """Answers are compared independently of the task: text is equal or not, numbers have a difference."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from stages.edge import _agreement
 
 CAT = {"label": "cat", "score": 0.9}
+TASK = SimpleNamespace()  # without a rule of its own
 
 
 @pytest.mark.parametrize(
@@ -25,16 +28,24 @@ def test_answers_agree_in_their_words_and_differ_in_numbers(
 ):
     monkeypatch.setattr(_agreement, "note", lambda text: None)
     expected = [{"file": "a", "rows": [CAT]}]
-    found = _agreement.compare({"a": answered}, expected)
+    found = _agreement.compare(TASK, {"a": answered}, expected)
     assert found == (agreement, pytest.approx(difference))
 
 
 def test_an_item_with_another_number_of_answers_is_reported(monkeypatch):
     said = []
     monkeypatch.setattr(_agreement, "note", said.append)
-    _agreement.compare({"a": [CAT, CAT]}, [{"file": "a", "rows": [CAT]}])
+    _agreement.compare(TASK, {"a": [CAT, CAT]}, [{"file": "a", "rows": [CAT]}])
     assert said == ["a: 2 answers, 1 expected"]
 
 
 def test_nothing_expected_is_agreed_to():
-    assert _agreement.compare({"a": [CAT]}, []) == (1.0, 0.0)
+    assert _agreement.compare(TASK, {"a": [CAT]}, []) == (1.0, 0.0)
+
+
+def test_a_task_may_decide_which_rows_belong_together():
+    reverse = SimpleNamespace(
+        matched=lambda rows, expected: list(zip(rows[::-1], expected, strict=True))
+    )
+    rows = [CAT, {"label": "dog", "score": 0.5}]
+    assert _agreement.compare(reverse, {"a": rows}, [{"file": "a", "rows": rows[::-1]}]) == (1, 0)

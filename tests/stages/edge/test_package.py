@@ -30,6 +30,7 @@ def pack(quantised, blobs, tmp_path):
         for name, found in given.items():
             (tmp_path / name).write_text(json.dumps(found))
         keys = {"name": "animals", "description": "Tells animals apart.", "target": "rpi4", **more}
+        keys.setdefault("task", "activity")
         metrics = package(
             models or quantised.out / "models",
             blobs / "test",
@@ -37,7 +38,6 @@ def pack(quantised, blobs, tmp_path):
             tmp_path / "benchmark",
             tmp_path / to,
             compiler_log=tmp_path / "log" if log else None,
-            task="activity",
             **keys,
         )
         return tmp_path / to, metrics
@@ -129,20 +129,28 @@ def test_an_example_can_be_quantised_from_the_manifest_alone(pack, blobs):
 def test_a_ready_model_is_packed_with_its_twin_in_a_role_of_its_own(pack, compiled):
     ready = compiled / "model"
     (ready / "float.tflite").unlink()
-    folder, _ = pack(ready=ready, ready_role="pose")
-    assert manifest(folder)["models"]["pose"]["edgetpu"] == "models/pose/edgetpu.tflite"
-    assert "models/pose/edgetpu.tflite" in files_in(folder)
-    assert open_package(folder).models["pose"].keys() == {"int8", "edgetpu"}
+    folder, _ = pack(ready=ready, ready_role="crop")
+    assert manifest(folder)["models"]["crop"]["edgetpu"] == "models/crop/edgetpu.tflite"
+    assert "models/crop/edgetpu.tflite" in files_in(folder)
+    assert open_package(folder).models["crop"].keys() == {"int8", "edgetpu"}
 
 
 def test_a_ready_model_may_be_a_single_file(pack, quantised):
-    folder, _ = pack(ready=quantised.out / "models/model/int8.tflite", ready_role="pose")
-    assert "models/pose/int8.tflite" in files_in(folder)
+    folder, _ = pack(ready=quantised.out / "models/model/int8.tflite", ready_role="crop")
+    assert "models/crop/int8.tflite" in files_in(folder)
 
 
 def test_two_models_of_one_role_are_refused(pack, compiled):
     with pytest.raises(StageError, match="two models have the role 'model'"):
         pack(ready=compiled / "model", ready_role="model")
+
+
+def test_a_classifier_cannot_be_packed_as_a_detector(pack, tmp_path):
+    found = tmp_path / "found.json"
+    found.write_text(json.dumps({"postprocess": "task"}))
+    with pytest.raises(StageError, match="the task 'detect' needs a detector with boxes") as raised:
+        pack(constants=found, task="detect")
+    assert "but the model has output_0: int8 [1, 3]" in str(raised.value)
 
 
 def test_a_model_that_was_compiled_is_packed_beside_the_int8_one(pack, compiled):

@@ -4,8 +4,10 @@ import tempfile
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from engine.stage import StageError
+from stages.edge._items import answers
 from stages.tasks import detect
 from stages.tasks.task import open_task
 from stages.tflite.tensor import Tensor
@@ -107,6 +109,13 @@ def test_a_package_finds_objects_in_a_picture_of_any_size(tmp_path):
     assert task.draw(picture, answer).any()
 
 
+def test_a_large_photo_is_answered_in_its_own_pixels(tmp_path):
+    task = open_task(_packed(tmp_path))
+    Image.new("RGB", (800, 400)).save(tmp_path / "large.jpg")
+    rows = answers(task, tmp_path / "large.jpg")
+    assert (rows[0]["bottom"], rows[0]["right"]) == (200, 400)
+
+
 def test_a_package_without_a_classs_threshold_is_refused(tmp_path):
     package = _packed(tmp_path, {**CONSTANTS, "thresholds": {"first": 0.5}})
     with pytest.raises(StageError, match="no threshold for 'second'"):
@@ -124,7 +133,9 @@ def _refused(outputs, constants=CONSTANTS, classes=2, anchors=3):
 
 
 def test_a_classifier_is_not_a_detector():
-    assert "outputs boxes, scores" in _refused(_tensors(probabilities=(1, 2)))
+    said = _refused(_tensors(probabilities=(1, 2)))
+    assert "a detector with boxes [1, 3 anchors, 4] and scores [1, 3 anchors, 2 labels]" in said
+    assert "but the model has probabilities: int8 [1, 2]" in said
 
 
 def test_a_raw_detector_is_not_one_that_decodes_its_boxes():
@@ -135,4 +146,36 @@ def test_a_raw_detector_is_not_one_that_decodes_its_boxes():
 def test_a_detector_with_other_anchors_or_labels_is_refused():
     outputs = _tensors(boxes=(1, 3, 4), scores=(1, 3, 2))
     assert "7 anchors" in _refused(outputs, anchors=7)
-    assert "labels.txt has 3" in _refused(outputs, classes=3)
+    assert "3 labels" in _refused(outputs, classes=3)
+
+
+def test_a_choice_of_classes_that_the_labels_or_the_model_lack_is_refused():
+    outputs = _tensors(boxes=(1, 3, 4), scores=(1, 3, 2))
+    chosen = {**CONSTANTS, "classes": [1, 2]}
+    assert "2 of the model's 2 classes" in _refused(outputs, chosen)
+    assert "labels.txt has 1" in _refused(outputs, {**CONSTANTS, "classes": [0, 1]}, classes=1)
+
+
+CAT = {"label": "cat", "score": 0.9, "top": 10, "left": 10, "bottom": 50, "right": 50}
+DOG = {**CAT, "label": "dog", "score": 0.8}
+FAR = {**CAT, "left": 60, "right": 90}
+
+
+def test_answers_in_another_order_agree():
+    assert detect.matched([DOG, CAT, FAR], [CAT, FAR, DOG]) == [(CAT, CAT), (FAR, FAR), (DOG, DOG)]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [DOG, FAR, {**CAT, "score": 0.7}, {**CAT, "right": 40}],
+    ids=["class", "place", "score", "size"],
+)
+def test_an_object_with_another_class_box_or_score_does_not_agree(other):
+    assert detect.matched([other], [CAT]) == []
+
+
+def test_an_object_agrees_with_one_other_at_most():
+    close = {**CAT, "right": 51}
+    assert detect.matched([close, CAT], [CAT]) == [(CAT, CAT)]
+    assert detect.matched([CAT], [CAT, CAT]) == [(CAT, CAT)]
+    assert detect.matched([], [CAT]) == detect.matched([CAT], []) == []

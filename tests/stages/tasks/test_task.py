@@ -9,11 +9,13 @@ from engine.stage import StageError
 from stages.tasks import task as interface
 from stages.tasks.activity import Activity
 from stages.tasks.classify import Classify
+from stages.tasks.detect import Detect
 from stages.tasks.task import open_task
 from stages.tasks.tensors import Tensors
 from tests.stages.tasks import packages
 
-TASKS = {"activity": Activity, "classify": Classify, "tensors": Tensors}
+TASKS = {"activity": Activity, "classify": Classify, "detect": Detect, "tensors": Tensors}
+LIBRARY = {"__init__", "boxes", "head", "package", "signature", "task"}  # what tasks share
 ROOT = Path(interface.__file__).parent
 METHODS = {
     name: inspect.signature(one)
@@ -23,7 +25,7 @@ METHODS = {
 
 
 def test_every_module_that_is_a_task_is_tested_here():
-    modules = {path.stem for path in ROOT.glob("*.py")} - {"__init__", "head", "package", "task"}
+    modules = {path.stem for path in ROOT.glob("*.py")} - LIBRARY
     assert modules == set(TASKS)
 
 
