@@ -50,7 +50,7 @@ EXAMPLE: Fields = {
             "data": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElF"
             "TkSuQmCC",
         }
-    ]
+    ],
 }
 
 

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from stages.tasks.boxes import Detections
 
 FLOOR = 0.01  # lowest score of a detection that is judged
-TOLERANCE = 0.03  # an object of a small validation part: the last epochs, with a low rate, are better
+TOLERANCE = (
+    0.03  # an object of a small validation part: the last epochs, with a low rate, are better
+)
 WEIGHT_DECAY = 1e-4
 MOST_CHANGE = 10.0  # norm of a step's gradients, so that one odd picture cannot ruin the weights
 
