@@ -68,7 +68,7 @@ def made(pictures: "np.ndarray[Any, Any]") -> tuple[Any, Any, Any]:
     ]
     shapes = _anchors.coco_shapes()
     detector = _network.build("ssd_mobilenet_v1", SIZE, CLASSES, shapes)
-    _network.keep_statistics(detector)
+    _network.freeze(detector)
     anchors = _anchors.anchors(detector.sides, shapes)
     data = _course.Pictures(pictures, truth)
     settings = _course.Settings(
@@ -105,7 +105,7 @@ def plain_step(course: Any) -> Callable[[], object]:
     from stages.detection import _anchors, _network
 
     copy = _network.build("ssd_mobilenet_v1", SIZE, CLASSES, _anchors.coco_shapes())
-    _network.keep_statistics(copy)
+    _network.freeze(copy)
     losses = {"boxes": "huber", "scores": keras.losses.BinaryFocalCrossentropy()}
     copy.network.compile(keras.optimizers.AdamW(1e-3), losses)
     values, classes, _, offsets, _ = course._batch(np.arange(BATCH), np.random.default_rng(2))

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from stages.tasks.boxes import Detections
 
 FLOOR = 0.01  # lowest score of a detection that is judged
+TOLERANCE = (
+    0.03  # an object of a small validation part: the last epochs, with a low rate, are better
+)
 WEIGHT_DECAY = 1e-4
 MOST_CHANGE = 10.0  # norm of a step's gradients, so that one odd picture cannot ruin the weights
 
@@ -75,7 +78,7 @@ class Course(course.Course):
         decoding: "tuple[NDArray[np.float32], dict[str, Any]]",
         settings: Settings,
     ) -> None:
-        choice = Choice("val_map50", is_highest=True, patience=settings.patience)
+        choice = Choice("val_map50", True, settings.patience, TOLERANCE)
         super().__init__(detector.network, settings.seed, choice)
         self.detector, self.settings = detector, settings
         self.train, self.judged = train, judged

@@ -42,14 +42,14 @@ def train(
     weights: In | None = None,
     *,
     backbone: Literal["small", "ssd_mobilenet_v1"] = "ssd_mobilenet_v1",
-    epochs: Annotated[int, Range(ge=0)] = 24,
+    epochs: Annotated[int, Range(ge=0)] = 40,
     learning_rate: Annotated[float, Range(gt=0, le=1)] = 3e-3,
     tuning_rate: Annotated[float, Range(gt=0, le=1)] = 1e-3,
     qat_epochs: Annotated[int, Range(ge=0)] = 8,
     qat_rate: Annotated[float, Range(gt=0, le=1)] = 1e-4,
-    batch_size: Annotated[int, Range(ge=1)] = 8,
+    batch_size: Annotated[int, Range(ge=1)] = 4,
     averaging: Annotated[float, Range(ge=0, lt=1)] = 0.99,
-    patience: Annotated[int, Range(ge=1)] = 12,
+    patience: Annotated[int, Range(ge=1)] = 40,
     minutes: Annotated[float, Range(ge=0)] = 0.0,
     augment: bool = True,
     flip: bool = True,
@@ -170,7 +170,7 @@ def _detector(
         matcher = Matcher(given, len(labels), BOX_SCALES)
         columns = _weights.similar(source, matcher, learnt.pictures, learnt.truth, labels)
         _weights.start(detector, source, shapes, columns)
-        _network.keep_statistics(detector)
+        _network.freeze(detector)
     return detector, _anchors.anchors(detector.sides, shapes)
 
 
