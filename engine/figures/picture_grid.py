@@ -3,7 +3,7 @@
 import base64
 import binascii
 from html import escape
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -18,6 +18,8 @@ STYLE = """
   background: var(--ground); border: 1px solid var(--line); border-radius: 4px; }
 .pictures span { display: block; font-size: 12px; line-height: 1.35; margin-top: 3px;
   overflow-wrap: anywhere; }
+.pictures.large { grid-template-columns: repeat(auto-fill, minmax(min(280px, 100%), 1fr)); }
+.pictures.large img { height: 280px; }
 """.strip()
 MOST_CHARACTERS = 2_000_000  # of base64, for all pictures: 1.5 MB
 _TYPES = {
@@ -34,19 +36,21 @@ class Picture(TypedDict):
 
 
 class Fields(TypedDict):
-    """The pictures, in the order in which they are shown."""
+    """The pictures, in the order in which they are shown; large: they have details, such as drawn boxes."""
 
     pictures: Annotated[list[Picture], Field(max_length=100)]
+    large: NotRequired[bool]
 
 
 EXAMPLE: Fields = {
+    "large": False,
     "pictures": [
         {
             "caption": "cat, predicted as dog",
             "data": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElF"
             "TkSuQmCC",
         }
-    ]
+    ],
 }
 
 
@@ -61,7 +65,8 @@ def check(figure: Fields) -> None:
 
 def draw(figure: Fields) -> str:
     """Return the pictures in as many columns as the page has room for."""
-    return f'<div class="pictures">{"".join(map(_shown, figure["pictures"]))}</div>'
+    names = "pictures large" if figure.get("large") else "pictures"
+    return f'<div class="{names}">{"".join(map(_shown, figure["pictures"]))}</div>'
 
 
 def _shown(picture: Picture) -> str:

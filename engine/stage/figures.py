@@ -100,9 +100,12 @@ def table(
     figure("table", name, columns=named, rows=cells)
 
 
-def picture_grid(name: str, pictures: Iterable[Tuple[Union[Path, str, bytes], str]]) -> None:
+def picture_grid(
+    name: str, pictures: Iterable[Tuple[Union[Path, str, bytes], str]], large: bool = False
+) -> None:
     """Record small pictures with their captions.
 
+    large: they have details, such as drawn boxes, and are shown larger
     pictures: (path or content of a PNG or JPEG file, caption). Pictures larger than PICTURE_BYTES are
     left out, and so are those beyond PICTURES_BYTES in total or PICTURES; a note says how many.
     """
@@ -122,7 +125,7 @@ def picture_grid(name: str, pictures: Iterable[Tuple[Union[Path, str, bytes], st
             f"most {PICTURES} PNG or JPEG files of at most {PICTURE_BYTES // 1000} kB "
             f"each, {PICTURES_BYTES / 1000000.0:.1f} MB in total"
         )
-    figure("picture_grid", name, pictures=kept)
+    figure("picture_grid", name, pictures=kept, large=large)
 
 
 def _content(picture: Union[Path, str, bytes]) -> Optional[bytes]:

@@ -1,5 +1,5 @@
 """Augments training pictures at random, together with their boxes: zooms, stretches, shifts, mirrors,
-and changes brightness, contrast, saturation and hue.
+changes brightness, contrast, saturation and hue, and joins four pictures in one.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 ZOOM, STRETCH = 1.7, 1.25  # maxima, as factors
 BRIGHTNESS, CONTRAST, SATURATION, HUE = 30.0, 0.3, 0.4, 0.2  # levels of 255, shares, radians
 VISIBLE, HIDDEN = 0.5, 0.1  # shares of a box's area in the new picture: still learnt; forgotten
+JOINED = 0.4  # share of the pictures that become a quarter of a mosaic (Bochkovskiy et al., YOLOv4, 2020)
 GREY = np.float32([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
@@ -34,7 +35,33 @@ def augmented(
     """Return augmented pictures (n, side, side, 3), float32, 0 to 255, and their boxes."""
     view = _view(len(pictures), flip, chance)
     moved = _recoloured(_moved(pictures, view), chance)
-    return moved, [_boxes(one, view, at) for at, one in enumerate(truth)]
+    return _joined(moved, [_boxes(one, view, at) for at, one in enumerate(truth)], chance)
+
+
+def _joined(
+    pictures: "NDArray[np.float32]", truth: list[Boxes], chance: np.random.Generator
+) -> "tuple[NDArray[np.float32], list[Boxes]]":
+    """Replace some pictures by four at half their size, the upper left one being itself."""
+    count, side = pictures.shape[:2]
+    half = side // 2
+    whole = pictures[:, : 2 * half, : 2 * half]
+    small = whole.reshape(count, half, 2, half, 2, 3).mean((2, 4))
+    found, boxes = pictures.copy(), list(truth)
+    for at in np.flatnonzero(chance.random(count) < JOINED):
+        chosen = [int(at), *map(int, chance.integers(0, count, 3))]
+        for quarter, other in enumerate(chosen):
+            y, x = half * (quarter // 2), half * (quarter % 2)
+            found[at, y : y + half, x : x + half] = small[other]
+        boxes[at] = _quartered([truth[other] for other in chosen])
+    return found, boxes
+
+
+def _quartered(four: Sequence[Boxes]) -> Boxes:
+    """Return the boxes of four pictures in one, row by row."""
+    places = np.array([[0, 0, 0, 0], [0, 1, 0, 1], [1, 0, 1, 0], [1, 1, 1, 1]], np.float32)
+    moved = [(one.boxes + place) / 2 for one, place in zip(four, places, strict=True)]
+    classes, ignored = ([getattr(one, name) for one in four] for name in ("classes", "ignored"))
+    return Boxes(np.concatenate(moved), np.concatenate(classes), np.concatenate(ignored))
 
 
 def _view(count: int, flip: bool, chance: np.random.Generator) -> View:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from stages.tasks.boxes import Detections
 
 FLOOR = 0.01  # lowest score of a detection that is judged
+TOLERANCE = (
+    0.03  # an object of a small validation part: the last epochs, with a low rate, are better
+)
 WEIGHT_DECAY = 1e-4
 MOST_CHANGE = 10.0  # norm of a step's gradients, so that one odd picture cannot ruin the weights
 
@@ -75,9 +78,11 @@ class Course(course.Course):
         decoding: "tuple[NDArray[np.float32], dict[str, Any]]",
         settings: Settings,
     ) -> None:
-        choice = Choice("val_map50", is_highest=True, patience=settings.patience)
+        choice = Choice("val_map50", True, settings.patience, TOLERANCE)
         super().__init__(detector.network, settings.seed, choice)
-        self.train, self.judged, self.settings = train, judged, settings
+        self.detector, self.settings = detector, settings
+        self.train, self.judged = train, judged
+        self.judging = detector.network  # or one with the same weights that simulates int8
         self._anchors, self._constants = decoding
         self.classes = int(detector.network.output["scores"].shape[-1])
         self._matcher = Matcher(self._anchors, self.classes, self._constants["box_scales"])
@@ -95,9 +100,9 @@ class Course(course.Course):
         found = self.found(self.judged)
         return {"val_map50": _precision.mean(found, self.judged.truth, self.classes)}
 
-    def found(self, data: Pictures, network: Any = None) -> "list[Detections]":
-        """Return the detections in each picture; network: another one than the kept one."""
-        outputs = (network or self.network).predict(data.pictures, batch_size=8, verbose=0)
+    def found(self, data: Pictures) -> "list[Detections]":
+        """Return the detections in each picture."""
+        outputs = self.judging.predict(data.pictures, batch_size=8, verbose=0)
         rows = range(len(data))
         return [
             detect.found(

@@ -27,6 +27,11 @@ KINDS = {
 }
 
 
+def named(kind: str) -> str:
+    """Return the name of a kind, for a person."""
+    return "wrong class and overlap" if kind == "both" else kind.replace("_", " ")
+
+
 @dataclass(frozen=True)
 class Errors:
     """What is wrong at the packaged thresholds, by kind: rows of detections, or of missed true boxes."""

@@ -16,6 +16,7 @@ MOBILE = (
     *((768, 2), (768, 1)),
 )
 FIRST_MAP, SECOND_MAP = 10, 12  # the separable convolutions whose outputs are feature maps
+FROZEN = 11  # convolutions below a stride of 8
 FURTHER = ((192, 384), (96, 192), (96, 192), (48, 96))
 SMALL = ((32, 2), (64, 2), (96, 1), (128, 2), (128, 2))
 SMALL_MAPS = (2, 3, 4)
@@ -80,12 +81,18 @@ def copied(detector: Detector) -> Detector:
     return Detector(network, body, box_heads, class_heads, detector.sides)
 
 
-def keep_statistics(detector: Detector) -> None:
-    """Keep the batch normalisation of a pretrained network: few pictures estimate its statistics badly."""
+def freeze(detector: Detector) -> None:
+    """Keep the lowest convolutions of a pretrained network, which saves a third of a step's time, and its
+    batch normalisation: few pictures estimate its statistics badly.
+    """
     from keras import layers
 
+    convolutions = 0
     for layer in detector.body:
-        if isinstance(layer, layers.BatchNormalization):
+        if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D):
+            convolutions += 1
+            layer.trainable = convolutions > FROZEN
+        elif isinstance(layer, layers.BatchNormalization):
             layer.trainable = False
 
 

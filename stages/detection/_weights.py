@@ -33,7 +33,7 @@ def coco(path: Path, size: int) -> "Detector":
     heads = [layer for pair in pairs for layer in pair]
     try:
         tflite_weights.load([*found.body, *heads], path)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, StageError) as error:
         reason = str(error).partition("\n")[0]
         raise StageError(
             f"the file has no weights for a COCO SSD of MobileNetV1: {reason}; set assets.weights to "

@@ -98,7 +98,7 @@ def score(
     """
     import json
 
-    from stages.detection import _average_precision, _card, _errors, _figures, _truth
+    from stages.detection import _average_precision, _card, _errors, _figures, _grid, _truth
     from stages.tasks import detect
     from stages.tflite import outputs as raw_outputs
 
@@ -119,7 +119,7 @@ def score(
         shown = {name: one for name, one in found.items() if name != "build"}
         _figures.draw(test, shown, errors, thresholds)
     else:
-        _figures.grid(test, found["int8"], errors)
+        _grid.detections(test, found["int8"], errors)
     _warn(metrics, found["int8"])
     whole = {
         **{name: there.about[name] for name in ("runtime", "accelerator", "taken")},

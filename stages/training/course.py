@@ -30,10 +30,18 @@ class Choice:
     name: str = "val_loss"
     is_highest: bool = False
     patience: int = 5  # epochs without a better figure after which a phase ends
+    tolerance: float = (
+        0.0  # how much worse than the best figure a later epoch may be and yet be chosen
+    )
 
     def of(self, row: Row) -> float:
         """Return a number that is lower for a better epoch."""
         return -row[self.name] if self.is_highest else row[self.name]
+
+    def prefers(self, row: Row, top: float) -> bool:
+        """Return whether an epoch is chosen although an earlier one has the number `top`."""
+        number = self.of(row)
+        return number < top or (self.tolerance > 0 and number <= top + self.tolerance)
 
 
 class Course:
@@ -48,6 +56,7 @@ class Course:
         self._done = 0
         self._best_file = checkpoint()
         self.best: Row = {}
+        self._top = float("inf")  # the lowest number of an epoch so far
         self._best_weights: list[Any] = network.get_weights()
 
     def begun(self, phase: Any) -> "tuple[Any, Callable[[list[Row], np.random.Generator], Row]]":
@@ -91,6 +100,7 @@ class Course:
     def begin(self, best: Row) -> None:
         """Record the network's current weights as the best so far, with these figures."""
         self.best = {"epoch": 0.0, **best}
+        self._top = self._choice.of(self.best)
         self._best_weights = self.network.get_weights()
 
     def _note(self, phase: Phase, row: Row, epoch: int, *, is_new: bool) -> None:
@@ -98,8 +108,9 @@ class Course:
         for name, value in row.items():
             metric(name, value, self._done + epoch)
         progress(epoch, phase.epochs, f"{phase.name}: {self.summary(row)}")
-        if self.best and self._choice.of(row) >= self._choice.of(self.best):
+        if not self._choice.prefers(row, self._top):
             return
+        self._top = min(self._top, self._choice.of(row))
         self.best = {**row, "epoch": float(self._done + epoch)}
         if is_new:
             self._best_weights = self.network.get_weights()

@@ -21,6 +21,11 @@ def test_a_picture_is_in_the_page_itself_with_its_caption():
     assert picture.get("alt") == tree.find("div/span").text == "cat & dog"
 
 
+def test_pictures_with_details_are_shown_larger():
+    assert 'class="pictures large"' in picture_grid.draw({**_figure(JPEG), "large": True})
+    assert 'class="pictures"' in picture_grid.draw(_figure(JPEG))
+
+
 @pytest.mark.parametrize(
     "data", ["", "%%%", base64.b64encode(b"<svg onload='x'/>").decode(), '"/><script>', "ü"]
 )

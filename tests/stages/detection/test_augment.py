@@ -23,7 +23,9 @@ def seen():
     truth = [
         Boxes(np.float32([[0.3, 0.2, 0.6, 0.7]]), np.zeros(1, np.int64), np.zeros(1, bool))
     ] * 30
-    return _augment.augmented(pictures, truth, True, np.random.default_rng(0))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_augment, "JOINED", 0.0)
+        return _augment.augmented(pictures, truth, True, np.random.default_rng(0))
 
 
 def _extent(picture):
@@ -75,3 +77,20 @@ def test_a_box_that_is_mostly_outside_is_ignored_or_dropped():
     assert found.classes.tolist() == [0, 1]
     assert found.ignored.tolist() == [False, True]
     np.testing.assert_allclose(found.boxes[0], [0, 0, 0.2, 1], atol=1e-6)
+
+
+def test_four_pictures_are_joined_with_their_boxes():
+    from stages.detection import _augment
+
+    pictures = np.zeros((4, SIDE, SIDE, 3), np.float32)
+    for at in range(4):
+        pictures[at, 20:60, 40:80] = 50 * (at + 1)
+    one = Boxes(np.float32([[0.2, 0.4, 0.6, 0.8]]), np.zeros(1, np.int64), np.zeros(1, bool))
+    joined, truth = _augment._joined(pictures, [one] * 4, np.random.default_rng(3))
+    quartered = [at for at in range(4) if len(truth[at].boxes) == 4]
+    assert 0 < len(quartered) < 4
+    for picture, boxes in zip(joined[quartered], (truth[at] for at in quartered), strict=True):
+        for box in (boxes.boxes * SIDE).round().astype(int):
+            inside = picture[box[0] : box[2], box[1] : box[3]]
+            assert inside.min() == inside.max() > 0
+    assert (joined[quartered] > 0).mean() == pytest.approx((pictures > 0).mean(), abs=0.01)

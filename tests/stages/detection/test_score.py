@@ -157,7 +157,9 @@ def test_without_a_true_box_the_model_is_unevaluated(judged, monkeypatch):
     assert (metrics["test_pictures"], metrics["test_boxes"], metrics["detections"]) == (1, 0, 2)
     assert said[0].startswith("the model is unevaluated: the test part has no annotated object")
     assert report["card"]["Figures"].startswith("Unevaluated")
-    assert len(figures) == 1
+    ((name, figure),) = figures.items()
+    assert name == "detections, not evaluated"
+    assert [one["caption"] for one in figure["pictures"]] == ["2 found: 0.jpg"]
 
 
 def test_the_answers_are_rows_in_pixels_of_the_original_picture(judged):
