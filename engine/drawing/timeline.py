@@ -11,7 +11,7 @@ from html import escape
 from engine.svg.axes import ticks
 from engine.wording import duration
 
-MOST_TICKS = 5  # more do not fit on a phone
+MOST_TICKS = 5
 CLOCK_STEPS_S = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 STYLE = """
 .timeline { display: grid; grid-template-columns: fit-content(38%) minmax(0, 1fr); gap: 0 12px;
@@ -23,7 +23,8 @@ STYLE = """
 .timeline .took, .timeline .tick { position: absolute; color: var(--soft); font-size: 12px;
   white-space: nowrap; }
 .timeline .took { padding-left: 6px; } .timeline .tick { transform: translateX(-50%); }
-@media (max-width: 640px) { .timeline { padding-right: 56px; gap: 0 8px; font-size: 12px; } }
+@media (max-width: 640px) { .timeline { padding-right: 56px; gap: 0 8px; font-size: 12px; }
+  .timeline .tick:nth-child(even) { display: none; } }
 """.strip()
 
 

@@ -32,7 +32,7 @@ figcaption { font-size: 14px; font-weight: 600; color: var(--ink); margin-bottom
 .remark { color: var(--soft); font-size: 13px; margin: 6px 0 0; }
 table.data { border-collapse: collapse; font-size: 13px; width: auto; }
 table.data th, table.data td { padding: 4px 14px 4px 0; border-bottom: 1px solid var(--line);
-  text-align: left; vertical-align: top; }
+  text-align: left; vertical-align: top; overflow-wrap: break-word; }
 table.data th { color: var(--soft); font-weight: 500; }
 table.data .right { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 @media (max-width: 640px) { .chart.own-size { max-width: none;

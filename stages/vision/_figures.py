@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MISTAKES = 24  # number of mistakes shown
 THUMBNAIL = 160  # pixels
+FEWEST = 5  # pictures behind a point of the reliability; the share of fewer is chance
 MOST_K = 10  # maximum k of the top-k accuracy
 
 
@@ -56,11 +57,12 @@ def _classes(matrix: "NDArray[np.int64]", labels: list[str]) -> None:
 
 
 def _reliability(scores: "Mapping[str, NDArray[np.float32]]", truth: "NDArray[np.int64]") -> None:
-    """Draw the reliability, and the number of pictures behind each point."""
+    """Draw the reliability of bins with enough pictures, and the number of pictures in each bin."""
     series: dict[str, tuple[object, object]] = {"ideal": ([0, 1], [0, 1])}
     for name, one in scores.items():
-        rows = _truth.reliability(one, truth)
-        series[name] = ([mean for mean, _, _ in rows], [right for _, right, _ in rows])
+        rows = [row for row in _truth.reliability(one, truth) if row[2] >= FEWEST]
+        if rows:
+            series[name] = ([mean for mean, _, _ in rows], [right for _, right, _ in rows])
     curves("reliability", series, x="probability", y="accuracy")
     edges = np.linspace(0, 1, _truth.BINS + 1)
     counts = {name: np.histogram(one.max(1), edges)[0] for name, one in scores.items()}

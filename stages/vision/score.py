@@ -109,6 +109,7 @@ def score(
         test, {name: one for name, one in scores.items() if name != "build"}, truth, about
     )
     _warn(metrics, matrix, labels, kept)
+    _explain(metrics, decided["threshold"], has_float="float" in scores)
     whole = {
         **{name: there.about[name] for name in ("runtime", "accelerator", "taken")},
         **metrics,
@@ -178,6 +179,15 @@ def _warn(metrics: ScoreMetrics, matrix: "Matrix", labels: list[str], kept: int)
     if "baseline_margin" in metrics:
         for text in classifier.no_better(metrics, matrix, labels, "pictures"):
             note(text)
+
+
+def _explain(metrics: ScoreMetrics, threshold: float, *, has_float: bool) -> None:
+    note(
+        f"a picture whose best class has a probability below {threshold:.1%} is answered with 'none "
+        f"of these': {metrics['rejected']:.1%} of the test pictures"
+    )
+    if not has_float:
+        note("the model has no float form, so the accuracy lost in int8 cannot be measured")
 
 
 def _answers(

@@ -137,11 +137,14 @@ LAYER = Head(np.float32([[9, 0], [0, 9], [-9, -9]]), np.zeros(3, np.float32))
 EMBEDDINGS = [[1, 0], [0.9, 0.1], [0, 1], [0.1, 0.9]]
 
 
-def test_embeddings_go_through_the_last_layer_and_have_no_float_form(judged):
+def test_embeddings_go_through_the_last_layer_and_have_no_float_form(judged, monkeypatch):
+    said = []
+    monkeypatch.setattr("stages.vision.score.note", said.append)
     metrics, report, figures = judged(EMBEDDINGS, [0, 0, 1, 1], layer=LAYER)
     assert metrics["accuracy"] == 1
     assert not {"float_accuracy", "accuracy_drop"} & metrics.keys() and "float" not in figures
     assert "float model" not in report["card"]["Figures"]
+    assert said[-1].startswith("the model has no float form")
     assert report["answers"][0]["rows"][0]["label"] == "cat"
 
 
@@ -161,6 +164,22 @@ def test_a_model_with_kept_classes_that_are_not_tested_is_unevaluated(judged, mo
 def test_a_model_whose_kept_classes_are_all_tested_is_evaluated(judged):
     metrics, _, _ = judged(EMBEDDINGS, [0, 0, 1, 1], layer=LAYER, head={"kept": 2})
     assert (metrics["accuracy"], metrics["kept_untested"], metrics["untested_classes"]) == (1, 0, 1)
+
+
+def test_a_point_of_the_reliability_needs_five_pictures(judged):
+    _, _, figures = judged([[0.9, 0.1, 0.0]] * 5 + [[0.5, 0.3, 0.2]] * 4, [0] * 9)
+    points = {one["name"]: len(one["x"]) for one in figures["reliability"]["series"]}
+    assert points == {"ideal": 2, "int8": 1, "float": 1}
+
+
+def test_the_threshold_is_noted_with_the_share_that_it_rejects(judged, monkeypatch):
+    said = []
+    monkeypatch.setattr("stages.vision.score.note", said.append)
+    judged(SCORES, [0, 1, 1, 1], threshold=0.4)
+    assert said[-1] == (
+        "a picture whose best class has a probability below 40.0% is answered with 'none of these': "
+        "25.0% of the test pictures"
+    )
 
 
 def test_the_accuracy_has_an_interval_over_the_test_pictures(judged):
