@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from stages.tasks import boxes
 
-SAME = 0.5  # overlap with an object from which an anchor learns it; all other anchors are background
+SAME, OTHER = (
+    0.5,
+    0.4,
+)  # overlaps: of an object, of background; between them an anchor learns nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class Matcher:
         for box in np.argsort(ious.max(0)):  # the box with the best anchor overrides the others
             anchor = ious[:, box].argmax()
             nearest[anchor], most[anchor] = box, 1.0
+        to.weight[at][most >= OTHER] = 0
         rows = np.flatnonzero(most >= SAME)
         to.weight[at][rows] = to.positive[at][rows] = 1
         to.classes[at, rows, one.classes[~one.ignored][nearest[rows]]] = 1

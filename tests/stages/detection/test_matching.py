@@ -33,7 +33,7 @@ def test_a_box_unlike_all_anchors_is_learnt_by_the_nearest():
     assert found.positive[0].tolist() == [1, 0, 0]
 
 
-def test_an_anchor_that_overlaps_less_than_half_is_background():
+def test_between_object_and_background_nothing_is_learnt():
     found = _targets([[0.55, 0.55, 0.95, 0.95], [0.05, 0.23, 0.45, 0.63]], (0, 1), (False, False))
     assert found.positive[0].tolist() == [1, 1, 1]
     found = _targets([[0.44, 0.6, 0.84, 1.0]])
