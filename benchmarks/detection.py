@@ -53,8 +53,8 @@ def main(steps: int) -> None:
 
 def made(pictures: "np.ndarray[Any, Any]") -> tuple[Any, Any, Any]:
     """Return a course of training, its detector, and the anchors."""
-    from stages.detection import _anchors, _course, _network
-    from stages.detection._matching import Boxes
+    from stages.detection.training import _anchors, _course, _network
+    from stages.detection.training._matching import Boxes
 
     chance = np.random.default_rng(1)
     corners = chance.uniform(0, 0.6, (PICTURES, BOXES, 2))
@@ -87,7 +87,7 @@ CONSTANTS = {
 
 def own_step(course: Any, detector: Any) -> Callable[[], object]:
     """Return a training step of the stage, with augmentation and matching."""
-    from stages.detection import _course, _network
+    from stages.detection.training import _course, _network
 
     copy = _network.copied(detector)
     phase = _course.Phase("training", 1, 1e-3, copy, copy.learner)
@@ -102,7 +102,7 @@ def plain_step(course: Any) -> Callable[[], object]:
     """Return a step of `train_on_batch` on a copy of the network, with targets that never change."""
     import keras
 
-    from stages.detection import _anchors, _network
+    from stages.detection.training import _anchors, _network
 
     copy = _network.build("ssd_mobilenet_v1", SIZE, CLASSES, _anchors.coco_shapes())
     _network.freeze(copy)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.detection._findings import Findings
-from stages.detection._read import Example
+from stages.detection.annotations._findings import Findings
+from stages.detection.annotations._read import Example
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

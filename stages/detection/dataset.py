@@ -9,16 +9,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from stages.detection._findings import Findings
-    from stages.detection._read import Example, Pictures
     from stages.detection._truth import Truth
+    from stages.detection.annotations._findings import Findings
+    from stages.detection.annotations._read import Example, Pictures
 
 RAW_BYTES = 4_000_000  # raw items are sent to the device, so they must be small
 
 
 class DatasetMetrics(TypedDict):
     """Numbers of pictures in each part, of pictures without an object among them, of their boxes and
-    classes, and of everything that was wrong, by kind (stages.detection._findings).
+    classes, and of everything that was wrong, by kind (stages.detection.annotations._findings).
     """
 
     train_pictures: float
@@ -82,9 +82,10 @@ def dataset(
     left out, and named. StageError: no annotated picture; no box; a class without a training picture;
     no test picture.
     """
-    from stages.detection import _labels, _ready, _repeated, _sources
-    from stages.detection._findings import Findings
-    from stages.detection._read import Pictures
+    from stages.detection import _ready
+    from stages.detection.annotations import _labels, _repeated, _sources
+    from stages.detection.annotations._findings import Findings
+    from stages.detection.annotations._read import Pictures
 
     findings = Findings()
     ready = _ready.read(decision) if decision else None
@@ -128,7 +129,7 @@ def _split(
 ) -> "dict[str, list[Example]]":
     import numpy as np
 
-    from stages.detection import _labels
+    from stages.detection.annotations import _labels
     from stages.media import duplicates
     from stages.training.parts import divide
 

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from stages.detection._average_precision import Evaluation
-    from stages.detection._errors import Errors
     from stages.detection._truth import Truth
+    from stages.detection.evaluation._average_precision import Evaluation
+    from stages.detection.evaluation._errors import Errors
     from stages.tasks.boxes import Detections
     from stages.tflite.outputs import Outputs
 
@@ -98,7 +98,8 @@ def score(
     """
     import json
 
-    from stages.detection import _average_precision, _card, _errors, _figures, _grid, _truth
+    from stages.detection import _truth
+    from stages.detection.evaluation import _average_precision, _card, _errors, _figures, _grid
     from stages.tasks import detect
     from stages.tflite import outputs as raw_outputs
 
@@ -148,7 +149,7 @@ def _detections(
     import numpy as np
 
     from engine.stage import StageError
-    from stages.detection._average_precision import FLOOR
+    from stages.detection.evaluation._average_precision import FLOOR
     from stages.tasks import detect
 
     values = found.values()
@@ -173,7 +174,7 @@ def _metrics(
     """Return the metrics for the evaluations "int8", "build" (from the build machine) and, if there is
     one, "float".
     """
-    from stages.detection import _measures
+    from stages.detection.evaluation import _measures
 
     truth = found["int8"].truth
     boxes = int((~truth.ignored).sum())

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from stages.detection._course import Course, Pictures
-    from stages.detection._network import Detector
+    from stages.detection.training._course import Course, Pictures
+    from stages.detection.training._network import Detector
 
 BOX_SCALES = (10.0, 10.0, 5.0, 5.0)  # of the offsets; as in the COCO detector
 
@@ -95,7 +95,7 @@ def train(
 
     import numpy as np
 
-    from stages.detection import _course, _network, _rounding
+    from stages.detection.training import _course, _network, _rounding
     from stages.training import network as training
 
     training.fix(seed, threads)
@@ -153,8 +153,8 @@ def _detector(
     """Return the detector at its start, and its anchors (anchors, 4)."""
     import numpy as np
 
-    from stages.detection import _anchors, _network, _weights
-    from stages.detection._matching import Matcher
+    from stages.detection.training import _anchors, _network, _weights
+    from stages.detection.training._matching import Matcher
 
     size = learnt.pictures.shape[1]
     sizes = np.concatenate([one.boxes[~one.ignored] for one in learnt.truth])
@@ -179,7 +179,7 @@ def _pictures(folder: "Path") -> "Pictures":
     import numpy as np
 
     from stages.detection import _truth
-    from stages.detection._course import Pictures, boxes_of
+    from stages.detection.training._course import Pictures, boxes_of
     from stages.tflite import part
 
     if not folder.is_dir():
@@ -189,7 +189,7 @@ def _pictures(folder: "Path") -> "Pictures":
 
 def _thresholds(course: "Course", found: "Any", labels: list[str]) -> dict[str, float]:
     """Return the threshold of each class with the best F1 score on the judged pictures."""
-    from stages.detection import _precision
+    from stages.detection.training import _precision
 
     truth = course.judged.truth
     return {

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from stages.detection import _findings, _truth
+from stages.detection import _truth
+from stages.detection.annotations import _findings
 from stages.detection.dataset import dataset
 from stages.training import parts
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from engine.stage import StageError
-from stages.detection import _findings
+from stages.detection.annotations import _findings
 from stages.detection.dataset import DatasetMetrics
 from stages.tflite import part
 from tests.stages.detection import annotated

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stages.detection._fields import Broken, flag, label, number, side
+from stages.detection.annotations._fields import Broken, flag, label, number, side
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ FLOOR = 0.3
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, do):
     """A quantised detector with random weights, its anchors and decision, and the stage's output."""
-    from stages.detection import _anchors, _network
+    from stages.detection.training import _anchors, _network
     from stages.training import network as training
 
     training.fix(0, 1)

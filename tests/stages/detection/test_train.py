@@ -29,7 +29,7 @@ from engine.stage import StageError
 folder, name, params, stop = json.loads(sys.argv[1])
 stage._checkpoint = Path("checkpoint-" + name)
 stage._checkpoint.mkdir(exist_ok=True)
-from stages.detection import _rounding
+from stages.detection.training import _rounding
 from stages.training import course
 from stages.detection.train import train
 weights = params.pop("weights", None)

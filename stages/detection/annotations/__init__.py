@@ -1,0 +1,1 @@
+"""Reads annotated pictures in the formats that people have, and finds what is wrong with them."""

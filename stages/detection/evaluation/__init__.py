@@ -1,0 +1,1 @@
+"""Compares detections with the ground truth: figures, kinds of error, and pictures."""

@@ -1,0 +1,1 @@
+"""The network of a detector, and what training needs: anchors, targets, loss, augmentation."""
