@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.stage import StageError, note
+from stages.detection._coco_names import NAMES
 from stages.detection.training import _anchors, _network
 from stages.training import tflite_weights
 
@@ -81,9 +82,14 @@ def similar(
         for kind in range(len(labels)):
             logits[kind].append(found[targets.classes[..., kind] > 0])
     columns = [_highest(np.concatenate(of_class)) for of_class in logits]
-    named = [f"{label} from column {at}" for label, at in zip(labels, columns, strict=True)]
-    note(f"classes start from those of COCO that look alike: {', '.join(named)}")
+    named = [f"{label} from {_named(at)}" for label, at in zip(labels, columns, strict=True)]
+    note(f"classes start from the COCO classes that look like them: {', '.join(named)}")
     return columns
+
+
+def _named(column: int) -> str:
+    """Return the name of a column, or its number if COCO never used it."""
+    return NAMES[column - 1] or f"column {column}"
 
 
 def _highest(logits: "NDArray[np.float32]") -> int:
