@@ -13,7 +13,9 @@ HERE = ("stage_packages=[stages]", "usecase=object_detection", "target=x86_64")
 def test_the_sample_becomes_a_package_that_finds_objects(project):
     pytest.importorskip("tensorflow", reason="the extra 'train' is not installed")
     state = project.done(*HERE)
-    assert state.stages["train"].metrics["parameters"] < 100_000  # the small network, without weights
+    assert (
+        state.stages["train"].metrics["parameters"] < 100_000
+    )  # the small network, without weights
     score = state.stages["score"].metrics
     assert score["map50"] >= 0.7 and score["baseline_margin"] >= 0.5
     assert score["map50_drop"] <= 0.02
