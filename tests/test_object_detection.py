@@ -22,7 +22,6 @@ def test_the_sample_becomes_a_package_that_finds_objects(project):
     assert state.stages["verify"].metrics["agreement"] >= 0.95
     pictures = project.last / "artifacts/dataset/test/raw"
     said = project.run("predict", *HERE, f"input={pictures}", "format=jsonl")
-    answers = [json.loads(line) for line in said.stdout.splitlines()]
-    found = {one["label"] for answer in answers for one in answer["objects"]}
-    assert found == {"ball", "brick", "cone"}
-    assert all(len(one["box"]) == 4 for answer in answers for one in answer["objects"])
+    rows = [json.loads(line) for line in said.stdout.splitlines()]  # one for each object
+    assert {row["label"] for row in rows} == {"ball", "brick", "cone"}
+    assert all(row["top"] < row["bottom"] and row["left"] < row["right"] for row in rows)
