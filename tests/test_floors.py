@@ -1,6 +1,7 @@
 """What import-linter cannot express: sibling files are independent, and stages share only helpers."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,11 +41,14 @@ def _imported(path: Path) -> Iterator[str]:
 def test_a_stage_imports_only_the_helpers_of_its_own_domain_and_the_libraries():
     wrong = []
     for path in STAGES:
-        own = f"{_module(path).rpartition('.')[0]}._"
+        domain = ".".join(_module(path).split(".")[:2])
+        own = re.compile(
+            rf"{re.escape(domain)}(\.[a-z]\w*)?(\._\w+)+(\.\w+)?"
+        )  # or of a package in it
         others = [
             name
             for name in _imported(path)
-            if name.startswith("stages") and not name.startswith((own, *LIBRARIES))
+            if name.startswith("stages") and not (name.startswith(LIBRARIES) or own.fullmatch(name))
         ]
         wrong += [(_module(path), name) for name in others]
     assert STAGES and wrong == []

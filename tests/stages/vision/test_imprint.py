@@ -1,5 +1,6 @@
 """Imprinting, from pictures to a package that answers and is extended with new classes."""
 
+import hashlib
 import json
 import shutil
 
@@ -145,15 +146,26 @@ def test_pictures_of_classes_that_the_package_lacks_are_refused(made, pictures, 
 def test_a_package_made_otherwise_is_refused(made, pictures, tmp_path, change, said):
     about = extractors.decision(made)
     about["head"] |= change or {}
-    if change is None:
-        del about["head"]
     (made / "decision.json").write_text(json.dumps(about))
     shutil.rmtree(made / "package")
     package = extractors.packed(made)
+    if change is None:
+        _remove_the_head(package)
     model = extractors.tiny(tmp_path / "m.tflite")
     out = tmp_path / "models", tmp_path / "picture.json"
     with pytest.raises(StageError, match=said):
         extractor(model, *out, package, method="imprint")
+
+
+def _remove_the_head(package):
+    """Make the package look like that of a fine-tuned network."""
+    constants = json.loads((package / "constants.json").read_text())
+    del constants["head"]
+    (package / "constants.json").write_text(json.dumps(constants))
+    manifest = json.loads((package / "manifest.json").read_text())
+    digest = hashlib.sha256((package / "constants.json").read_bytes()).hexdigest()
+    manifest["files"]["constants.json"] = {"sha256": digest}
+    (package / "manifest.json").write_text(json.dumps(manifest))
 
 
 def test_without_validation_the_scale_is_chosen_on_the_training_pictures(
