@@ -45,9 +45,10 @@ class Inputs:
             yield UserError(f"{self.where}: assets.{asset}", what, fix)
         elif gone := self._left_out(other):
             what = (
-                f"it is used only with the stage '{gone}', which is left out: {self.left_out[gone]}"
+                f"it has no effect without the stage '{gone}', which this run skips: "
+                f"{self.left_out[gone]}"
             )
-            yield UserError(f"{self.where}: {name}", what, f"change what leaves it out, or {undo}")
+            yield UserError(f"{self.where}: {name}", what, f"change what skips '{gone}', or {undo}")
 
     def _missing_asset(self, key: str) -> str | None:
         """Return the asset that the input names, if none is given."""

@@ -98,8 +98,8 @@ def test_a_last_layer_is_made_packed_and_extended_without_tensorflow(recognise, 
         ),
         (
             ("assets.packed={here}", "assets.extend={here}"),
-            "  it is used only with the stage 'extractor', which is left out: params.method must "
-            "be last_layer or imprint, but it is 'finetune'",
+            "  it has no effect without the stage 'extractor', which this run skips: params.method "
+            "must be last_layer or imprint, but it is 'finetune'",
         ),
     ],
     ids=["without_a_package", "fine_tuned"],

@@ -12,7 +12,7 @@ from stages.detection.annotations._read import Example
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Ready:
-    """The classes of a ready detector, and the constants of its input."""
+    """The classes of a pretrained detector, and the constants of its input."""
 
     labels: list[str]
     constants: Mapping[str, Any]  # size, and perhaps picture: mean and deviation of a pixel

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class CocoMetrics(TypedDict):
-    """Side of the detector's input, in pixels, and how many of the 80 COCO classes are answered."""
+    """Side of the detector's input, in pixels, and how many of the 80 COCO classes it detects."""
 
     picture_size: float
     classes: float
@@ -32,8 +32,8 @@ def coco(
     decision: JSON: size, scaling of pixels, thresholds by label in the order of labels.txt, and classes:
               the detector's number of each
 
-    classes:   names of COCO classes that the task answers, such as [person, dog]; none: all 80
-    threshold: lowest score of an answer
+    classes:   names of the COCO classes to detect, such as [person, dog]; none: all 80
+    threshold: minimum score of a detection
 
     The detector returns its ten best detections of all 80 classes, so a picture full of other objects
     may hide a wanted one. StageError: a name that COCO does not have; an input that is not a square RGB

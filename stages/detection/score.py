@@ -27,7 +27,7 @@ class ScoreMetrics(TypedDict):
 
     float_map50, float_map: of the float model. map50_drop is float minus int8; map50_drop_beyond_one is
     the same, but 0 if it is not more than one true box is worth; it has a gate. These are missing for a
-    ready model without a float form.
+    pretrained model without a float version.
 
     precision, recall and f1 are those of all detections above the thresholds in the package. missed,
     wrong_class, poor_overlap, both, duplicate and background count their errors by kind, as TIDE does.

@@ -62,8 +62,9 @@ def train(
     """Train all layers, and keep the epoch with the best average precision on validation pictures.
 
     train:    the part that stages.detection.dataset writes
-    weights:  the .tflite of the COCO SSD with MobileNetV1; each class starts from the COCO class that
-              looks most like it. Without it, the network is trained from random weights
+    weights:  the .tflite of the COCO SSD with MobileNetV1; the output weights of each
+              class are initialised from the COCO class with the highest scores on its training boxes.
+              Without it, the network is trained from random weights
     model:    architecture.json and weights_*.npy: (1, size, size, 3) pixels -> boxes (1, anchors, 4) and
               scores (1, anchors, classes)
     decision: JSON: how outputs become detections, and the threshold of each class
@@ -77,7 +78,8 @@ def train(
               more than two points of average precision on validation pictures
     qat_rate: learning rate of quantisation-aware training
     batch_size: pictures per step
-    averaging: share of the averaged weights that a step keeps; the average is what is judged and kept
+    averaging: decay of the exponential moving average of the weights, per step; 0: none. The average is
+              what is evaluated and kept
     patience: epochs without a better average precision after which training ends
     minutes:  bound on the training time; 0: none. Such a training cannot be reproduced bit by bit
     augment:  zoom, stretch, shift and recolour training pictures at random

@@ -204,16 +204,16 @@ def _metrics(rows: dict[str, dict[str, Any]], role: str) -> BenchmarkMetrics:
 
 def _note_early_end(prefix: str, count: int, repeats: int, seconds: float) -> None:
     note(
-        f"{prefix}measured {count} of {repeats} inferences, because more would take longer than "
-        f"{seconds:g} s; for more, raise the parameter 'seconds' of the stage"
+        f"{prefix}stopped after {count} of {repeats} inferences, since the time limit of {seconds:g} s "
+        "was reached; to measure more, raise the stage's parameter 'seconds'"
     )
 
 
 def _note_figures(prefix: str, row: dict[str, Any], model: "Model") -> None:
     threads = row["threads"]
     note(
-        f"{prefix}measured with {model.runtime} on the {model.called}, {threads} "
-        f"thread{'s' if threads > 1 else ''}: {taken()}"
+        f"{prefix}latency measured with {model.runtime} on the {model.called} ({threads} "
+        f"thread{'s' if threads > 1 else ''}; {taken()})"
     )
 
 

@@ -58,7 +58,8 @@ class Activity:
         classes = int(next(iter(self._model.outputs.values())).shape[-1])
         if classes != len(self._labels):
             raise StageError(
-                f"the model has {classes} classes, but labels.txt has {len(self._labels)}"
+                f"the model has {classes} classes, but labels.txt has {len(self._labels)}: package the "
+                "model with the labels of its training"
             )
 
     def new_state(self, still: bool = False) -> State:
@@ -169,7 +170,8 @@ def classify(model: Any, windows: "NDArray[np.float32]") -> "NDArray[np.float32]
     shape: tuple[int, ...] = tuple(tensor.shape)
     if windows[0].size != int(np.prod(shape)):
         raise StageError(
-            f"the model needs {shape}, but the preprocessing returns {windows[0].shape}"
+            f"the model needs {shape}, but the preprocessing returns {windows[0].shape}: package the "
+            "model with the constants of its training"
         )
     answers = [model.predict({name: window.reshape(shape)}) for window in windows]
     return np.stack([next(iter(answer.values()))[0] for answer in answers])

@@ -47,7 +47,8 @@ class Classify:
             classes = len(self._head.bias)
         if classes != len(self._labels):
             raise StageError(
-                f"the model has {classes} classes, but labels.txt has {len(self._labels)}"
+                f"the model has {classes} classes, but labels.txt has {len(self._labels)}: package the "
+                "model with the labels of its training"
             )
 
     def new_state(self, still: bool = False) -> None:

@@ -97,7 +97,7 @@ def _manifest(folder: Path) -> "dict[str, Any]":
             "this program"
         )
     if version == 1 and (absent := sorted(_VERSION_1 - set(files))):
-        raise StageError(f"the package's manifest does not name {absent[0]}")
+        raise _unlisted(absent[0])
     return {**manifest, "files": files}
 
 
@@ -115,10 +115,11 @@ def _digests(files: "dict[str, Any]") -> "dict[str, str]":
 def _check(folder: Path, files: "dict[str, str]") -> None:
     for name, expected in files.items():
         if not _is_file_of(folder, name):
-            raise StageError(f"the package lacks {name}")
+            raise StageError(f"the package lacks {name}: copy it again, or package the model again")
         if hashlib.sha256((folder / name).read_bytes()).hexdigest() != expected:
             raise StageError(
-                f"{name} of the package is not the file in its manifest: package the model again"
+                f"{name} of the package does not match its checksum in manifest.json: copy the package "
+                "again, or package the model again"
             )
 
 
@@ -134,14 +135,16 @@ def _forms(folder: Path, role: str, entry: Any) -> "dict[str, Path]":
     named = entry if isinstance(entry, dict) else {}
     forms = {form: named[form] for form in roles.FORMS if isinstance(named.get(form), str)}
     if not forms.keys() & roles.FOR_CPU:
-        raise StageError(f"the package's manifest names no file for the model '{role}'")
+        raise StageError(
+            f"the package's manifest names no file for the model '{role}': package the model again"
+        )
     return {form: folder / name for form, name in forms.items()}
 
 
 def _refuse_unnamed(folder: Path, path: Path, files: "dict[str, str]") -> None:
     """Refuse a file that is not in the manifest."""
     if not any(folder / name == path for name in files):
-        raise StageError(f"the package's manifest does not name {os.path.relpath(path, folder)}")
+        raise _unlisted(os.path.relpath(path, folder))
 
 
 def _version_1(folder: Path, files: "dict[str, str]") -> Package:
@@ -178,6 +181,10 @@ def _constants(folder: Path, name: str, files: "dict[str, str]") -> "dict[str, A
     if not isinstance(found, dict):
         raise StageError(f"{name} of the package is not a JSON object: package the model again")
     return found
+
+
+def _unlisted(name: str) -> StageError:
+    return StageError(f"the package's manifest does not name {name}: package the model again")
 
 
 def _damaged(why: str) -> StageError:

@@ -53,7 +53,7 @@ def check(task: str, needs: Needs, outputs: Mapping[str, Tensor], sizes: Mapping
         has = "; ".join(str(one) for one in outputs.values()) or "no output"
         raise StageError(
             f"the task '{task}' needs {needs.what} with {_wanted(needs, sizes)}, but the model has "
-            f"{has}: package it for the task and with the labels that it was trained for"
+            f"{has}: set `task` to what the model was trained for, and use its labels"
         )
 
 

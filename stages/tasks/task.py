@@ -51,18 +51,22 @@ def open_task(package: Path, accelerator: str = "none", runtime: str = "litert")
     """Open a package with its task; a stage that calls this must declare `LOADS = {"task": ...}`."""
     opened = open_package(package)
     if not opened.task.isidentifier():
-        raise StageError(f"the package's task {opened.task!r} is not the name of a task")
+        raise StageError(
+            f"the package's task {opened.task!r} is not the name of a task: package the model again"
+        )
     try:
         module = importlib.import_module(f"stages.tasks.{opened.task}")
     except ModuleNotFoundError as error:
         if error.name != f"stages.tasks.{opened.task}":
             raise
         raise StageError(
-            f"the package is for the task '{opened.task}', which this program does not "
-            "have: update it, or package the model for another task"
+            f"the package needs the task '{opened.task}', which this program does not have: update "
+            "this program, or package the model for another task"
         ) from None
     if not hasattr(module, "load"):
-        raise StageError(f"the package's task '{opened.task}' is not the name of a task")
+        raise StageError(
+            f"the package's task '{opened.task}' is not the name of a task: package the model again"
+        )
     task: Task = module.load(opened, accelerator, runtime)
     return task
 

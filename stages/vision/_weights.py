@@ -24,7 +24,8 @@ def load(body: Any, path: Path, called: str) -> None:
     except (ValueError, OSError, KeyError) as error:
         reason = str(error).partition("\n")[0]
         raise StageError(
-            f"the file has no weights for {called} without its top: {reason}"
+            f"the file has no weights for {called} without its top: {reason}; set params.backbone and "
+            "params.alpha to match the file, or choose other assets.weights"
         ) from None
 
 

@@ -183,8 +183,8 @@ def _warn(metrics: ScoreMetrics, matrix: "Matrix", labels: list[str], kept: int)
 
 def _explain(metrics: ScoreMetrics, threshold: float, *, has_float: bool) -> None:
     note(
-        f"a picture whose best class has a probability below {threshold:.1%} is answered with 'none "
-        f"of these': {metrics['rejected']:.1%} of the test pictures"
+        f"pictures whose highest class probability is below {threshold:.1%} are labelled 'none of "
+        f"these': {metrics['rejected']:.1%} of the test pictures"
     )
     if not has_float:
         note("the model has no float form, so the accuracy lost in int8 cannot be measured")

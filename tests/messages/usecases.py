@@ -224,8 +224,8 @@ MISTAKES = {
         A + "  gone: {uses: mystages.make}\n"
         "  b: {uses: mystages.both, inputs: {a: a.data, b: gone.data}}",
         "u.yaml: stages.b.inputs.a",
-        "'gone', which is left out",
-        "change what leaves it out",
+        "'gone', which this run skips",
+        "change what skips 'gone'",
     ),
     "companion_that_is_no_input": (
         "  a: {uses: mystages.apart}",

@@ -36,8 +36,8 @@ KINDS = {
     "swapped_boxes": Kind("fixed", "box", " with swapped corners"),
     "clipped_boxes": Kind("clipped", "box", " at the border of the picture"),
     "respelt_labels": Kind("renamed", "class", " spelt differently in upper and lower case"),
-    "renamed": Kind("matched", "annotation", " by its own file name, not by the name in it"),
-    "unsized": Kind("read", "annotation", " that lacks the size of its picture"),
+    "renamed": Kind("matched", "annotation", " by file name, because the name inside differs"),
+    "unsized": Kind("used the picture's own size for", "annotation", " without a size"),
     "scaled": Kind("scaled the boxes of", "picture", " annotated at another size"),
     "rotated": Kind("rotated the boxes of", "picture", " annotated before the EXIF rotation"),
 }

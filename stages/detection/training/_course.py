@@ -46,7 +46,7 @@ class Settings:
 
     batch_size: int
     patience: int
-    averaging: float  # share of the averaged weights that a step keeps
+    averaging: float  # decay of the exponential moving average of the weights, per step
     minutes: float  # after which training ends; 0: no bound
     augment: bool
     flip: bool
@@ -223,6 +223,6 @@ def tell_bound(minutes: float) -> None:
     """Say that a bound in minutes makes training depend on the speed of the machine."""
     if minutes:
         note(
-            f"training is bounded by params.minutes={minutes:g}: how far it gets depends on this "
-            "machine, so the model cannot be reproduced bit by bit"
+            f"params.minutes={minutes:g} limits the training: the number of steps depends on the speed of "
+            "this machine, so the model is not reproducible"
         )

@@ -83,7 +83,7 @@ def similar(
             logits[kind].append(found[targets.classes[..., kind] > 0])
     columns = [_highest(np.concatenate(of_class)) for of_class in logits]
     named = [f"{label} from {_named(at)}" for label, at in zip(labels, columns, strict=True)]
-    note(f"classes start from the COCO classes that look like them: {', '.join(named)}")
+    note(f"initialised each class from the most similar COCO class: {', '.join(named)}")
     return columns
 
 

@@ -63,8 +63,8 @@ def test_the_report_says_how_and_where_it_was_measured(measured):
 
 def test_the_run_is_told_how_and_where_it_was_measured(measured):
     [note] = [event["text"] for event in measured.said if event["event"] == "note"]
-    assert note.startswith("measured with LiteRT ") and note.endswith(
-        f" on the CPU, 2 threads: {platform.machine()}"
+    assert note.startswith("latency measured with LiteRT ") and note.endswith(
+        f" on the CPU (2 threads; {platform.machine()})"
     )
 
 
@@ -77,7 +77,7 @@ def test_a_latency_that_was_emulated_says_so_where_it_stands(do, quantised, blob
     )
     assert json.loads((done.out / "report").read_text())["taken"] == "emulated (qemu)"
     assert next(event["text"] for event in done.said if event["event"] == "note").endswith(
-        ": emulated (qemu)"
+        "; emulated (qemu))"
     )
 
 
@@ -118,8 +118,8 @@ def test_a_measurement_whose_time_is_over_ends_with_the_least_number_of_inferenc
 def test_an_early_end_is_noted(hurried):
     said = [event["text"] for event in hurried.said if event["event"] == "note"]
     assert said[-1] == (
-        "measured 20 of 40 inferences, because more would take longer than 1e-06 s; for more, raise "
-        "the parameter 'seconds' of the stage"
+        "stopped after 20 of 40 inferences, since the time limit of 1e-06 s was reached; to measure "
+        "more, raise the stage's parameter 'seconds'"
     )
 
 

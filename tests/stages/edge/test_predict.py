@@ -157,7 +157,7 @@ def test_a_package_whose_file_was_changed_is_refused(
     copy.mkdir()
     for path in make_package(8).iterdir():
         (copy / path.name).write_bytes(path.read_bytes() + (b" " if path.name == name else b""))
-    with pytest.raises(StageError, match=f"{name} of the package is not the file in its manifest"):
+    with pytest.raises(StageError, match=f"{name} of the package does not match its checksum"):
         predict(copy, recording(tmp_path / "clip.csv", 8), tmp_path / "result")
 
 

@@ -57,7 +57,7 @@ def test_a_file_that_was_changed_or_is_gone_is_refused(made, name, is_gone):
         (made / name).unlink()
     else:
         (made / name).write_bytes((made / name).read_bytes() + b" ")
-    said = "the package lacks" if is_gone else "is not the file in its manifest"
+    said = "the package lacks" if is_gone else "does not match its checksum in manifest.json"
     with pytest.raises(StageError, match=said):
         open_package(made)
 

@@ -46,7 +46,10 @@ def test_a_package_is_opened_with_the_task_that_its_manifest_names(tmp_path):
 @pytest.mark.parametrize(
     ("task", "said"),
     [
-        ("singing", "is for the task 'singing', which this program does not have: update it"),
+        (
+            "singing",
+            "needs the task 'singing', which this program does not have: update this program",
+        ),
         ("../evil", "is not the name of a task"),
         ("task", "is not the name of a task"),
         ("package", "is not the name of a task"),

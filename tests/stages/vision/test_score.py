@@ -177,8 +177,8 @@ def test_the_threshold_is_noted_with_the_share_that_it_rejects(judged, monkeypat
     monkeypatch.setattr("stages.vision.score.note", said.append)
     judged(SCORES, [0, 1, 1, 1], threshold=0.4)
     assert said[-1] == (
-        "a picture whose best class has a probability below 40.0% is answered with 'none of these': "
-        "25.0% of the test pictures"
+        "pictures whose highest class probability is below 40.0% are labelled 'none of these': 25.0% of "
+        "the test pictures"
     )
 
 
