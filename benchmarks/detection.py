@@ -8,6 +8,7 @@ Each figure is the median of runs that take turns. Usage: benchmarks/detection.p
 """
 
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +24,13 @@ sys.path.insert(0, str(ROOT))
 SIZE, BATCH, PICTURES, CLASSES, THREADS = 300, 8, 32, 1, 2
 BOXES = 3  # in a picture
 PASSING = 0.95  # quantile of the scores above which a detection is decoded
+QUANTISE = """
+import sys
+from pathlib import Path
+from stages.edge.quantise import quantise
+folder = Path(sys.argv[1])
+quantise(folder / "model", folder / "models", folder / "train", input_type="uint8")
+"""
 MOST_SHARE = 0.10  # of an inference's time, for decoding
 
 
@@ -119,7 +127,6 @@ def inference(
     """Return an int8 inference, the decoding of its outputs, and a call of the Keras network."""
     import tensorflow as tf
 
-    from stages.edge.quantise import quantise
     from stages.tasks import detect
     from stages.tflite import part
     from stages.tflite.model import open_model
@@ -127,7 +134,8 @@ def inference(
 
     training.save(detector.network, folder / "model")
     part.write(folder / "train", {"picture": pictures[:BATCH]})
-    quantise(folder / "model", folder / "models", folder / "train", input_type="uint8")
+    # In a process of its own: the stage forks, which TensorFlow's threads do not survive.
+    subprocess.run([sys.executable, "-c", QUANTISE, str(folder)], cwd=ROOT, check=True)
     model = open_model(folder / "models/model/int8.tflite", threads=1)
     raw = dict.fromkeys(model.inputs, pictures[:1])
     numbers = model.run(raw)
