@@ -134,7 +134,7 @@ def inference(
 
     training.save(detector.network, folder / "model")
     part.write(folder / "train", {"picture": pictures[:BATCH]})
-    # In a process of its own: the stage forks, which TensorFlow's threads do not survive.
+    # In a separate process: the stage forks, and TensorFlow's threads do not survive that.
     subprocess.run([sys.executable, "-c", QUANTISE, str(folder)], cwd=ROOT, check=True)
     model = open_model(folder / "models/model/int8.tflite", threads=1)
     raw = dict.fromkeys(model.inputs, pictures[:1])

@@ -49,7 +49,7 @@ class Files:
         """Return the picture that an annotation names: a file name, or a path on any system.
 
         The folders of the path decide if several pictures have that name. A name without the suffix
-        of a picture stands for any suffix.
+        of a picture matches any suffix.
         """
         path = PurePosixPath(PureWindowsPath(name.strip()).as_posix())
         found = self._by_name.get(path.name.casefold(), [])

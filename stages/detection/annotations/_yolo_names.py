@@ -78,7 +78,7 @@ def _names(given: Any, where: str) -> dict[int, str]:
 def _read_split(found: Description, about: dict[str, Any], path: Path, files: Files) -> None:
     """Find the folders, or lists of pictures, that train, val and test name.
 
-    A place that stands for two parts is no split.
+    A folder or list that belongs to two parts is no split.
     """
     places: dict[Path, set[str]] = defaultdict(set)
     for part in _PARTS:

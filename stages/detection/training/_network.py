@@ -66,7 +66,7 @@ def build(backbone: str, size: int, classes: int, shapes: "Sequence[Shapes]") ->
 
 
 def copied(detector: Detector) -> Detector:
-    """Return a detector with layers of its own that have the same weights, and are as trainable."""
+    """Return a detector with separate layers of the same weights; the same layers are trainable."""
     import keras
 
     network = keras.models.clone_model(detector.network)

@@ -1,6 +1,6 @@
 """The stage `train` on a few made pictures: deterministic, also after a kill, and it learns.
 
-Each training is a process of its own, as the engine's jobs are: TensorFlow's number of threads can be set only
+Each training runs in a separate process, as the engine's jobs are: TensorFlow's number of threads can be set only
 once.
 """
 

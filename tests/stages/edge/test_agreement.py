@@ -7,7 +7,7 @@ import pytest
 from stages.edge import _agreement
 
 CAT = {"label": "cat", "score": 0.9}
-TASK = SimpleNamespace()  # without a rule of its own
+TASK = SimpleNamespace()  # which uses the default rule
 
 
 @pytest.mark.parametrize(

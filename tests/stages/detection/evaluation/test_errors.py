@@ -1,4 +1,4 @@
-"""Each kind of error is told from the others."""
+"""Each kind of error is distinguished from the others."""
 
 import numpy as np
 import pytest
