@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_CANDIDATES = 1000  # enter suppression: those with the highest scores
+_BLOCK = 64  # candidates whose overlaps are computed at once
 _LARGEST = 8.0  # logarithm of a decoded side, relative to its anchor: avoids an overflow
 
 
@@ -66,11 +67,14 @@ def corners(anchors: NDArray[Any]) -> NDArray[np.float32]:
 
 def overlap(boxes: NDArray[Any], others: NDArray[Any]) -> NDArray[np.float32]:
     """Return intersection over union (n, m) of boxes (n, 4) with others (m, 4); 0 for empty boxes."""
-    top_left = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    bottom_right = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    shared = np.maximum(bottom_right - top_left, 0).prod(2)
+    sides = [
+        np.minimum(boxes[:, None, end], others[None, :, end])
+        - np.maximum(boxes[:, None, start], others[None, :, start])
+        for start, end in ((0, 2), (1, 3))
+    ]
+    shared = np.maximum(sides[0], 0) * np.maximum(sides[1], 0)
     union = _areas(boxes)[:, None] + _areas(others)[None] - shared
-    return (shared / np.maximum(union, 1e-12)).astype(np.float32)
+    return (shared / np.maximum(union, 1e-12)).astype(np.float32, copy=False)
 
 
 def suppress(found: Detections, iou_threshold: float, most: int) -> Detections:
@@ -82,13 +86,26 @@ def suppress(found: Detections, iou_threshold: float, most: int) -> Detections:
     # Classes are moved apart, so that only boxes of the same class overlap.
     span = float(np.abs(found.boxes).max(initial=0)) + 1
     moved = found.boxes + (found.classes * 2 * span)[:, None].astype(np.float32)
-    kept: list[int] = []
-    while len(order) and len(kept) < most:
-        kept.append(int(order[0]))
-        ious = overlap(moved[order[:1]], moved[order])[0]
-        ious[0] = 1.0  # an empty box does not overlap even itself
-        order = order[ious <= iou_threshold]
-    return found.at(np.array(kept, np.int64))
+    kept = order[:0]
+    for first in range(0, len(order), _BLOCK):
+        block = order[first : first + _BLOCK]
+        hidden = (overlap(moved[block], moved[kept]) > iou_threshold).any(1)
+        block = block[~hidden]
+        kept = np.concatenate([kept, block[_best(moved[block], iou_threshold)]])
+        if len(kept) >= most:
+            break
+    return found.at(kept[:most])
+
+
+def _best(boxes: NDArray[Any], iou_threshold: float) -> list[int]:
+    """Return the rows of the boxes that no better one suppresses; the best is the first."""
+    is_same = overlap(boxes, boxes) > iou_threshold
+    free, kept = np.ones(len(boxes), bool), []
+    for at in range(len(boxes)):
+        if free[at]:
+            kept.append(at)
+            free &= ~is_same[at]
+    return kept
 
 
 def clipped(found: Detections) -> Detections:
