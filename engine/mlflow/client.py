@@ -302,7 +302,8 @@ def _dataset(asset: Mapping[str, Any]) -> Any:
     from mlflow.entities import Dataset
 
     digest = text(asset.get("digest") or "").rpartition(":")[2][:_DIGEST_LENGTH] or "unknown"
-    known = {name: asset.get(name) for name in ("source", "path", "digest", "licence", "sample")}
+    names = ("source", "path", "digest", "licence", "sample")
+    known = {name: asset[name] for name in names if asset.get(name)}
     kind = "http" if str(asset.get("source") or "").startswith("http") else "local"
     where = asset.get("source") or asset.get("path") or ""
     named = "url" if kind == "http" else "uri"
