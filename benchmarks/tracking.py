@@ -24,7 +24,7 @@ from pathlib import Path
 from engine.sinks.mlflow import Sink
 Sink(Path(sys.argv[1]), Path(sys.argv[2]), {}).close()
 """
-MEASURED = {"platform": "linux/amd64", "emulated": False, "taken": "x86_64"}
+MEASURED = {"platform": "linux/amd64", "emulated": False, "measured_on": "x86_64"}
 
 
 def started(run_id: str, stages: Iterable[str]) -> Event:

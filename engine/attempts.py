@@ -125,7 +125,7 @@ class Attempts:
             seconds=ended.seconds,
             outputs=dict(record.outputs),
             metrics=dict(record.metrics),
-            taken=record.taken,
+            measured_on=record.measured_on,
         )
 
     def failed(
@@ -213,7 +213,7 @@ class Attempts:
             log=log.relative_to(self.run_dir).as_posix(),  # the run's folder may be moved
             platform=job.placement.platform,
             emulated=job.placement.emulated,
-            taken=job.placement.measured_on,
+            measured_on=job.placement.measured_on,
         )
 
     def _reads(self, job: Job) -> dict[str, str]:

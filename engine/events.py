@@ -69,7 +69,7 @@ class JobCached(TypedDict):
     platform: str
     emulated: bool
     # where its figures were measured: "x86_64", "simulated on x86_64", "emulated (qemu)", "device"
-    taken: str
+    measured_on: str
 
 
 class JobStarted(TypedDict):
@@ -82,7 +82,7 @@ class JobStarted(TypedDict):
     log: str  # relative to the run's folder; earlier versions wrote the absolute path
     platform: str
     emulated: bool
-    taken: str
+    measured_on: str
 
 
 class Progress(TypedDict):
@@ -124,7 +124,7 @@ class JobFinished(TypedDict):
     outputs: dict[str, str]  # name: digest
     metrics: dict[str, float]
     # where its figures were measured, which may differ from where it ran; since version 0.3
-    taken: NotRequired[str]
+    measured_on: NotRequired[str]
 
 
 class JobFailed(TypedDict):
@@ -217,7 +217,7 @@ class StageState:
     fingerprint: str | None = None
     platform: str | None = None
     emulated: bool = False
-    measured_on: str | None = None  # `taken` in the events
+    measured_on: str | None = None
     log: str | None = None
     progress: tuple[float, float, str] | None = None
     outputs: dict[str, str] = field(default_factory=dict)
@@ -331,7 +331,7 @@ def _job_cached(state: RunState, event: Event) -> None:
     stage.state, stage.cached, stage.ended = "finished", True, event["time"]
     for name in ("fingerprint", "seconds", "platform", "emulated"):
         setattr(stage, name, event[name])
-    stage.measured_on = event["taken"]
+    stage.measured_on = event["measured_on"]
     stage.outputs, stage.metrics = dict(event["outputs"]), dict(event["metrics"])
     stage.points = [(p[0], p[1], p[2], p[3]) for p in event["points"]]
     stage.figures = list(event["figures"])
@@ -344,7 +344,7 @@ def _job_started(state: RunState, event: Event) -> None:
     stage.points, stage.figures, stage.notes, stage.failure = [], [], [], None
     for name in ("attempt", "fingerprint", "log", "platform", "emulated"):
         setattr(stage, name, event[name])
-    stage.measured_on = event["taken"]
+    stage.measured_on = event["measured_on"]
 
 
 def _progress(state: RunState, event: Event) -> None:
@@ -363,7 +363,7 @@ def _figure(state: RunState, event: Event) -> None:
 
 def _job_finished(state: RunState, event: Event) -> None:
     stage = state.stages[event["stage"]]
-    stage.measured_on = event.get("taken", stage.measured_on)
+    stage.measured_on = event.get("measured_on", stage.measured_on)
     stage.state, stage.seconds, stage.ended = "finished", event["seconds"], event["time"]
     stage.outputs, stage.metrics = dict(event["outputs"]), dict(event["metrics"])
 

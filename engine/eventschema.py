@@ -33,7 +33,7 @@ _RECORD = (
     "seconds",
     "platform",
     "emulated",
-    "taken",
+    "measured_on",
 )
 
 
@@ -178,7 +178,7 @@ class Result(TypedDict, total=False):
     metrics: Metrics
     error: Text
     exit_status: Count
-    taken: Text  # where its figures were measured, if it ran elsewhere
+    measured_on: Text  # where its figures were measured, if it ran elsewhere
 
 
 class Point(TypedDict):
@@ -221,7 +221,7 @@ _TYPES: dict[str, Any] = {
     "seconds": Finite,
     "platform": str,
     "emulated": bool,
-    "taken": str,
+    "measured_on": str,
     "attempt": Count,
     "log": str,
     "done": Finite,
@@ -250,7 +250,7 @@ _OPTIONAL: dict[str, dict[str, Any]] = {  # fields that older journals lack
 _SPECIAL: dict[tuple[str, str], Any] = {  # fields whose type differs in one kind of event
     ("record", "outputs"): dict[Key, Digest],
     ("job_cached", "notes"): NotRequired[list[Text]],
-    ("job_finished", "taken"): NotRequired[str],
+    ("job_finished", "measured_on"): NotRequired[str],
     ("note", "stage"): Key | None,
     ("run_finished", "seconds"): Finite | None,
     ("gate", "value"): Finite | None,

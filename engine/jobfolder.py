@@ -139,11 +139,11 @@ class JobFolder:
             return {}
 
     def commit(
-        self, store: Store, metrics: Mapping[str, float], seconds: float, taken: str = ""
+        self, store: Store, metrics: Mapping[str, float], seconds: float, measured_on: str = ""
     ) -> Record:
         """Put the outputs into the store; raise BadOutput if one is missing or invalid.
 
-        taken: where the metrics were measured, if the job ran elsewhere.
+        measured_on: where the metrics were measured, if the job ran elsewhere.
         """
         job, planned = self.job, self.planned
         assert planned.fingerprint is not None and planned.parts is not None
@@ -170,7 +170,7 @@ class JobFolder:
             seconds,
             job.placement.platform,
             job.placement.emulated,
-            taken or job.placement.measured_on,
+            measured_on or job.placement.measured_on,
         )
         private = self.path.with_name(f"{self.path.name}.out")
         try:
@@ -368,7 +368,7 @@ def _description(
         invoke["command"] = [_filled(word, groups) for word in invoke["command"]]
     return {
         **invoke,
-        "taken": job.placement.measured_on,
+        "measured_on": job.placement.measured_on,
         "inputs": {k: str(v) if v else None for k, v in inputs.items()},
         "outputs": {k: str(v) for k, v in outputs.items()},
         "params": dict(job.params),

@@ -73,7 +73,7 @@ class Judge:
                 self.store,
                 result.get("metrics", {}),
                 attempt.ended.seconds,
-                result.get("taken", ""),
+                result.get("measured_on", ""),
             )
         except BadOutput as error:
             return Failure("bad_output", str(error))

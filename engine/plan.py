@@ -59,7 +59,7 @@ class Job:
         if (
             self.spec.runs_on == "target"
         ):  # an emulated figure must not replace the device's, nor a PC's figure a Pi's
-            environment["taken"] = self.placement.measured_on
+            environment["measured_on"] = self.placement.measured_on
         parameter = {
             **self.params,
             "outputs": list(self.outputs),

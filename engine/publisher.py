@@ -50,7 +50,7 @@ def cached(stage: str, record: Record) -> JobCached:
         seconds=record.seconds,
         platform=record.platform,
         emulated=record.emulated,
-        taken=record.taken,
+        measured_on=record.measured_on,
     )
 
 

@@ -111,7 +111,7 @@ def _stage_json(stage: StageState) -> dict[str, object]:
         "seconds": stage.seconds,
         "platform": stage.platform,
         "emulated": stage.emulated,
-        "taken": stage.measured_on,
+        "measured_on": stage.measured_on,
         "fingerprint": stage.fingerprint,
         "attempt": stage.attempt,
         "outputs": stage.outputs,

@@ -58,7 +58,7 @@ class Record:
     seconds: float = 0.0
     platform: str = ""
     emulated: bool = False
-    taken: str = ""
+    measured_on: str = ""
 
 
 class Store:

@@ -72,7 +72,7 @@ def whole_run(
     if status == "rejected":
         events.add("job_skipped", stage="package", because="train was rejected")
     else:
-        events.started("package", taken="simulated on x86_64", emulated=True).finished(
+        events.started("package", measured_on="simulated on x86_64", emulated=True).finished(
             "package", latency_ms=4.5
         )
     return list(events.done(status).events)

@@ -62,7 +62,7 @@ class EventBuilder:
             "seconds": 12.5,
             "platform": "linux/amd64",
             "emulated": False,
-            "taken": "x86_64",
+            "measured_on": "x86_64",
         }
         return self.add("job_cached", stage=stage, **{**fields, **more})
 
@@ -72,7 +72,7 @@ class EventBuilder:
             "log": f"logs/{stage}.log",
             "platform": "linux/amd64",
             "emulated": False,
-            "taken": "x86_64",
+            "measured_on": "x86_64",
         }
         return self.add("job_started", stage=stage, attempt=attempt, **{**fields, **more})
 

@@ -26,7 +26,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
             "does": "cached" if p.record else "run",
             "runs_on": p.job.spec.runs_on,
             "platform": p.job.placement.platform,
-            "taken": p.job.placement.measured_on,
+            "measured_on": p.job.placement.measured_on,
             "fingerprint": p.fingerprint,
             "why": p.reason,
         }

@@ -156,7 +156,8 @@ def _opening(event: Event, state: RunState, *, cached: bool) -> Entry:
     """Return what is known of a stage before it runs."""
     job = state.stages[event["stage"]].job
     tags = {
-        f"rpi.{name}": text(event.get(name) or "") for name in ("fingerprint", "platform", "taken")
+        f"rpi.{name}": text(event.get(name) or "")
+        for name in ("fingerprint", "platform", "measured_on")
     }
     tags |= {
         "rpi.emulated": str(bool(event["emulated"])).lower(),
@@ -185,7 +186,7 @@ def _ending(event: Event, state: RunState) -> Iterator[Entry]:
         for name, value in event["metrics"].items()
     )
     tags = {"rpi.state": "finished", "rpi.seconds": _seconds(event["seconds"])}
-    tags["rpi.taken"] = text(event.get("taken") or "")
+    tags["rpi.measured_on"] = text(event.get("measured_on") or "")
     yield Entry(
         stage,
         now,

@@ -37,7 +37,7 @@ _events: Optional[int] = (
     None  # file descriptor of events.jsonl; None in a plain call, such as a unit test
 )
 _last_progress_s = 0.0
-_taken = ""
+_measuring_on = ""
 _measured_on: Optional[str] = None
 _checkpoint: Optional[Path] = None  # None in a plain call
 
@@ -92,19 +92,19 @@ def figure(kind: str, name: str, /, **fields: Any) -> None:
     _send({**own, "event": "figure", "kind": as_text(kind), "name": as_text(name)})
 
 
-def taken() -> str:
+def measuring_on() -> str:
     """Return where this stage's figures are measured, as the run labels them: `device`, `emulated
     (qemu)`, `simulated on x86_64`.
 
     Use it in stages with `runs_on: target`, whose fingerprint includes it. In a plain call it is the
     machine's architecture.
     """
-    return _taken or os.uname().machine
+    return _measuring_on or os.uname().machine
 
 
 def measured_on(where: str) -> None:
     """Declare that this stage's figures come from outputs that were measured elsewhere; `where` is
-    the value of `taken()` there.
+    what `measuring_on` returned there.
     """
     global _measured_on
     _measured_on = as_text(where)
@@ -145,16 +145,16 @@ def run_job(job_dir: Path) -> int:
     """Run the job of this folder in this process, and return the exit status: 0, the stage's own choice, or
     1 with the cause in result.json.
     """
-    global _taken, _checkpoint, _measured_on
+    global _measuring_on, _checkpoint, _measured_on
     job = json.loads((job_dir / "job.json").read_text(encoding="utf-8"))
     if "command" in job:
         os.execvp(job["command"][0], job["command"])
     _open_events(job_dir / "events.jsonl")
-    _taken, _measured_on = job.get("taken", ""), None
+    _measuring_on, _measured_on = job.get("measured_on", ""), None
     _checkpoint = Path(job["checkpoint"]) if job.get("checkpoint") else None
     try:
         metrics = _call(job)
-        measured: Dict[str, Any] = {} if _measured_on is None else {"taken": _measured_on}
+        measured: Dict[str, Any] = {} if _measured_on is None else {"measured_on": _measured_on}
         _write_result(job_dir, {"metrics": _checked(metrics), **measured})
     except StageError as error:
         _write_result(job_dir, {"error": as_text(error)})

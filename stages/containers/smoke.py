@@ -77,15 +77,16 @@ def smoke(
         image, contents, [str(examples), *(imports or [])], memory_mb, timeout_s
     )
     found = _compare.parse(raw, "what the image computed")
-    taken = f"emulated (qemu), {platform}" if is_emulated else platform
+    measured_on = f"emulated (qemu), {platform}" if is_emulated else platform
     outputs.write_text(
         json.dumps(
-            {**found, "image": image.digest, "platform": platform, "taken": taken}, indent=1
+            {**found, "image": image.digest, "platform": platform, "measured_on": measured_on},
+            indent=1,
         ),
         encoding="utf-8",
     )
     result = _compare.compare(found, wanted)
-    _note_results(found, taken, wanted is not None)
+    _note_results(found, measured_on, wanted is not None)
     slowest = max(
         run["default"]["seconds"]
         for model in found["models"].values()
@@ -181,10 +182,10 @@ def _check_platform(image: "Image", platform: str) -> None:
         )
 
 
-def _note_results(found: dict[str, Any], taken: str, is_compared: bool) -> None:
+def _note_results(found: dict[str, Any], measured_on: str, is_compared: bool) -> None:
     names = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    note(f"measured on {taken}: {names}")
+    note(f"measured on {measured_on}: {names}")
     for module, seconds in found.get("imports", {}).items():
-        note(f"import {module}: {seconds} s on {taken}")
+        note(f"import {module}: {seconds} s on {measured_on}")
     if not is_compared:
         note("no expected outputs were given; compared the image's runtimes with each other")

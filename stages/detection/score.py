@@ -114,7 +114,7 @@ def score(
     each = {name: _detections(one, truth, constants, anchors) for name, one in runs.items()}
     found = {name: _average_precision.evaluate(truth, one) for name, one in each.items()}
     errors = _errors.find(found["int8"], thresholds)
-    measured_on(there.about["taken"])
+    measured_on(there.about["measured_on"])
     metrics = _metrics(found, errors, thresholds, there.about["difference"])
     if metrics["test_boxes"]:
         shown = {name: one for name, one in found.items() if name != "build"}
@@ -123,7 +123,7 @@ def score(
         _grid.detections(test, found["int8"], errors)
     _warn(metrics, found["int8"])
     whole = {
-        **{name: there.about[name] for name in ("runtime", "accelerator", "taken")},
+        **{name: there.about[name] for name in ("runtime", "accelerator", "measured_on")},
         **metrics,
         "answers": _answers(test, each["int8"], truth, thresholds),
         "card": _card.card(metrics, found["int8"], thresholds),

@@ -104,5 +104,5 @@ def _compiled(log: dict[str, Any], models: dict[str, Any]) -> str:
 def _measured(figures: dict[str, Any]) -> str:
     """Return the runtime, the processor and the place of a measurement."""
     worker = "Edge TPU" if figures["accelerator"] == "edgetpu" else "CPU"
-    place = "on the device" if figures["taken"] == "device" else figures["taken"]
+    place = "on the device" if figures["measured_on"] == "device" else figures["measured_on"]
     return f"with {figures['runtime']} on the {worker}, {place}"

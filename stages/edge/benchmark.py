@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
-from engine.stage import In, Out, StageError, note, progress, taken
+from engine.stage import In, Out, StageError, measuring_on, note, progress
 from engine.stage.bounds import Range
 from engine.stage.suffix import Suffix
 
@@ -183,7 +183,7 @@ def _how(model: "Model", threads: int) -> dict[str, Any]:
         "runtime": model.runtime,
         "accelerator": model.accelerator,
         "threads": threads,
-        "taken": taken(),
+        "measured_on": measuring_on(),
     }
 
 
@@ -213,7 +213,7 @@ def _note_figures(prefix: str, row: dict[str, Any], model: "Model") -> None:
     threads = row["threads"]
     note(
         f"{prefix}latency measured with {model.runtime} on the {model.called} ({threads} "
-        f"thread{'s' if threads > 1 else ''}; {taken()})"
+        f"thread{'s' if threads > 1 else ''}; {measuring_on()})"
     )
 
 

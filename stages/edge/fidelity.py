@@ -49,7 +49,7 @@ def fidelity(
 
     there, original = raw_outputs.read(outputs), raw_outputs.read(reference / "float")
     here, floating = there.values(), original.values()
-    measured_on(there.about["taken"])
+    measured_on(there.about["measured_on"])
     sums, same, parts = [], [], []
     for name, values in _matched(here, floating).items():
         _refuse_endless(name, values)
@@ -74,7 +74,7 @@ def fidelity(
     )
     figures = _figures(metrics, there.about["model_sha256"] == original.about["model_sha256"])
     about = {
-        **{name: there.about[name] for name in ("runtime", "accelerator", "taken")},
+        **{name: there.about[name] for name in ("runtime", "accelerator", "measured_on")},
         **metrics,
         "answers": _answers(test, here),
         "card": _card(figures),

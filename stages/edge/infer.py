@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
-from engine.stage import In, Out, note, taken
+from engine.stage import In, Out, measuring_on, note
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +68,7 @@ def infer(
         "role": role,
         "runtime": model.runtime,
         "accelerator": model.accelerator,
-        "taken": taken(),
+        "measured_on": measuring_on(),
         "machine": platform.machine(),
         "model_sha256": raw_outputs.sha256(int8),
     }

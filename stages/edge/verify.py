@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from engine.stage import In, Out, StageError, note, progress, taken
+from engine.stage import In, Out, StageError, measuring_on, note, progress
 
 if TYPE_CHECKING:
     pass
@@ -64,7 +64,12 @@ def verify(
         answers[item.path.name] = _items.answers(opened, item.path)
         copy = shutil.copytree if item.path.is_dir() else shutil.copyfile
         copy(item.path, golden / "inputs" / item.path.name)
-    about = {"task": task, "ran_on": opened.ran_on, "taken": taken(), "answers": answers}
+    about = {
+        "task": task,
+        "ran_on": opened.ran_on,
+        "measured_on": measuring_on(),
+        "answers": answers,
+    }
     (golden / "answers.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
     report = json.loads(score.read_text(encoding="utf-8")) if score else {}
     agreement, difference = _agreement.compare(opened, answers, report.get("answers", []))

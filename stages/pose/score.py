@@ -70,7 +70,7 @@ def score(
     build, floating = (
         _scores(raw_outputs.read(reference / name), truth) for name in ("default", "float")
     )
-    measured_on(there.about["taken"])
+    measured_on(there.about["measured_on"])
     matrix = truth.confusion(scores)
     _draw("float", truth.labels, truth.confusion(floating))
     _draw("int8", truth.labels, matrix)
@@ -89,7 +89,7 @@ def score(
     )
     _warn(metrics, matrix, truth.labels)
     about = {
-        **{name: there.about[name] for name in ("runtime", "accelerator", "taken")},
+        **{name: there.about[name] for name in ("runtime", "accelerator", "measured_on")},
         **metrics,
         **_classes(truth.labels, matrix),
         "answers": _answers.expected(test, scores, truth),

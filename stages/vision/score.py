@@ -101,7 +101,7 @@ def score(
     if original.about["model_sha256"] != build.about["model_sha256"]:
         scores["float"] = _scores(original, truth, head)
     matrix = classifier.confusion(truth, scores["int8"].argmax(1), len(labels))
-    measured_on(there.about["taken"])
+    measured_on(there.about["measured_on"])
     kept = decided.get("head", {}).get("kept", 0)
     metrics = _metrics(scores, matrix, truth, there.about["difference"], kept)
     metrics["rejected"] = float((scores["int8"].max(1) < decided["threshold"]).mean())
@@ -111,7 +111,7 @@ def score(
     _warn(metrics, matrix, labels, kept)
     _explain(metrics, decided["threshold"], has_float="float" in scores)
     whole = {
-        **{name: there.about[name] for name in ("runtime", "accelerator", "taken")},
+        **{name: there.about[name] for name in ("runtime", "accelerator", "measured_on")},
         **metrics,
         "answers": _answers(test, scores["int8"], labels, decided["threshold"]),
         "card": _card(metrics, matrix, labels),

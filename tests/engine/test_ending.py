@@ -8,7 +8,7 @@ from engine import ending
 from engine.events import RunState, replay
 from tests.run_events import EventBuilder, job
 
-SIMULATED = {"taken": "simulated on x86_64", "platform": "linux/arm64", "emulated": False}
+SIMULATED = {"measured_on": "simulated on x86_64", "platform": "linux/arm64", "emulated": False}
 
 
 @pytest.fixture

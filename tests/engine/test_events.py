@@ -21,7 +21,7 @@ CACHED = {
     "seconds": 9.0,
     "platform": "linux/amd64",
     "emulated": False,
-    "taken": "x86_64",
+    "measured_on": "x86_64",
 }
 STARTED = {
     "attempt": 1,
@@ -29,7 +29,7 @@ STARTED = {
     "log": "a.log",
     "platform": "linux/amd64",
     "emulated": False,
-    "taken": "x86_64",
+    "measured_on": "x86_64",
 }
 FIGURE = {"kind": "confusion_matrix", "name": "int8", "labels": ["x"], "matrix": [[1]]}
 FAILED = {
@@ -121,7 +121,7 @@ def test_a_finished_stage_has_its_outputs_and_metrics(begun):
 
 
 def test_a_stage_may_have_been_measured_elsewhere_than_it_ran(begun):
-    finished = {**EXAMPLES["job_finished"], "taken": "device"}
+    finished = {**EXAMPLES["job_finished"], "measured_on": "device"}
     assert _stage(begun, EXAMPLES["job_started"], finished).measured_on == "device"
     assert _stage(begun, EXAMPLES["job_started"], EXAMPLES["job_finished"]).measured_on != "device"
 

@@ -23,7 +23,7 @@ RECORD = {
     "seconds": 1.0,
     "platform": "",
     "emulated": False,
-    "taken": "",
+    "measured_on": "",
 }
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -75,7 +75,7 @@ def test_job_json_says_what_to_call_with_what(double, project, store):
         "module": "mystages.double",
         "function": "double",
         "params": {},
-        "taken": double.job.placement.measured_on,
+        "measured_on": double.job.placement.measured_on,
         "inputs": {"number": str(project.path / "mine.txt")},
         "outputs": {"data": str(project.path / "job" / "out" / "data")},
         "checkpoint": str(store.checkpoint(double.planned.fingerprint)),

@@ -72,7 +72,7 @@ def test_a_gate_is_judged_by_its_rule(publisher, made, rule, metrics, passed, re
 
 def test_a_cached_stage_says_all_that_the_store_has_of_it():
     record = Record(
-        "f" * 64, "s", {}, {"data": "sha256:1"}, {"n": 1.0}, seconds=2.0, taken="device"
+        "f" * 64, "s", {}, {"data": "sha256:1"}, {"n": 1.0}, seconds=2.0, measured_on="device"
     )
     event = cached("s", record)
     assert (event["event"], event["stage"]) == ("job_cached", "s")

@@ -93,7 +93,7 @@ JOB_STARTED = {
     "log": "logs/works.log",
     "platform": "linux/amd64",
     "emulated": False,
-    "taken": "x86_64",
+    "measured_on": "x86_64",
 }
 JOB_FINISHED = {"event": "job_finished", "attempt": 1, "seconds": 1.0, "outputs": {}, "metrics": {}}
 

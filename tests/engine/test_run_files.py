@@ -43,7 +43,7 @@ def test_run_json_says_what_scripts_read(folder):
         "seconds": 9.0,
         "platform": "linux/amd64",
         "emulated": False,
-        "taken": "x86_64",
+        "measured_on": "x86_64",
         "fingerprint": "f" * 64,
         "attempt": 0,
         "outputs": {"data": "file:1"},

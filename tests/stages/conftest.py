@@ -103,7 +103,9 @@ def do(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Done]
     library = Library(packages, [folder, ROOT])
     executor = Executor(ExecutorContext(aim, (folder, ROOT), packages, tuple, folder))
 
-    def done(uses: str, inputs: dict[str, Path | None], taken: str = "", **params: Any) -> Done:
+    def done(
+        uses: str, inputs: dict[str, Path | None], measured_on: str = "", **params: Any
+    ) -> Done:
         signature, at = library.signature(uses, uses), folder / f"{len(list(folder.iterdir()))}"
         (at / "out").mkdir(parents=True)
         paths = {name: str(inputs[name]) if inputs.get(name) else None for name in signature.inputs}
@@ -114,7 +116,7 @@ def do(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Done]
             "inputs": paths,
             "outputs": outputs,
             "params": params,
-            "taken": taken,
+            "measured_on": measured_on,
         }
         (at / "job.json").write_text(json.dumps(job))
         made = Job(

@@ -45,7 +45,7 @@ def test_until_leaves_out_what_comes_after(give):
 def test_a_stage_on_another_target_says_where_its_figures_would_be_taken(give, project):
     project.usecase("one", "stages: {a: {uses: mystages.make, runs_on: target}}")
     [row] = json.loads(give("plan", "usecase=one", "target=rpi4", "format=json").out)
-    assert (row["runs_on"], row["taken"].split()[0]) == ("target", "simulated")
+    assert (row["runs_on"], row["measured_on"].split()[0]) == ("target", "simulated")
 
 
 def test_what_no_stage_reads_is_a_note(give, project):

@@ -41,7 +41,7 @@ def test_a_name_is_cut_and_valid():
 
 def ended(events, make_job, status="finished"):
     events.start([make_job("train")], assets=[{"key": "data", "name": "toy", "sample": True}])
-    events.started("train", taken="simulated on x86_64")
+    events.started("train", measured_on="simulated on x86_64")
     return events
 
 

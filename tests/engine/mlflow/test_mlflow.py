@@ -139,7 +139,7 @@ def test_a_run_is_a_parent_with_a_child_for_each_stage(recorded: dict[str, Any])
         recorded["r1/split"]["tags"]["rpi.cached"] == "true"
         and parent["tags"]["rpi.sample_data"] == "true"
     )
-    assert recorded["r1/package"]["tags"]["rpi.taken"] == "simulated on x86_64"
+    assert recorded["r1/package"]["tags"]["rpi.measured_on"] == "simulated on x86_64"
     assert (
         train["tags"]["rpi.gate.accuracy"] == "passed: 0.9 (rule: >= 0.95)"
         and train["status"] == "FINISHED"

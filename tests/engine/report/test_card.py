@@ -17,7 +17,7 @@ MADE = {"key": "pack", "name": "figures", "digest": None, "path": None, "source"
 
 def packaged(events, make_job, run_dir, **start):
     """A run whose stage `pack` made a package with a card."""
-    events.start([make_job("pack")], **start).started("pack", taken="simulated on x86_64")
+    events.start([make_job("pack")], **start).started("pack", measured_on="simulated on x86_64")
     (run_dir / "artifacts/pack/out").mkdir(parents=True)
     (run_dir / "artifacts/pack/out/card.md").write_text(PACKED)
     return replay(events.finished("pack", size_bytes=1.0).done().events)

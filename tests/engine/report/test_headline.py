@@ -5,7 +5,7 @@ import pytest
 from engine.events import replay
 from engine.report import headline
 
-TARGET = {"taken": "simulated on x86_64", "platform": "linux/arm64"}
+TARGET = {"measured_on": "simulated on x86_64", "platform": "linux/arm64"}
 
 
 def scored(events, make_job, passed=True, **metrics):

@@ -33,7 +33,9 @@ def test_a_package_can_be_tried_whatever_changed_the_run(events, make_job, tmp_p
 def test_figures_that_stand_for_the_device_ask_for_one(events, make_job, device):
     words = ["run.py", "usecase=demo", "target=rpi4"]
     words += ["target.device=ssh://pi@rpi"] if device else []
-    events.start([make_job("bench")], command=words).started("bench", taken="simulated on x86_64")
+    events.start([make_job("bench")], command=words).started(
+        "bench", measured_on="simulated on x86_64"
+    )
     found = commands(events.finished("bench", latency_ms=1.0).done())
     assert found == ([] if device else [f"python {' '.join(words)} target.device=ssh://USER@HOST"])
 

@@ -13,7 +13,7 @@ from engine.events import RunState, replay
 from engine.sinks.console import Sink
 
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
-SIMULATED = {"taken": "simulated on x86_64", "platform": "linux/arm64", "emulated": False}
+SIMULATED = {"measured_on": "simulated on x86_64", "platform": "linux/arm64", "emulated": False}
 
 
 def said(builder, **options) -> list[str]:

@@ -61,7 +61,7 @@ def runs(events, make_job):
         return events.started("train").add("metric", stage="train", name="loss", value=0.5, step=0)
 
     def tested(value, passed):
-        made().finished("train", accuracy=0.9).started("test", taken="simulated on x86_64")
+        made().finished("train", accuracy=0.9).started("test", measured_on="simulated on x86_64")
         events.add(
             "figure",
             stage="test",

@@ -15,7 +15,7 @@ from engine.report.charts import MOST_CHARTS
 from engine.sinks.report import MOST_ROWS, Sink, render
 from tests.run_events import EventBuilder
 
-SIMULATED = {"taken": "simulated on x86_64", "platform": "linux/arm64", "emulated": False}
+SIMULATED = {"measured_on": "simulated on x86_64", "platform": "linux/arm64", "emulated": False}
 EVIL = "<script>alert(1)</script>"
 
 
@@ -107,9 +107,9 @@ def test_a_figure_not_taken_on_the_device_says_so_in_a_banner(trained):
 
 
 def test_a_figure_taken_on_the_device_has_no_banner(events, make_job):
-    events.start([make_job("bench", runs_on="target")]).started("bench", taken="device").finished(
-        "bench", ms=4.0
-    )
+    events.start([make_job("bench", runs_on="target")]).started(
+        "bench", measured_on="device"
+    ).finished("bench", ms=4.0)
     assert "Not measured on the device." not in page_of(events.done())
 
 
@@ -210,7 +210,7 @@ def test_no_word_of_the_run_becomes_markup(events, make_job):
     events.start(
         jobs, usecase=EVIL, target=EVIL, command=[EVIL], params={EVIL: EVIL}, assets=[asset]
     )
-    events.started(EVIL, taken=f"simulated on {EVIL}").add("note", stage=EVIL, text=EVIL)
+    events.started(EVIL, measured_on=f"simulated on {EVIL}").add("note", stage=EVIL, text=EVIL)
     events.add("note", stage=None, text=EVIL)
     events.add("metric", stage=EVIL, name=EVIL, value=1.0, step=0)
     events.add(

@@ -73,11 +73,11 @@ def test_what_a_stage_prints_and_complains_of_keeps_its_order(runs):
 
 @pytest.mark.parametrize(
     ("more", "label"),
-    [({"taken": "emulated (qemu)"}, "emulated (qemu)"), ({}, os.uname().machine)],
+    [({"measured_on": "emulated (qemu)"}, "emulated (qemu)"), ({}, os.uname().machine)],
     ids=["labelled", "bare"],
 )
 def test_a_stage_is_told_where_its_figures_are_taken(runs, more, label):
-    ended, _ = runs("print(stage.taken(), end=''); return None", **more)
+    ended, _ = runs("print(stage.measuring_on(), end=''); return None", **more)
     assert ended.stdout == label
 
 
@@ -417,4 +417,4 @@ def test_an_engine_without_any_other_file_runs_a_stage(runs, tmp_path):
 
 def test_a_stage_may_say_that_its_figures_were_measured_elsewhere(runs):
     body = "open(data, 'w').close(); measured_on('device'); return {'a': 1}"
-    assert runs(body)[1] == {"metrics": {"a": 1.0}, "taken": "device"}
+    assert runs(body)[1] == {"metrics": {"a": 1.0}, "measured_on": "device"}

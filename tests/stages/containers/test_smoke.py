@@ -120,7 +120,7 @@ def test_without_expected_outputs_no_difference_is_reported(expected):
 
 def test_the_outputs_say_where_they_come_from(expected):
     found = json.loads(expected[0].read_text())
-    assert (found["platform"], found["taken"], found["machine"]) == (
+    assert (found["platform"], found["measured_on"], found["machine"]) == (
         "linux/amd64",
         "linux/amd64",
         "x86_64",
@@ -154,7 +154,7 @@ def test_an_emulated_platform_computes_the_same_bits_under_the_reference_kernels
     )
     assert (
         metrics["is_emulated"]
-        and json.loads(out.read_text())["taken"] == f"emulated (qemu), {platform}"
+        and json.loads(out.read_text())["measured_on"] == f"emulated (qemu), {platform}"
     )
     assert (
         metrics["default_max_steps"] <= 16

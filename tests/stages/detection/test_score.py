@@ -23,7 +23,12 @@ DIFFERENCE = {
     "machine": "x86_64",
     "runtime": "LiteRT 9",
 }
-ABOUT = {"runtime": "LiteRT 9", "accelerator": "cpu", "taken": "device", "difference": DIFFERENCE}
+ABOUT = {
+    "runtime": "LiteRT 9",
+    "accelerator": "cpu",
+    "measured_on": "device",
+    "difference": DIFFERENCE,
+}
 ANCHORS = np.float32([[0.3, 0.3, 0.4, 0.4], [0.75, 0.75, 0.3, 0.3], [0.2, 0.8, 0.2, 0.2]])
 SCALES = [10.0, 10.0, 5.0, 5.0]
 CAT, DOG = (0, 10, 10, 50, 50), (1, 60, 60, 90, 90)

@@ -48,7 +48,7 @@ def test_the_memory_is_that_of_a_process_without_tensorflow(measured):
 def test_the_report_says_how_and_where_it_was_measured(measured):
     report = json.loads((measured.out / "report").read_text())
     assert (
-        report["taken"],
+        report["measured_on"],
         report["threads"],
         report["accelerator"],
         report["runtime"].split()[0],
@@ -72,10 +72,10 @@ def test_a_latency_that_was_emulated_says_so_where_it_stands(do, quantised, blob
     done = do(
         "stages.edge.benchmark",
         {"test": blobs / "test", "models": quantised.out / "models"},
-        taken="emulated (qemu)",
+        measured_on="emulated (qemu)",
         repeats=5,
     )
-    assert json.loads((done.out / "report").read_text())["taken"] == "emulated (qemu)"
+    assert json.loads((done.out / "report").read_text())["measured_on"] == "emulated (qemu)"
     assert next(event["text"] for event in done.said if event["event"] == "note").endswith(
         "; emulated (qemu))"
     )

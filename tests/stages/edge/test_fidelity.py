@@ -12,7 +12,7 @@ from stages.edge.fidelity import fidelity
 from stages.tflite import outputs, part
 from stages.tflite.tensor import Tensor
 
-ABOUT = {"runtime": "LiteRT 9", "accelerator": "cpu", "taken": "device"}
+ABOUT = {"runtime": "LiteRT 9", "accelerator": "cpu", "measured_on": "device"}
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_the_answers_are_those_of_the_task(judged):
 def test_it_counts_as_measured_where_the_model_ran(judged, monkeypatch):
     said = []
     monkeypatch.setattr(module, "measured_on", said.append)
-    assert judged([[0, 1]], [[0, 1]])[1]["taken"] == "device" and said == ["device"]
+    assert judged([[0, 1]], [[0, 1]])[1]["measured_on"] == "device" and said == ["device"]
 
 
 @pytest.mark.parametrize(("sha256", "with_what"), [("0", "itself"), ("1", "the float model")])

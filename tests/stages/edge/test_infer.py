@@ -59,7 +59,7 @@ def test_the_outputs_are_the_models_by_the_names_of_its_tensors(inferred):
 def test_they_say_with_what_and_where_they_were_measured(inferred):
     about = inferred([CAT])[1].about
     assert about["runtime"].startswith("LiteRT ")
-    assert (about["accelerator"], about["taken"]) == ("cpu", platform.machine())
+    assert (about["accelerator"], about["measured_on"]) == ("cpu", platform.machine())
     assert "difference" not in about
 
 

@@ -15,9 +15,9 @@ from stages.tflite.model import open_model
 from stages.tflite.quantisation import dequantise, quantise
 from stages.tflite.tensor import Tensor
 
-TAKEN = {"runtime": "LiteRT 9", "accelerator": "cpu", "taken": "simulated on x86_64"}
-FIGURES = {"card": {"Data": "Classes: cat, dog, owl", "Limits": "Knows these only."}, **TAKEN}
-COST = {"model_size_bytes": 2344.0, "latency_median_ms": 0.01234, "inferences": 300, **TAKEN}
+MEASURED = {"runtime": "LiteRT 9", "accelerator": "cpu", "measured_on": "simulated on x86_64"}
+FIGURES = {"card": {"Data": "Classes: cat, dog, owl", "Limits": "Knows these only."}, **MEASURED}
+COST = {"model_size_bytes": 2344.0, "latency_median_ms": 0.01234, "inferences": 300, **MEASURED}
 LOG = {"compiled": True, "on_edgetpu": 264, "operations": 267, "version": "16.0.384591198"}
 
 
@@ -217,7 +217,7 @@ def test_the_card_of_an_exported_model_names_its_file_and_how_pixels_are_scaled(
 
 
 def test_a_figure_measured_on_the_device_says_so(pack):
-    there = {"accelerator": "edgetpu", "taken": "device"}
+    there = {"accelerator": "edgetpu", "measured_on": "device"}
     folder, _ = pack(figures={**FIGURES, **there}, cost={**COST, **there})
     assert "with LiteRT 9 on the Edge TPU, on the device" in (folder / "card.md").read_text()
 

@@ -19,7 +19,12 @@ CAT, DOG, OWL = np.eye(3, dtype=np.float32)
 FLOAT = Tensor("scores", (1, 3), "float32")
 NOWHERE = {"examples": 0, "outputs_differ": 2, "max_step_difference": 5.0, "reference_examples": 1}
 DIFFERENCE = {**NOWHERE, "reference_bit_equal": True, "machine": "x86_64", "runtime": "LiteRT 9"}
-ABOUT = {"runtime": "LiteRT 9", "accelerator": "cpu", "taken": "device", "difference": DIFFERENCE}
+ABOUT = {
+    "runtime": "LiteRT 9",
+    "accelerator": "cpu",
+    "measured_on": "device",
+    "difference": DIFFERENCE,
+}
 
 
 @pytest.fixture
@@ -149,7 +154,7 @@ def test_what_infer_found_is_carried_along(scored, monkeypatch):
     metrics, report = scored([CAT], [0])
     assert (metrics["outputs_differ"], metrics["max_step_difference"]) == (2, 5)
     assert metrics["reference_bit_equal"] == 1
-    assert (where, report["taken"], report["runtime"]) == (["device"], "device", "LiteRT 9")
+    assert (where, report["measured_on"], report["runtime"]) == (["device"], "device", "LiteRT 9")
 
 
 def test_the_answers_that_verify_expects_are_those_of_the_items_examples(scored):

@@ -21,7 +21,12 @@ DIFFERENCE = {
     "machine": "x86_64",
     "runtime": "LiteRT 9",
 }
-ABOUT = {"runtime": "LiteRT 9", "accelerator": "cpu", "taken": "device", "difference": DIFFERENCE}
+ABOUT = {
+    "runtime": "LiteRT 9",
+    "accelerator": "cpu",
+    "measured_on": "device",
+    "difference": DIFFERENCE,
+}
 
 
 @pytest.fixture
