@@ -49,6 +49,8 @@ def test_who_follows_the_page_has_what_it_promises(copy, page):
     )
     commands = re.search(r"## The proof\n+```\n(.*?)```", text, re.DOTALL)
     assert files and commands
+    whole = set(re.findall(r'```(?:python|yaml)\n((?:"""|# yaml).*?)```', text, re.DOTALL))
+    assert whole <= {content for _, content in files}, "a file's name must directly precede it"
     for name, content in files:
         assert not (copy / name).exists(), f"{name} is there already"
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
