@@ -61,7 +61,7 @@ def main(steps: int) -> None:
 
 def made(pictures: "np.ndarray[Any, Any]") -> tuple[Any, Any, Any]:
     """Return a course of training, its detector, and the anchors."""
-    from stages.detection.training import _anchors, _course, _network
+    from stages.detection.training import _anchors, _augment, _course, _network
     from stages.detection.training._matching import Boxes
 
     chance = np.random.default_rng(1)
@@ -80,7 +80,12 @@ def made(pictures: "np.ndarray[Any, Any]") -> tuple[Any, Any, Any]:
     anchors = _anchors.anchors(detector.sides, shapes)
     data = _course.Pictures(pictures, truth)
     settings = _course.Settings(
-        batch_size=BATCH, patience=1, averaging=0.99, minutes=0, augment=True, flip=True, seed=0
+        batch_size=BATCH,
+        patience=1,
+        averaging=0.99,
+        minutes=0,
+        augment=_augment.Strength(True, 2.5, 0.6),
+        seed=0,
     )
     return _course.Course(detector, data, data, (anchors, CONSTANTS), settings), detector, anchors
 
@@ -101,7 +106,7 @@ def own_step(course: Any, detector: Any) -> Callable[[], object]:
     phase = _course.Phase("training", 1, 1e-3, copy, copy.learner)
     optimizer, _ = course.begun(phase)
     optimizer.build(phase.learner.trainable_variables)
-    step = _course._step(phase.learner, optimizer)
+    step = course.step(phase.learner, optimizer)
     chance, rows = np.random.default_rng(2), np.arange(BATCH)
     return lambda: float(step(*course._batch(rows, chance)))
 

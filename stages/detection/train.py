@@ -42,17 +42,19 @@ def train(
     weights: In | None = None,
     *,
     backbone: Literal["small", "ssd_mobilenet_v1"] = "ssd_mobilenet_v1",
-    epochs: Annotated[int, Range(ge=0)] = 40,
+    epochs: Annotated[int, Range(ge=0)] = 20,
     learning_rate: Annotated[float, Range(gt=0, le=1)] = 3e-3,
-    tuning_rate: Annotated[float, Range(gt=0, le=1)] = 1e-3,
+    tuning_rate: Annotated[float, Range(gt=0, le=1)] = 3e-4,
     qat_epochs: Annotated[int, Range(ge=0)] = 8,
     qat_rate: Annotated[float, Range(gt=0, le=1)] = 1e-4,
     batch_size: Annotated[int, Range(ge=1)] = 4,
     averaging: Annotated[float, Range(ge=0, lt=1)] = 0.99,
-    patience: Annotated[int, Range(ge=1)] = 40,
+    patience: Annotated[int, Range(ge=1)] = 20,
     minutes: Annotated[float, Range(ge=0)] = 0.0,
     augment: bool = True,
     flip: bool = True,
+    zoom: Annotated[float, Range(ge=1, le=10)] = 2.5,
+    mosaic: Annotated[float, Range(ge=0, le=1)] = 0.6,
     iou_threshold: Annotated[float, Range(gt=0, le=1)] = 0.5,
     most: Annotated[int, Range(ge=1, le=1000)] = 100,
     postprocess: Literal["task", "tflite"] = "task",
@@ -84,6 +86,8 @@ def train(
     minutes:  bound on the training time; 0: none. Such a training cannot be reproduced bit by bit
     augment:  zoom, stretch, shift and recolour training pictures at random
     flip:     also mirror them; not for letters, signs and the like
+    zoom:     largest factor by which they are enlarged or reduced
+    mosaic:   share of them that is joined with three others in one
     iou_threshold: overlap from which the weaker of two detections of a class is suppressed
     most:     the maximum number of detections in a picture
     postprocess: what decodes the boxes: the task, or TFLite_Detection_PostProcess inside the model
@@ -97,7 +101,7 @@ def train(
 
     import numpy as np
 
-    from stages.detection.training import _course, _network, _rounding
+    from stages.detection.training import _augment, _course, _network, _rounding
     from stages.training import network as training
 
     training.fix(seed, threads)
@@ -116,8 +120,7 @@ def train(
         patience=patience,
         averaging=averaging,
         minutes=minutes,
-        augment=augment,
-        flip=flip,
+        augment=_augment.Strength(flip, zoom, mosaic) if augment else None,
         seed=seed,
     )
     course = _course.Course(detector, learnt, judged, (places, decoding), settings)

@@ -13,11 +13,19 @@ from stages.detection.training._matching import Boxes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ZOOM, STRETCH = 1.7, 1.25  # maxima, as factors
+STRETCH = 1.5  # at most, as a factor
 BRIGHTNESS, CONTRAST, SATURATION, HUE = 30.0, 0.3, 0.4, 0.2  # levels of 255, shares, radians
 VISIBLE, HIDDEN = 0.5, 0.1  # shares of a box's area in the new picture: still learnt; forgotten
-JOINED = 0.4  # share of the pictures that become a quarter of a mosaic (Bochkovskiy et al., YOLOv4, 2020)
 GREY = np.float32([0.299, 0.587, 0.114])  # ITU-R BT.601
+
+
+@dataclass(frozen=True, slots=True)
+class Strength:
+    """How much pictures are changed."""
+
+    flip: bool  # mirror half of them
+    zoom: float  # in and out at most, as a factor
+    mosaic: float  # share that becomes a quarter of four pictures in one (Bochkovskiy et al., YOLOv4, 2020)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +38,20 @@ class View:
 
 
 def augmented(
-    pictures: "NDArray[np.uint8]", truth: Sequence[Boxes], flip: bool, chance: np.random.Generator
+    pictures: "NDArray[np.uint8]",
+    truth: Sequence[Boxes],
+    strength: Strength,
+    chance: np.random.Generator,
 ) -> "tuple[NDArray[np.float32], list[Boxes]]":
     """Return augmented pictures (n, side, side, 3), float32, 0 to 255, and their boxes."""
-    view = _view(len(pictures), flip, chance)
+    view = _view(len(pictures), strength, chance)
     moved = _recoloured(_moved(pictures, view), chance)
-    return _joined(moved, [_boxes(one, view, at) for at, one in enumerate(truth)], chance)
+    boxes = [_boxes(one, view, at) for at, one in enumerate(truth)]
+    return _joined(moved, boxes, strength.mosaic, chance)
 
 
 def _joined(
-    pictures: "NDArray[np.float32]", truth: list[Boxes], chance: np.random.Generator
+    pictures: "NDArray[np.float32]", truth: list[Boxes], share: float, chance: np.random.Generator
 ) -> "tuple[NDArray[np.float32], list[Boxes]]":
     """Replace some pictures by four at half their size, the upper left one being itself."""
     count, side = pictures.shape[:2]
@@ -47,7 +59,7 @@ def _joined(
     whole = pictures[:, : 2 * half, : 2 * half]
     small = whole.reshape(count, half, 2, half, 2, 3).mean((2, 4))
     found, boxes = pictures.copy(), list(truth)
-    for at in np.flatnonzero(chance.random(count) < JOINED):
+    for at in np.flatnonzero(chance.random(count) < share):
         chosen = [int(at), *map(int, chance.integers(0, count, 3))]
         for quarter, other in enumerate(chosen):
             y, x = half * (quarter // 2), half * (quarter % 2)
@@ -64,13 +76,13 @@ def _quartered(four: Sequence[Boxes]) -> Boxes:
     return Boxes(np.concatenate(moved), np.concatenate(classes), np.concatenate(ignored))
 
 
-def _view(count: int, flip: bool, chance: np.random.Generator) -> View:
+def _view(count: int, strength: Strength, chance: np.random.Generator) -> View:
     """Choose what is seen: a part of the picture, or all of it and something around."""
-    zoom = np.exp(chance.uniform(-np.log(ZOOM), np.log(ZOOM), (count, 1)))
+    zoom = np.exp(chance.uniform(-1, 1, (count, 1)) * np.log(strength.zoom))
     stretch = np.exp(chance.uniform(-np.log(STRETCH), np.log(STRETCH), (count, 1)) / 2)
     scale = zoom * np.concatenate([stretch, 1 / stretch], 1)
     start = chance.random((count, 2)) * (1 - scale)
-    return View(start, scale, flip & (chance.random(count) < 0.5))
+    return View(start, scale, strength.flip & (chance.random(count) < 0.5))
 
 
 def _moved(pictures: "NDArray[np.uint8]", view: View) -> "NDArray[np.float32]":

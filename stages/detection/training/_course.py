@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.stage import note
 from stages.detection.training import _augment, _precision
-from stages.detection.training._loss import loss
+from stages.detection.training._loss import Loss
 from stages.detection.training._matching import SAME, Boxes, Matcher
 from stages.detection.training._network import Detector
 from stages.tasks import detect
@@ -48,8 +48,7 @@ class Settings:
     patience: int
     averaging: float  # decay of the exponential moving average of the weights, per step
     minutes: float  # after which training ends; 0: no bound
-    augment: bool
-    flip: bool
+    augment: _augment.Strength | None
     seed: int
 
 
@@ -86,10 +85,11 @@ class Course(course.Course):
         self._anchors, self._constants = decoding
         self.classes = int(detector.network.output["scores"].shape[-1])
         self._matcher = Matcher(self._anchors, self.classes, self._constants["box_scales"])
+        self._loss = Loss(self._anchors, self._constants["box_scales"])
 
     def begun(self, phase: Phase) -> "tuple[Any, Callable[[list[Row], np.random.Generator], Row]]":
         optimizer = _optimizer(self.settings.averaging)
-        step = _step(phase.learner, optimizer)
+        step = self.step(phase.learner, optimizer)
 
         def epoch(history: list[Row], chance: np.random.Generator) -> Row:
             return self._epoch(phase, optimizer, step, history, chance)
@@ -119,6 +119,20 @@ class Course(course.Course):
         boxes = np.concatenate([one.boxes[~one.ignored] for one in self.train.truth])
         best = self._matcher.best(boxes)
         return float((best >= SAME).mean()) if len(best) else 1.0
+
+    def step(self, learner: Any, optimizer: Any) -> Any:
+        """Return a compiled function that trains on a batch and returns its loss."""
+        import tensorflow as tf
+
+        @tf.function
+        def step(pictures: Any, *targets: Any) -> Any:
+            with tf.GradientTape() as tape:
+                value = self._loss(learner(pictures, training=True), *targets)
+            slopes = tape.gradient(value, learner.trainable_variables)
+            optimizer.apply_gradients(zip(slopes, learner.trainable_variables, strict=True))
+            return value
+
+        return step
 
     def summary(self, row: Row) -> str:
         return f"loss {row['loss']:.3f}, validation mAP@0.5 {row['val_map50']:.1%}"
@@ -158,7 +172,7 @@ class Course(course.Course):
         """Return pictures and targets of a step."""
         pictures, truth = self.train.pictures[rows], [self.train.truth[row] for row in rows]
         if self.settings.augment:
-            values, truth = _augment.augmented(pictures, truth, self.settings.flip, chance)
+            values, truth = _augment.augmented(pictures, truth, self.settings.augment, chance)
         else:
             values = pictures.astype(np.float32)
         targets = self._matcher.batch(truth)
@@ -195,22 +209,6 @@ def _optimizer(averaging: float) -> Any:
         use_ema=True,
         ema_momentum=averaging,
     )
-
-
-def _step(learner: Any, optimizer: Any) -> Any:
-    """Return a compiled function that trains on a batch and returns its loss."""
-    import tensorflow as tf
-
-    @tf.function
-    def step(pictures: Any, classes: Any, weight: Any, offsets: Any, positive: Any) -> Any:
-        with tf.GradientTape() as tape:
-            outputs = learner(pictures, training=True)
-            value = loss(outputs, classes, weight, offsets, positive)
-        slopes = tape.gradient(value, learner.trainable_variables)
-        optimizer.apply_gradients(zip(slopes, learner.trainable_variables, strict=True))
-        return value
-
-    return step
 
 
 def boxes_of(truth: Any) -> list[Boxes]:

@@ -23,9 +23,8 @@ def seen():
     truth = [
         Boxes(np.float32([[0.3, 0.2, 0.6, 0.7]]), np.zeros(1, np.int64), np.zeros(1, bool))
     ] * 30
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_augment, "JOINED", 0.0)
-        return _augment.augmented(pictures, truth, True, np.random.default_rng(0))
+    alone = _augment.Strength(flip=True, zoom=2.0, mosaic=0)
+    return _augment.augmented(pictures, truth, alone, np.random.default_rng(0))
 
 
 def _extent(picture):
@@ -61,8 +60,9 @@ def test_the_same_generator_gives_the_same_pictures():
 
     pictures = np.random.default_rng(1).integers(0, 255, (2, 40, 40, 3)).astype(np.uint8)
     empty = [Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, bool))] * 2
+    strength = _augment.Strength(flip=True, zoom=2.0, mosaic=0.5)
     first, second = (
-        _augment.augmented(pictures, empty, True, np.random.default_rng(5))[0] for _ in range(2)
+        _augment.augmented(pictures, empty, strength, np.random.default_rng(5))[0] for _ in range(2)
     )
     np.testing.assert_array_equal(first, second)
 
@@ -86,7 +86,7 @@ def test_four_pictures_are_joined_with_their_boxes():
     for at in range(4):
         pictures[at, 20:60, 40:80] = 50 * (at + 1)
     one = Boxes(np.float32([[0.2, 0.4, 0.6, 0.8]]), np.zeros(1, np.int64), np.zeros(1, bool))
-    joined, truth = _augment._joined(pictures, [one] * 4, np.random.default_rng(3))
+    joined, truth = _augment._joined(pictures, [one] * 4, 0.5, np.random.default_rng(3))
     quartered = [at for at in range(4) if len(truth[at].boxes) == 4]
     assert 0 < len(quartered) < 4
     for picture, boxes in zip(joined[quartered], (truth[at] for at in quartered), strict=True):
