@@ -10,7 +10,7 @@ from pathlib import Path
 
 from engine import digest as digests
 from engine import handles, npm, ordinary
-from engine.asset import Asset, AssetFile
+from engine.asset import Asset, AssetFile, NpmFile
 from engine.errors import UserError
 from engine.interfaces import Say
 from engine.store import Store
@@ -94,7 +94,8 @@ def _download(
 ) -> None:
     """Download the file from its URL, or else with npm, and check its digest."""
     where, failures = f"asset {asset.name}: {file.path}", []
-    for source in filter(None, (file.url, file.npm)):
+    sources: list[str | NpmFile] = [source for source in (file.url, file.npm) if source]
+    for source in sources:
         try:
             if isinstance(source, str):
                 _from_url(source, file, destination, say)
