@@ -15,13 +15,12 @@ if TYPE_CHECKING:
     from stages.tasks.faces import Gallery
 
 FEWEST = 20  # faces that calibrate a threshold
-SUSPECT = 3  # median absolute deviations below the median: a face that is unlike its person
-FEWEST_OF_PERSON = 4
 
 
 class EnrolMetrics(TypedDict):
     """Numbers of embeddings and people in the gallery, the threshold, the validation faces that it was
-    calibrated on (0: the default is used), and faces that are unlike the other ones of their person.
+    calibrated on (0: the default is used), and faces that are unlike the other ones of their person, among
+    those of the gallery and of validation.
     """
 
     embeddings: float
@@ -61,7 +60,7 @@ def enrol(
 
     import numpy as np
 
-    from stages.faces import _rates
+    from stages.faces import _rates, _suspects
     from stages.tflite import roles
 
     forms = roles.of_role(models, role)
@@ -79,10 +78,15 @@ def enrol(
         held = _gallery(train / "validation", int8, np.load(train / "validation/truth_person.npy"))
         similar = enrolled.similarities(held.embeddings, int(people.max()) + 1)
         highest = _rates.strangers(similar, held.people)
-        suspects = _suspects(held, _names(train / "validation"))
+        suspects = _suspects.find(
+            np.concatenate([enrolled.embeddings, held.embeddings]),
+            np.concatenate([people, held.people]),
+            _names(train) + _names(train / "validation"),
+        )
     is_calibrated = len(highest) >= FEWEST
     chosen = _rates.threshold(highest, false_accept) if is_calibrated else threshold
-    _explain(chosen, len(highest), is_calibrated, suspects)
+    _explain(chosen, len(highest), is_calibrated)
+    _suspects.tell(suspects)
     about = {"threshold": chosen, "calibrated_on": len(highest) if is_calibrated else 0}
     decision.write_text(json.dumps(about, indent=1), encoding="utf-8")
     return EnrolMetrics(
@@ -118,24 +122,7 @@ def _names(folder: "Path") -> list[str]:
     return names
 
 
-def _suspects(faces: "Gallery", names: list[str]) -> list[str]:
-    """Return the names of pictures that may show somebody else: far from the person's other faces."""
-    import numpy as np
-
-    found = []
-    for person in np.unique(faces.people):
-        rows = np.flatnonzero(faces.people == person)
-        if len(rows) < FEWEST_OF_PERSON:
-            continue
-        cosines = faces.embeddings[rows] @ faces.embeddings[rows].T
-        near = np.median(cosines, 1)
-        middle = float(np.median(near))
-        spread = max(float(np.median(np.abs(near - middle))), 0.01)
-        found += [names[at] for at in rows[near < middle - SUSPECT * spread]]
-    return found
-
-
-def _explain(threshold: float, faces: int, is_calibrated: bool, suspects: list[str]) -> None:
+def _explain(threshold: float, faces: int, is_calibrated: bool) -> None:
     if is_calibrated:
         note(
             f"faces with a cosine below {threshold:.3f} are unknown (from {faces} validation faces)"
@@ -144,9 +131,4 @@ def _explain(threshold: float, faces: int, is_calibrated: bool, suspects: list[s
         note(
             f"{faces} validation faces are too few to calibrate the threshold: using params.threshold, "
             f"{threshold:.3f}. Add pictures of more people, or set params.val_share"
-        )
-    if suspects:
-        note(
-            f"{len(suspects)} pictures are unlike the others of their person and may show somebody else: "
-            + ", ".join(suspects[:8])
         )

@@ -28,8 +28,9 @@ class ScoreMetrics(TypedDict):
     same, but 0 if it comes from a single face; it has a gate. baseline_rank1 and baseline_eer compare the
     pixels of 16 x 16 grey thumbnails instead of embeddings; baseline_margin is rank1 minus the former.
 
-    rank1_build is rank1 on the build machine; outputs_differ, max_step_difference and reference_bit_equal
-    are copied from `infer`. Without a test face, what needs one is missing.
+    suspects are faces that are unlike the other ones of their person, among those of the gallery and of the
+    test. rank1_build is rank1 on the build machine; outputs_differ, max_step_difference and
+    reference_bit_equal are copied from `infer`. Without a test face, what needs one is missing.
     """
 
     eer: NotRequired[float]
@@ -52,6 +53,7 @@ class ScoreMetrics(TypedDict):
     baseline_eer: NotRequired[float]
     baseline_rank1: NotRequired[float]
     baseline_margin: NotRequired[float]
+    suspects: float
     threshold: float
     people: float
     test_people: float
@@ -111,7 +113,8 @@ def score(
         name: _report.Compared(one[chosen], people[chosen], galleries[name], len(labels))
         for name, one in embeddings.items()
     }
-    metrics = _metrics(compared, threshold, len(labels), there.about["difference"])
+    suspects = _suspected(train, truth, people, embeddings["int8"], galleries["int8"])
+    metrics = _metrics(compared, threshold, len(suspects), there.about["difference"])
     if "eer" in metrics:
         _report.draw(compared, threshold, truth, metrics)
     else:
@@ -172,15 +175,41 @@ def _thumbnails(folder: "Path") -> "NDArray[np.float32]":
     return np.stack([thumbnail(np.asarray(one)) for one in part.read(folder).tensors["picture"]])
 
 
+def _suspected(
+    train: "Path",
+    truth: dict[str, Any],
+    people: "NDArray[np.int64]",
+    embeddings: "NDArray[np.float32]",
+    gallery: "Gallery",
+) -> list[str]:
+    """Name the test faces and enrolled faces that are unlike the others of their person."""
+    import json
+
+    import numpy as np
+
+    from stages.faces import _suspects
+
+    enrolled = json.loads((train / "truth.json").read_text(encoding="utf-8"))["names"]
+    chosen = np.flatnonzero(people != NOBODY)
+    found = _suspects.find(
+        np.concatenate([gallery.embeddings, embeddings[chosen]]),
+        np.concatenate([gallery.people, people[chosen]]),
+        enrolled + [truth["names"][at] for at in chosen],
+    )
+    _suspects.tell(found)
+    return found
+
+
 def _metrics(
-    compared: "dict[str, Any]", threshold: float, people: int, difference: dict[str, Any]
+    compared: "dict[str, Any]", threshold: float, suspects: int, difference: dict[str, Any]
 ) -> ScoreMetrics:
     from stages.faces import _report
 
     int8 = compared["int8"]
     found = ScoreMetrics(
         threshold=threshold,
-        people=float(people),
+        suspects=float(suspects),
+        people=float(int8.similar.shape[1]),
         test_people=float(len(set(int8.people.tolist()))),
         test_faces=float(len(int8.people)),
         outputs_differ=float(difference["outputs_differ"]),

@@ -5,10 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from stages.faces import enrol as stage
 from stages.faces.enrol import enrol
 from stages.tasks import faces
-from stages.tasks.faces import Gallery
 from stages.tflite import part
 
 
@@ -64,10 +62,3 @@ def test_the_threshold_is_just_above_what_strangers_reach(train, enrolled):
 def test_too_few_validation_faces_leave_the_default(train, enrolled):
     metrics, _ = enrolled(train([0, 1]), threshold=0.9)
     assert (metrics["threshold"], metrics["calibrated_on"]) == (0.9, 0)
-
-
-def test_a_face_unlike_the_others_of_its_person_is_suspected():
-    near = np.radians([0, 2, 4, 6, 80])
-    embeddings = np.stack([np.cos(near), np.sin(near)], 1).astype(np.float32)
-    names = ["a", "b", "c", "d", "somebody else"]
-    assert stage._suspects(Gallery(embeddings, np.zeros(5, np.int64)), names) == ["somebody else"]
