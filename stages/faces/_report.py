@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.stage.figures import curves, histogram, table
+from engine.stage.figures import curves, histogram, picture_grid, table
 from stages.evaluation import bootstrap
 from stages.evaluation.drop import beyond_one
 from stages.faces import _rates
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from stages.tasks.faces import Gallery
 
+MOST_SHOWN = 24  # faces in a grid
 _BINS = 60  # of the histogram
 
 
@@ -83,7 +84,6 @@ def draw(
     compared: "Mapping[str, Compared]",
     threshold: float,
     truth: "Mapping[str, Any]",
-    metrics: "Mapping[str, Any]",
 ) -> None:
     """Record ROC and DET, the cosines of pairs, the open set and the quality by size of face; no picture."""
     shown = {name: one for name, one in compared.items() if name != "build"}
@@ -139,6 +139,39 @@ def _by_size(int8: Compared, threshold: float, truth: "Mapping[str, Any]") -> No
             rejected = float(int8.rejected(threshold)[chosen].mean())
             rows.append((name, int(chosen.sum()), float(int8.is_right[chosen].mean()), rejected))
     table("size of face", [("height", "px"), "test faces", "rank 1", "false reject"], rows)
+
+
+def grid(
+    pixels: "NDArray[np.uint8]", int8: Compared, threshold: float, truth: "Mapping[str, Any]"
+) -> None:
+    """Record pictures of people: the test faces that are wrongly rejected or, as strangers', accepted.
+
+    pixels: the aligned faces (faces, side, side, 3)
+    """
+    labels, names = truth["labels"], truth["names"]
+    others = np.array(int8.similar, copy=True)
+    others[np.arange(len(int8.people)), int8.people] = -1
+    for title, chosen, shown in (
+        ("rejected or wrongly named", int8.rejected(threshold), int8.similar),
+        ("accepted as somebody else", int8.accepted(threshold), others),
+    ):
+        wrong = np.flatnonzero(chosen)[:MOST_SHOWN]
+        if len(wrong):
+            captions = [
+                f"{names[at]}: {labels[shown[at].argmax()]} {shown[at].max():.3f}" for at in wrong
+            ]
+            faces = [_png(np.asarray(pixels[at])) for at in wrong]
+            picture_grid(title, list(zip(faces, captions, strict=True)))
+
+
+def _png(pixels: "NDArray[np.uint8]") -> bytes:
+    import io
+
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
 
 
 def card(metrics: "Mapping[str, Any]") -> dict[str, str]:

@@ -72,6 +72,8 @@ def score(
     original: In,
     decision: In,
     report: Annotated[Out, Suffix(".json")],
+    *,
+    show_faces: bool = False,
 ) -> ScoreMetrics:
     """Compare the embeddings of the test part with the gallery and with one another.
 
@@ -83,6 +85,8 @@ def score(
     report:            JSON: the metrics, where they were measured, the answers that `verify` expects for
                        the raw items, and sections of the model card; no picture and no embedding
 
+    show_faces: true: the report and MLflow show the faces with wrong answers; false: no picture of a person
+
     The metrics are recorded as measured where `infer` ran. StageError: outputs for another number of faces.
     """
     import json
@@ -91,6 +95,7 @@ def score(
 
     from stages.faces import _report
     from stages.tflite import outputs as raw_outputs
+    from stages.tflite import part
 
     truth = json.loads((test / "truth.json").read_text(encoding="utf-8"))
     people = np.load(test / "truth_person.npy")
@@ -116,7 +121,10 @@ def score(
     suspects = _suspected(train, truth, people, embeddings["int8"], galleries["int8"])
     metrics = _metrics(compared, threshold, len(suspects), there.about["difference"])
     if "eer" in metrics:
-        _report.draw(compared, threshold, truth, metrics)
+        _report.draw(compared, threshold, truth)
+        if show_faces:
+            pixels = part.read(test).tensors["picture"]
+            _report.grid(pixels, compared["int8"], threshold, truth)
     else:
         note(
             "the model is unevaluated: nobody has a picture that is neither enrolled nor validates. Add "
