@@ -75,7 +75,7 @@ def people(
     seed:       determines who validates
 
     The test part has aligned faces of people, and is sent to the device while `infer` runs there.
-    StageError: fewer than two people; no face in any picture.
+    StageError: fewer than two people; no face in any picture; a detector of another kind.
     """
     import numpy as np
 
@@ -123,11 +123,18 @@ def _counted(labels: list[str], parts: "Parts", read: "_Read") -> PeopleMetrics:
 
 
 def _opened(detector: "Path | None") -> "Model | None":
+    """Open the detector on the build machine; StageError: it is not BlazeFace."""
+    from stages.tasks import faces
+    from stages.tasks.signature import check
     from stages.tflite import roles
     from stages.tflite.interpreters import ANY
     from stages.tflite.model import open_model
 
-    return open_model(roles.runnable(roles.files(detector))[0], ANY) if detector else None
+    if detector is None:
+        return None
+    model = open_model(roles.runnable(roles.files(detector))[0], ANY)
+    check("faces", faces.needs({})[faces.DETECTOR], model.outputs, {})
+    return model
 
 
 class _Read:
