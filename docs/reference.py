@@ -263,6 +263,7 @@ def _heading(model: type[BaseModel]) -> str:
         "Resources": "resources",
         "Defaults": "settings",
         "AssetFile": "A file of files",
+        "NpmFile": "npm",
         "MadeBy": "made_by",
     }[model.__name__]
 

@@ -27,14 +27,39 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class NpmFile(_Model):
+    """A file inside a package that is published on npm."""
+
+    package: str = Field(pattern=r"^(@[a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*$")
+    version: str = Field(pattern=r"^\d+\.\d+\.\d+[0-9A-Za-z.+-]*$", description="exact, no range")
+    path: Inside = Field(description="inside the package")
+
+    def __str__(self) -> str:
+        return f"{self.path} of the npm package {self.package}@{self.version}"
+
+
 class AssetFile(_Model):
     """One file of an asset."""
 
     path: Inside = Field(description="inside the asset's folder")
     mirror: Inside = Field(description="inside the folder that mirror= names")
-    url: str = Field(pattern=r"^https://")
+    url: str | None = Field(None, pattern=r"^https://")
+    npm: NpmFile | None = Field(
+        None, description="fetched with the npm program if there is no url, or it cannot be reached"
+    )
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     bytes: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _has_a_source(self) -> Self:
+        if not self.url and not self.npm:
+            raise ValueError("a file needs a public source; write url or npm")
+        return self
+
+    @property
+    def source(self) -> str:
+        """Return where the file is published: its URL, or else its npm package."""
+        return self.url or str(self.npm)
 
 
 class MadeBy(_Model):

@@ -1,17 +1,16 @@
-"""Fetches declared assets: from the store, or else the mirror folder, or else their source.
+"""Fetches declared assets: from the store, or else the mirror folder, or else their public source.
 
 Their digests are always checked.
 """
 
 import errno
-import hashlib
 import os
 import uuid
 from pathlib import Path
 
 from engine import digest as digests
-from engine import handles, ordinary
-from engine.asset import Asset, AssetFile
+from engine import handles, npm, ordinary
+from engine.asset import Asset, AssetFile, NpmFile
 from engine.errors import UserError
 from engine.interfaces import Say
 from engine.store import Store
@@ -85,7 +84,7 @@ def _from_mirror(file: AssetFile, source: Path, destination: Path) -> bool:
         raise UserError(
             str(source),
             f"its sha256 is {found[:12]}..., but the asset's is {file.sha256[:12]}...",
-            f"remove it, or replace it with {file.url}",
+            f"remove it, or replace it with {file.source}",
         )
     return True
 
@@ -93,34 +92,53 @@ def _from_mirror(file: AssetFile, source: Path, destination: Path) -> bool:
 def _download(
     asset: Asset, file: AssetFile, destination: Path, mirror: Path | None, say: Say
 ) -> None:
+    """Download the file from its URL, or else with npm, and check its digest."""
+    where, failures = f"asset {asset.name}: {file.path}", []
+    sources: list[str | NpmFile] = [source for source in (file.url, file.npm) if source]
+    for source in sources:
+        try:
+            if isinstance(source, str):
+                _from_url(source, file, destination, say)
+            else:
+                npm.fetch(source, destination, file.bytes)
+        except (OSError, npm.NpmError) as error:
+            if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+                raise  # not the source's fault
+            failures.append(
+                f"{source} cannot be reached ({getattr(error, 'reason', None) or error})"
+            )
+            continue
+        _check(where, file, str(source), destination)
+        return
+    path = (mirror or Path("MIRROR")) / file.mirror
+    raise UserError(
+        where,
+        f"it is not on this machine, and {'; '.join(failures)}",
+        f"put the file at {path} and add mirror={mirror or 'MIRROR'}"
+        + (", or install npm" if file.npm and not npm.is_installed() else ""),
+    )
+
+
+def _from_url(url: str, file: AssetFile, destination: Path, say: Say) -> None:
+    """Write what the URL sends, at most one chunk more than the file's declared size."""
     import urllib.request  # imports TLS, which few runs need
 
-    received, size = hashlib.sha256(), 0
-    try:
-        with (
-            urllib.request.urlopen(file.url, timeout=TIMEOUT_S) as answer,
-            destination.open("wb") as out,
-        ):
-            while chunk := answer.read(_CHUNK):
-                out.write(chunk)
-                received.update(chunk)
-                size += len(chunk)
-                say(file.path, size, file.bytes)
-                if size > file.bytes:
-                    break
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise  # not the source's fault
-        reason = getattr(error, "reason", None) or error
-        path = (mirror or Path("MIRROR")) / file.mirror
+    size = 0
+    with (
+        urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer,
+        destination.open("wb") as out,
+    ):
+        while size <= file.bytes and (chunk := answer.read(_CHUNK)):
+            out.write(chunk)
+            size += len(chunk)
+            say(file.path, size, file.bytes)
+
+
+def _check(where: str, file: AssetFile, source: str, fetched: Path) -> None:
+    found = digests.sha256_of(fetched)
+    if found != file.sha256:
         raise UserError(
-            f"asset {asset.name}: {file.path}",
-            f"it is not on this machine, and {file.url} cannot be reached ({reason})",
-            f"put the file at {path} and add mirror={mirror or 'MIRROR'}",
-        ) from None
-    if received.hexdigest() != file.sha256:
-        raise UserError(
-            f"asset {asset.name}: {file.path}",
-            f"{file.url} sent a different file (sha256 {received.hexdigest()[:12]}..., {size:,} bytes)",
+            where,
+            f"{source} sent a different file (sha256 {found[:12]}..., {fetched.stat().st_size:,} bytes)",
             "try again, or put the right file into a folder and set mirror=FOLDER",
         )

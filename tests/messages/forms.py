@@ -92,6 +92,7 @@ ASSET_FORMS = {
     "no_licence": ({"licence": "absent"}, "a.yaml: licence", "licence", "licence: ..."),
     "sha256": ({"files": [{**FILE, "sha256": "0"}]}, "a.yaml: files.0.sha256", "0", "text"),
     "url": ({"files": [{**FILE, "url": "http://x"}]}, "a.yaml: files.0.url", "http://x", "text"),
+    "no_source": ({"files": [{**FILE, "url": None}]}, "a.yaml: files.0", "source", "url or npm"),
     "path": ({"files": [{**FILE, "path": "../m"}]}, "a.yaml: files.0.path", "../m", "without"),
     "unknown_key": ({"file": []}, "a.yaml: file", "file", "files"),
 }

@@ -1,0 +1,58 @@
+"""Finds the pictures of each person in a user's folder; opens no picture."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.stage import StageError
+from stages.media import kinds
+
+_HOW = "make one folder per person, named like the person, and put at least one picture into each"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A picture: its path, its name relative to the user's folder, and whose it is."""
+
+    path: Path
+    name: str
+    person: str
+
+
+@dataclass
+class Found:
+    """The pictures in natural order, and the names of other files and of folders without pictures."""
+
+    sources: "list[Source]" = field(default_factory=list)
+    ignored: "list[str]" = field(default_factory=list)
+    empty: "list[str]" = field(default_factory=list)
+
+
+def find(root: Path) -> Found:
+    """Return the pictures to read; StageError: no folder of a person has any."""
+    if not root.is_dir():
+        raise StageError(f"{root.name} is not a folder: {_HOW}")
+    found = Found()
+    for entry in kinds.visible(root):
+        if entry.is_dir():
+            _add(found, root, entry)
+        else:
+            found.ignored.append(entry.name)
+    if len({one.person for one in found.sources}) < 2:
+        raise StageError(f"{root.name} has pictures of fewer than two people: {_HOW}")
+    return found
+
+
+def _add(found: Found, root: Path, folder: Path) -> None:
+    """Add the pictures of a person, including those in subfolders."""
+    person = folder.name.strip()
+    if not person or not person.isprintable():
+        raise StageError(f"{folder.name!r} is not a name: rename the folder")
+    before = len(found.sources)
+    for path in kinds.below(folder):
+        name = path.relative_to(root).as_posix()
+        if kinds.may_be_picture(path):
+            found.sources.append(Source(path, name, person))
+        else:
+            found.ignored.append(name)
+    if len(found.sources) == before:
+        found.empty.append(folder.name)

@@ -1,0 +1,254 @@
+"""Reads pictures of people, aligns a face in each, and divides them into gallery, validation and test."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+
+from engine.stage import In, Out, StageError, note, progress
+from engine.stage.bounds import Range
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from stages.faces._division import Parts
+    from stages.faces._sources import Source
+    from stages.tasks.blazeface import Found
+    from stages.tflite.model import Model
+
+RAW_BYTES = 4_000_000  # raw items are sent to the device, so they must be small
+DRAWN, DRAWN_SIDE, DRAWN_SEED = 4, 240, 11  # raw items that show nobody
+NOBODY = -1  # the person of a drawn face
+NAMED = 5  # maximum number of files named in one note
+
+
+class PeopleMetrics(TypedDict):
+    """Numbers of people, of faces in each part, and of pictures by problem: without a face, with several
+    (the largest is used), unreadable, near-duplicates of the same person, and in two people's folders.
+    """
+
+    people: float
+    gallery_faces: float
+    val_faces: float
+    test_faces: float
+    faceless: float
+    crowded: float
+    unreadable: float
+    repeated: float
+    ambiguous: float
+
+
+@dataclass(eq=False)
+class Example:
+    """An aligned face and its origin."""
+
+    source: "Source"
+    pixels: "NDArray[Any]"  # (size, size, 3) uint8
+    box: list[float]  # in the picture, in pixels
+
+
+def people(
+    pictures: In,
+    train: Out,
+    test: Out,
+    detector: In | None = None,
+    *,
+    size: Annotated[int, Range(ge=32, le=256)] = 150,
+    enrolled: Annotated[int, Range(ge=1)] = 1,
+    val_share: Annotated[float, Range(ge=0, lt=1)] = 0.35,
+    show_faces: bool = False,
+    seed: Annotated[int, Range(ge=0)] = 0,
+) -> PeopleMetrics:
+    """Read each picture once, and keep its largest face.
+
+    pictures:    one folder per person
+    detector:    BlazeFace as .tflite; without it, each picture must be a face, which it fills
+    train, test: parts with the tensor `picture`, uint8 (faces, size, size, 3), the aligned faces;
+                 truth_person.npy int64 (faces,), truth.json, labels.txt and constants.json. train has the
+                 faces of the gallery, and contains the part validation/, if any; test also has raw items
+
+    size:       side of an aligned face, in pixels
+    enrolled:   most pictures of each person in the gallery; at least half of them stay for tests
+    val_share:  share of the people whose other pictures validate; those of the others test
+    show_faces: true: the raw items, which travel with the package for `verify`, are test pictures. By
+                default they are drawn faces, and no picture of a person leaves the data set's artifacts
+    seed:       determines who validates
+
+    The test part has aligned faces of people, and is sent to the device while `infer` runs there.
+    StageError: fewer than two people; no face in any picture; a detector of another kind.
+    """
+    import numpy as np
+
+    from stages.faces import _division, _sources
+    from stages.media import duplicates
+
+    found = _sources.find(pictures)
+    read = _Read(found.sources, _opened(detector), size)
+    _tell("skipped", found.ignored, "file", " that are no pictures")
+    _tell("ignored", found.empty, "folder", " without pictures")
+    _tell("skipped", read.bad, "unreadable file")
+    _tell("left out", read.faceless, "picture", " without a face")
+    _tell("used the largest face of", read.crowded, "picture", " with several")
+    if not read.examples:
+        raise StageError(f"no picture has a face: {', '.join((read.faceless + read.bad)[:NAMED])}")
+    group = duplicates.groups(np.stack([duplicates.thumbnail(one.pixels) for one in read.examples]))
+    owners = [one.source.person for one in read.examples]
+    parts = _division.divide(owners, group, enrolled, val_share, seed)
+    for name, which in (("repeated", " of the same person"), ("ambiguous", " of two people")):
+        names = [read.examples[at].source.name for at in parts[name]]
+        _tell("left out", names, "near-duplicate", which)
+    labels = sorted({owners[at] for at in parts["gallery"]})
+    chosen = {name: [read.examples[at] for at in rows] for name, rows in parts.items()}
+    raw = _raw(chosen["test"], _opened(detector), size, show_faces)
+    _write(train, chosen["gallery"], labels, size)
+    if chosen["val"]:
+        _write(train / "validation", chosen["val"], labels, size)
+    _write(test, chosen["test"] + [one for one, _ in raw if one.source.person == ""], labels, size)
+    _write_raw(test, chosen["test"], raw)
+    return _counted(labels, parts, read)
+
+
+def _counted(labels: list[str], parts: "Parts", read: "_Read") -> PeopleMetrics:
+    return PeopleMetrics(
+        people=float(len(labels)),
+        gallery_faces=float(len(parts["gallery"])),
+        val_faces=float(len(parts["val"])),
+        test_faces=float(len(parts["test"])),
+        faceless=float(len(read.faceless)),
+        crowded=float(len(read.crowded)),
+        unreadable=float(len(read.bad)),
+        repeated=float(len(parts["repeated"])),
+        ambiguous=float(len(parts["ambiguous"])),
+    )
+
+
+def _opened(detector: "Path | None") -> "Model | None":
+    """Open the detector on the build machine; StageError: it is not BlazeFace."""
+    from stages.tasks import faces
+    from stages.tasks.signature import check
+    from stages.tflite import roles
+    from stages.tflite.interpreters import ANY
+    from stages.tflite.model import open_model
+
+    if detector is None:
+        return None
+    model = open_model(roles.runnable(roles.files(detector))[0], ANY)
+    check("faces", faces.needs({})[faces.DETECTOR], model.outputs, {})
+    return model
+
+
+class _Read:
+    """The aligned faces of all readable pictures."""
+
+    def __init__(self, sources: "list[Source]", detector: "Model | None", size: int) -> None:
+        from stages.media.pictures import read_many
+        from stages.media.unreadable import Unreadable
+        from stages.tasks import faces
+
+        self.examples: list[Example] = []
+        self.bad: list[str] = []
+        self.faceless: list[str] = []
+        self.crowded: list[str] = []
+        found = read_many(source.path for source in sources)
+        for at, (source, (_, picture)) in enumerate(zip(sources, found, strict=True)):
+            progress(at + 1, len(sources), source.name)
+            if isinstance(picture, Unreadable):
+                self.bad.append(f"{source.name} ({picture})")
+                continue
+            there = faces.detected(picture.pixels, detector)
+            if not len(there):
+                self.faceless.append(source.name)
+                continue
+            if len(there) > 1:
+                self.crowded.append(source.name)
+            self.examples.append(_example(source, picture.pixels, there, size))
+
+
+def _example(source: "Source", picture: "NDArray[Any]", found: "Found", size: int) -> Example:
+    from stages.tasks import faces
+
+    return Example(source, faces.face(picture, found, 0, size), faces.box(found, 0))
+
+
+def _tell(done: str, names: list[str], what: str, which: str = "") -> None:
+    if names:
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        count = f"{len(names)} {what}{'s' * (len(names) != 1)}"
+        note(f"{done} {count}{which}: {', '.join(names[:NAMED])}{more}")
+
+
+def _raw(
+    tested: list[Example], detector: "Model | None", size: int, show_faces: bool
+) -> "list[tuple[Example, NDArray[Any] | None]]":
+    """Return the raw items with their only face: test pictures, or else drawn ones with their pixels."""
+    from pathlib import Path
+
+    import numpy as np
+
+    from stages.faces import _drawn
+    from stages.faces._sources import Source
+    from stages.media.kinds import is_picture
+    from stages.tasks import faces
+    from stages.tflite.part import MOST_ITEMS
+
+    if show_faces:
+        small = [
+            one
+            for one in tested
+            if is_picture(one.source.path) and one.source.path.stat().st_size <= RAW_BYTES
+        ]
+        at = np.linspace(0, len(small) - 1, min(MOST_ITEMS, len(small))).round().astype(int)
+        return [(small[one], None) for one in at]
+    found = []
+    for number in range(DRAWN):
+        picture = _drawn.face(number, 0, DRAWN_SIDE, DRAWN_SEED)
+        there = faces.detected(picture, detector)
+        if len(there) == 1:
+            source = Source(Path(), f"drawn {number}", "")
+            found.append((_example(source, picture, there, size), picture))
+    return found
+
+
+def _write(folder: "Path", examples: list[Example], labels: list[str], size: int) -> None:
+    """Write a part with its ground truth, and with the labels and constants for the package."""
+    import json
+
+    import numpy as np
+
+    from stages.tflite import part
+
+    shape = (len(examples), size, size, 3)
+    pixels = np.array([one.pixels for one in examples], np.uint8).reshape(shape)
+    part.write(folder, {"picture": pixels})
+    known = {label: at for at, label in enumerate(labels)}
+    owners = [known.get(one.source.person, NOBODY) for one in examples]
+    np.save(folder / "truth_person.npy", np.array(owners, np.int64))
+    truth = {
+        "labels": labels,
+        "names": [one.source.name for one in examples],
+        "boxes": [one.box for one in examples],
+    }
+    (folder / "truth.json").write_text(json.dumps(truth, indent=1), encoding="utf-8")
+    (folder / "labels.txt").write_text("\n".join(labels) + "\n", encoding="utf-8")
+    (folder / "constants.json").write_text(json.dumps({"size": size}), encoding="utf-8")
+
+
+def _write_raw(
+    test: "Path", tested: list[Example], raw: "list[tuple[Example, NDArray[Any] | None]]"
+) -> None:
+    """Write the raw items; a drawn one belongs to an example after those of people."""
+    import shutil
+
+    from stages.media.pictures import write_picture
+    from stages.tflite import part
+
+    folder, spans = part.raw_folder(test), {}
+    for number, (example, picture) in enumerate(raw):
+        if picture is None:
+            name, at = f"{number:02}{example.source.path.suffix.lower()}", tested.index(example)
+            shutil.copyfile(example.source.path, folder / name)
+        else:
+            name, at = f"{number:02}.png", len(tested) + number
+            write_picture(folder / name, picture)
+        spans[name] = (at, at)
+    part.write_items(test, spans)

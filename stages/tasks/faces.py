@@ -1,0 +1,223 @@
+"""The task `faces`: finds the faces in a picture, and names the people who are enrolled.
+
+A detector finds each face and its landmarks, the face is aligned by these, an embedder turns it into a
+vector, and the most similar vector of the gallery names it; below a threshold it is nobody known. Without
+a detector, a picture is one face. Raw inputs are pictures (h, w, 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine.stage import StageError
+from stages.tasks import blazeface, boxes
+from stages.tasks.alignment import aligned
+from stages.tasks.blazeface import Found
+from stages.tasks.head import unit_length
+from stages.tasks.signature import ANY, Needs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from stages.tasks.package import Package
+    from stages.tasks.task import Pair, Row
+    from stages.tflite.model import Model
+
+DETECTOR, EMBEDDER = "detector", "embedder"  # the roles
+GALLERY, PEOPLE = "gallery.npy", "gallery_people.npy"
+UNKNOWN = "unknown"
+ALIGNED_BY = 4  # landmarks: eyes, nose, mouth
+SAME_BOX = 0.8  # overlap at least of answers about the same face
+SIDES = ("top", "left", "bottom", "right")
+_COLOURS = {True: (40, 170, 70), False: (230, 150, 30)}  # known, unknown; RGB
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The embeddings of the enrolled people."""
+
+    embeddings: NDArray[np.float32]  # (n, d), of length 1
+    people: NDArray[np.int64]  # (n,) index of a name
+
+    def similarities(self, embeddings: NDArray[Any], people: int) -> NDArray[np.float32]:
+        """Return the cosine of m embeddings with each person's most similar one (m, people); -1: none."""
+        cosines = unit_length(embeddings) @ self.embeddings.T
+        best = np.full((len(cosines), people), -1, np.float32)
+        for person in np.unique(self.people):
+            best[:, person] = cosines[:, self.people == person].max(1)
+        return best
+
+    def write(self, folder: Path) -> None:
+        """Write its files into an existing folder."""
+        np.save(folder / GALLERY, self.embeddings.astype(np.float32), allow_pickle=False)
+        np.save(folder / PEOPLE, self.people.astype(np.int64), allow_pickle=False)
+
+
+class Faces:
+    """A packed face recogniser."""
+
+    takes = "pictures"
+    follows = False
+    picture_side = None  # answers are pixels of the picture, which is therefore read at full size
+
+    def __init__(self, package: Package, accelerator: str, runtime: str) -> None:
+        self._names = list(package.labels)
+        self._gallery = read(package.data(GALLERY, PEOPLE), len(self._names))
+        self._threshold = package.number("threshold")
+        self._side = int(package.number("size"))
+        self._embedder = package.open_role(EMBEDDER, accelerator, runtime)
+        has_detector = DETECTOR in package.models
+        self._detector = package.open_role(DETECTOR, accelerator, runtime) if has_detector else None
+        self.ran_on = f"{self._embedder.runtime} on the {self._embedder.called}"
+
+    def new_state(self, still: bool = False) -> None:
+        return None
+
+    def answer(self, raw: NDArray[np.uint8], state: None) -> dict[str, Any]:
+        """Return the faces, the largest first: name, score, box as top, left, bottom, right in pixels."""
+        found = detected(raw, self._detector)
+        answers = []
+        for at in range(len(found)):
+            similar = self._gallery.similarities(
+                embedded(face(raw, found, at, self._side), self._embedder), len(self._names)
+            )
+            name, score = decided(similar[0], self._names, self._threshold)
+            answers.append({"name": name, "score": score, "box": box(found, at)})
+        return {"faces": answers}
+
+    def finish(self, state: None) -> None:
+        return None
+
+    def rows(self, answer: dict[str, Any]) -> list[dict[str, Any]]:
+        return rows(answer)
+
+    def matched(self, rows: Sequence[Row], expected: Sequence[Row]) -> list[Pair]:
+        return matched(rows, expected)
+
+    def draw(self, picture: NDArray[np.uint8], answer: dict[str, Any]) -> NDArray[np.uint8]:
+        from stages.media.drawing import Canvas
+
+        canvas = Canvas(picture)
+        for one in answer["faces"]:
+            top, left, bottom, right = one["box"]
+            canvas.box((left, top, right, bottom), _COLOURS[one["name"] != UNKNOWN])
+            place = left + 2 * canvas.unit, max(top, 16 * canvas.unit) - 2 * canvas.unit
+            canvas.text(place, f"{one['name']} {one['score']:.2f}")
+        return canvas.picture
+
+    def read(self, path: Path) -> Iterator[Any] | None:
+        return None
+
+
+def load(package: Package, accelerator: str, runtime: str) -> Faces:
+    return Faces(package, accelerator, runtime)
+
+
+def needs(constants: Mapping[str, Any]) -> dict[str, Needs]:
+    """Return the outputs that the models must have, by role."""
+    outputs = {
+        blazeface.BOXES: (1, blazeface.ANCHORS, blazeface.VALUES),
+        blazeface.SCORES: (1, blazeface.ANCHORS, 1),
+    }
+    return {
+        DETECTOR: Needs("BlazeFace", outputs),
+        EMBEDDER: Needs("a network that turns a face into an embedding", {ANY: None}),
+    }
+
+
+def detected(picture: NDArray[np.uint8], detector: Model | None) -> Found:
+    """Return the faces in a picture, the largest first; without a detector, all of it is one face."""
+    if detector is None:
+        return whole(picture)
+    (name,) = detector.inputs
+    found = None
+    for margin in blazeface.MARGINS:
+        frame = blazeface.framed(picture, margin)
+        found = blazeface.decode(detector.predict({name: frame.values}), frame)
+        if len(found):
+            break
+    assert found is not None  # there are margins
+    return found
+
+
+def whole(picture: NDArray[np.uint8]) -> Found:
+    """Return the whole picture as a face without landmarks."""
+    edges = np.array([[0, 0, *picture.shape[:2]]], np.float32)
+    return Found(edges, np.ones(1, np.float32), np.zeros((1, 0, 2), np.float32))
+
+
+def face(picture: NDArray[np.uint8], found: Found, at: int, side: int) -> NDArray[np.uint8]:
+    """Return a face (side, side, 3), aligned by its landmarks, or stretched if it has none."""
+    from stages.media.scaling import resized
+
+    points = found.landmarks[at, :ALIGNED_BY]
+    if len(points):
+        return aligned(picture, points, side)
+    return resized(np.ascontiguousarray(picture), side, side)
+
+
+def embedded(pixels: NDArray[np.uint8], embedder: Model) -> NDArray[np.float32]:
+    """Return the embedding (1, d) of an aligned face (side, side, 3); its length is 1."""
+    (name,) = embedder.inputs
+    (output,) = embedder.predict({name: pixels[None]}).values()
+    return unit_length(output)
+
+
+def decided(
+    similar: NDArray[np.float32], names: Sequence[str], threshold: float
+) -> tuple[str, float]:
+    """Return the most similar person's name, or unknown, and the cosine; similar: (people,)."""
+    best = int(similar.argmax())
+    score = float(similar[best])
+    return (names[best] if score >= threshold else UNKNOWN), round(score, 4)
+
+
+def box(found: Found, at: int) -> list[float]:
+    """Return a face's box as JSON data: top, left, bottom, right in pixels."""
+    return [round(float(one), 1) for one in found.boxes[at]]
+
+
+def rows(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return one row for each face: name, score, top, left, bottom, right."""
+    return [
+        {"name": one["name"], "score": one["score"], **dict(zip(SIDES, one["box"]))}
+        for one in answer["faces"]
+    ]
+
+
+def matched(rows: Sequence[Row], expected: Sequence[Row]) -> list[Pair]:
+    """Return the pairs of rows about the same face; each row is in one pair at most."""
+    overlaps, free, pairs = (
+        boxes.overlap(_corners(rows), _corners(expected)),
+        set(range(len(rows))),
+        [],
+    )
+    for column, wanted in enumerate(expected):
+        same = [at for at in sorted(free) if overlaps[at, column] >= SAME_BOX]
+        if same:
+            best = max(same, key=lambda at: float(overlaps[at, column]))
+            free.remove(best)
+            pairs.append((rows[best], wanted))
+    return pairs
+
+
+def _corners(rows: Sequence[Row]) -> NDArray[np.float32]:
+    """Return the boxes of rows (n, 4)."""
+    return np.array([[row[side] for side in SIDES] for row in rows], np.float32).reshape(-1, 4)
+
+
+def read(folder: Path, people: int) -> Gallery:
+    """Return the gallery in a folder; StageError: its files do not fit together or the names."""
+    embeddings, of = (np.load(folder / name, allow_pickle=False) for name in (GALLERY, PEOPLE))
+    is_whole = embeddings.ndim == 2 and of.shape == embeddings.shape[:1] and len(of) > 0
+    if not is_whole or of.min() < 0 or of.max() >= people:
+        raise StageError(
+            f"the gallery has embeddings {list(embeddings.shape)} of people {list(of.shape)}, and there "
+            f"are {people} names: package the model again"
+        )
+    return Gallery(embeddings, of)

@@ -1,0 +1,64 @@
+"""The task `faces`: who is named, who stays unknown, and which packages are refused."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine.stage import StageError
+from stages.edge._items import answers
+from stages.tasks import faces
+from stages.tasks.task import open_task
+from tests.stages.tasks import packages
+
+GALLERY = faces.Gallery(np.float32([[1, 0], [0.6, 0.8], [0, 1]]), np.int64([0, 0, 1]))
+
+
+def _package(folder, threshold, gallery=GALLERY):
+    """A package whose embedder answers (0.8, 0.6) to every face, without a detector."""
+    (folder / "data").mkdir(parents=True)
+    gallery.write(folder / "data")
+    embedder = packages.always((1, 8, 8, 3), [1.6, 1.2])
+    return packages.write(folder, "faces", {"threshold": threshold, "size": 8}, embedder=embedder)
+
+
+def test_a_person_is_as_similar_as_their_most_similar_picture():
+    similar = GALLERY.similarities(np.float32([[3, 0], [0, 2]]), 3)
+    np.testing.assert_allclose(similar, [[1, 0, -1], [0.8, 1, -1]], atol=1e-6)
+
+
+def test_below_the_threshold_a_person_is_unknown():
+    similar = np.float32([0.5, 0.7])
+    assert faces.decided(similar, ["ann", "bob"], 0.69) == ("bob", 0.7)
+    assert faces.decided(similar, ["ann", "bob"], 0.71) == ("unknown", 0.7)
+
+
+@pytest.mark.parametrize(("threshold", "name"), [(0.9, "first"), (0.99, "unknown")])
+def test_a_package_without_a_detector_takes_the_picture_for_a_face(tmp_path, threshold, name):
+    task = open_task(_package(tmp_path / "p", threshold))
+    picture = np.full((20, 30, 3), 90, np.uint8)
+    [row] = task.rows(task.answer(picture, task.new_state()))
+    assert row == {"name": name, "score": 0.96, "top": 0, "left": 0, "bottom": 20, "right": 30}
+
+
+def test_a_file_is_answered_and_drawn(tmp_path):
+    task = open_task(_package(tmp_path / "p", 0.9))
+    Image.new("RGB", (40, 40), (9, 9, 9)).save(tmp_path / "a.png")
+    assert answers(task, tmp_path / "a.png")[0]["name"] == "first"
+    drawn = task.draw(
+        np.zeros((40, 40, 3), np.uint8),
+        {"faces": [{"name": "x", "score": 1, "box": [5, 5, 30, 30]}]},
+    )
+    assert drawn.shape == (40, 40, 3) and drawn.any()
+
+
+def test_a_gallery_of_people_without_a_name_is_refused(tmp_path):
+    gallery = faces.Gallery(GALLERY.embeddings, np.int64([0, 0, 7]))
+    with pytest.raises(StageError, match="package the model again"):
+        open_task(_package(tmp_path / "p", 0.9, gallery))
+
+
+def test_faces_are_compared_by_their_place():
+    row = {"name": "ann", "score": 0.9, "top": 0, "left": 0, "bottom": 10, "right": 10}
+    moved = {**row, "left": 1, "name": "bob"}
+    other = {**row, "left": 50, "right": 60}
+    assert faces.matched([other, moved], [row]) == [(moved, row)]
