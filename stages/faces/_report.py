@@ -179,7 +179,7 @@ def card(metrics: "Mapping[str, Any]") -> dict[str, str]:
     return {
         "Intended use": (
             "Name enrolled people in pictures, with their consent. Not for decisions about people's safety "
-            "or rights, and not for unlocking anything: a photograph of a person is taken for the person."
+            "or rights, and not for unlocking anything: a photograph of a person passes for the person."
         ),
         "Figures": _figures(metrics),
         "Personal data": (

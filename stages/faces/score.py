@@ -110,7 +110,7 @@ def score(
     if runs["float"].about["model_sha256"] == runs["build"].about["model_sha256"]:
         del runs["float"]
     embeddings = {name: _embeddings(one.values(), len(people)) for name, one in runs.items()}
-    measured_on(there.about["taken"])
+    measured_on(there.about["measured_on"])
     galleries = _galleries(gallery, original, train, len(labels))
     embeddings["pixels"] = _thumbnails(test)
     chosen = people != NOBODY
@@ -131,7 +131,7 @@ def score(
             "pictures of each person"
         )
     whole = {
-        **{name: there.about[name] for name in ("runtime", "accelerator", "taken")},
+        **{name: there.about[name] for name in ("runtime", "accelerator", "measured_on")},
         **metrics,
         "answers": _answers(test, embeddings["int8"], galleries["int8"], truth, threshold),
         "card": _report.card(metrics),

@@ -48,7 +48,7 @@ def scored(tmp_path, monkeypatch):
     for name in ("gallery", "original"):
         (tmp_path / name).mkdir()
         Gallery(_directions([0, 40, 90]), np.int64([0, 1, 2])).write(tmp_path / name)
-    about = {"runtime": "r", "accelerator": "cpu", "taken": "here", "model_sha256": "1"}
+    about = {"runtime": "r", "accelerator": "cpu", "measured_on": "here", "model_sha256": "1"}
     same = {"outputs_differ": 0, "max_step_difference": 0, "reference_bit_equal": 1}
     raw = {"embedding": _directions(ANGLES)}
     outputs.write(tmp_path / "outputs", raw, MODEL, {**about, "difference": same})
