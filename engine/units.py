@@ -34,7 +34,7 @@ UNITS = {  # by the name's suffix; the longest match counts
     "_percent": Unit("%"),
 }
 NO_UNIT = Unit("")
-_SYMBOLS = {"r2": "R²"}  # the usual symbol of a metric
+_SYMBOLS = {"r2": "R²", "eer": "Equal error rate", "map50": "mAP@0.5"}  # usual terms
 _STEPS = {  # larger units for headlines: the value from which each is used, and its size
     "bytes": ((1e9, 1e9, "GB"), (1e6, 1e6, "MB"), (1e3, 1e3, "kB"), (0.0, 1.0, "bytes")),
     "ms": ((1e3, 1e3, "s"), (0.1, 1.0, "ms"), (0.0, 1e-3, "µs")),

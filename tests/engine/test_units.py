@@ -41,6 +41,7 @@ def test_the_title_of_a_metric_has_no_unit_and_no_underscores():
     assert units.title("latency_median_ms") == "Latency median"
     assert units.title("accuracy") == "Accuracy"
     assert units.title("r2") == "R²"
+    assert units.title("eer") == "Equal error rate"
 
 
 def test_less_time_and_size_are_better_and_more_throughput():
