@@ -10,12 +10,22 @@ from stages.tasks import task as interface
 from stages.tasks.activity import Activity
 from stages.tasks.classify import Classify
 from stages.tasks.detect import Detect
+from stages.tasks.faces import Faces
 from stages.tasks.task import open_task
 from stages.tasks.tensors import Tensors
 from tests.stages.tasks import packages
 
-TASKS = {"activity": Activity, "classify": Classify, "detect": Detect, "tensors": Tensors}
-LIBRARY = {"__init__", "boxes", "head", "package", "signature", "task"}  # what tasks share
+TASKS = {
+    "activity": Activity,
+    "classify": Classify,
+    "detect": Detect,
+    "faces": Faces,
+    "tensors": Tensors,
+}
+LIBRARY = {  # what tasks share
+    *("__init__", "package", "signature", "task"),
+    *("alignment", "blazeface", "boxes", "head"),
+}
 ROOT = Path(interface.__file__).parent
 METHODS = {
     name: inspect.signature(one)
