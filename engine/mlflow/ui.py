@@ -54,17 +54,20 @@ def _is_interrupted(backend: Backend, port: int, log: Path, say: Callable[[str],
             interrupts.terminable(signal.SIGHUP),
             _server(backend, port, log) as server,
         ):
-            if _is_up(server, port):
-                say(f"{_address(port)} (press Ctrl-C to stop)")
-            _wait(server, say)
+            _wait(server, port, say)
     except KeyboardInterrupt:
         return True
     return False
 
 
-def _wait(server: "subprocess.Popen[bytes]", say: Callable[[str], None]) -> None:
-    """Wait until the server exits; say that a signal stops it, because that takes seconds."""
+def _wait(server: "subprocess.Popen[bytes]", port: int, say: Callable[[str], None]) -> None:
+    """Print the address as soon as the server answers, and wait until it exits.
+
+    Say that a signal stops it, because that takes seconds.
+    """
     try:
+        if _is_up(server, port):
+            say(f"{_address(port)} (press Ctrl-C to stop)")
         server.wait()
     except KeyboardInterrupt:
         with suppress(OSError):  # the terminal may be closed
