@@ -8,6 +8,7 @@ import pytest
 from engine import images
 from engine.errors import UserError
 from engine.images import ARCHITECTURES, Image
+from engine.signature import Library
 
 ROOT = Path(__file__).resolve().parents[2]
 AMD64, ARM64, ARMV7 = ARCHITECTURES
@@ -129,6 +130,18 @@ def test_the_projects_own_definitions_are_read():
     )
     assert ("train", ARMV7) not in found
     assert "numpy" in found["runtime", ARMV7].packages  # from Debian
+
+
+def test_every_stage_of_the_library_has_an_image():
+    """Those of `stages.containers` are left out: they build the images."""
+    library = Library(("stages",), (ROOT,))
+    at_hand = images.read(ROOT / "containers", SOURCES, "registry")
+    names = [one for one in library.names() if not one.startswith("stages.containers.")]
+    assert {"stages.detection.dataset", "stages.edge.infer"} <= set(names)
+    runtimes = frozenset(images.RUNTIMES.values())
+    for name in names:
+        contract = library.signature(name, name)
+        images.serving(at_hand, AMD64, contract.needs | contract.imports & runtimes, "litert")
 
 
 # --- tags

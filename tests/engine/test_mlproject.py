@@ -47,7 +47,9 @@ def test_the_environment_has_what_pyproject_declares():
     extras = project["optional-dependencies"]
     wanted = [*project["dependencies"], *extras["runtime"], *extras["train"], *extras["tracking"]]
     declared = yaml.safe_load((ROOT / "python_env.yaml").read_text())["dependencies"]
-    assert declared == [line for line in wanted if not line.startswith(project["name"])]
+    assert declared == [
+        line for line in dict.fromkeys(wanted) if not line.startswith(project["name"])
+    ]
 
 
 @pytest.fixture
