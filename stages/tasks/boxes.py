@@ -7,13 +7,16 @@ the picture's height and width.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Sequence
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from stages.tasks.task import Pair, Row
+
+SIDES = ("top", "left", "bottom", "right")  # of a box in the rows of an answer, in pixels
 MOST_CANDIDATES = 1000  # enter suppression: those with the highest scores
 _BLOCK = 64  # candidates whose overlaps are computed at once
 _LARGEST = 8.0  # logarithm of a decoded side, relative to its anchor: avoids an overflow
@@ -112,6 +115,36 @@ def clipped(found: Detections) -> Detections:
     """Return the detections inside the picture, clipped to it; empty boxes are dropped."""
     inside = Detections(np.clip(found.boxes, 0, 1), found.scores, found.classes)
     return inside.at(_areas(inside.boxes) > 0)
+
+
+def matched(
+    rows: Sequence[Row],
+    expected: Sequence[Row],
+    least: float,
+    are_alike: Callable[[Row, Row], bool] = lambda row, wanted: True,
+) -> list[Pair]:
+    """Return the pairs of rows that are alike and whose boxes overlap by at least this share.
+
+    Each row is in one pair at most; an expected row gets the free one that overlaps it most.
+    """
+    overlaps = overlap(_of_rows(rows), _of_rows(expected))
+    free, pairs = set(range(len(rows))), []
+    for column, wanted in enumerate(expected):
+        same = [
+            at
+            for at in sorted(free)
+            if overlaps[at, column] >= least and are_alike(rows[at], wanted)
+        ]
+        if same:
+            best = max(same, key=lambda at: float(overlaps[at, column]))
+            free.remove(best)
+            pairs.append((rows[best], wanted))
+    return pairs
+
+
+def _of_rows(rows: Sequence[Row]) -> NDArray[np.float32]:
+    """Return the boxes of rows (n, 4)."""
+    return np.array([[row[side] for side in SIDES] for row in rows], np.float32).reshape(-1, 4)
 
 
 def _areas(boxes: NDArray[Any]) -> NDArray[Any]:

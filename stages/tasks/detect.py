@@ -35,7 +35,6 @@ BOXES, SCORES = "boxes", "scores"  # the outputs that this file decodes
 DECODED = "TFLite_Detection_PostProcess"  # the operator, and its outputs:
 DECODED_OUTPUTS = (DECODED, f"{DECODED}:1", f"{DECODED}:2", f"{DECODED}:3")
 SAME_BOX, SAME_SCORE = 0.9, 0.1  # overlap at least, and difference at most, of answers that agree
-SIDES = ("top", "left", "bottom", "right")
 _COLOURS = ((240, 60, 60), (60, 120, 240), (40, 170, 70), (230, 150, 30), (160, 70, 200))  # RGB
 
 
@@ -172,7 +171,7 @@ def objects(
 def rows(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return one row for each object: label, score, top, left, bottom, right."""
     return [
-        {"label": one["label"], "score": one["score"], **dict(zip(SIDES, one["box"]))}
+        {"label": one["label"], "score": one["score"], **dict(zip(boxes.SIDES, one["box"]))}
         for one in answer["objects"]
     ]
 
@@ -180,29 +179,14 @@ def rows(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
 def matched(rows: Sequence[Row], expected: Sequence[Row]) -> list[Pair]:
     """Return the pairs of rows with the same label, about the same box and about the same score.
 
-    Objects of almost equal scores may be in another order on another machine. Each row is in one pair
-    at most; an expected row gets the free one that overlaps it most.
+    Objects of almost equal scores may be in another order on another machine.
     """
-    corners = [_corners(each) for each in (rows, expected)]
-    overlaps, free, pairs = boxes.overlap(*corners), set(range(len(rows))), []
-    for column, wanted in enumerate(expected):
-        same = [
-            at
-            for at in sorted(free)
-            if rows[at]["label"] == wanted["label"]
-            and overlaps[at, column] >= SAME_BOX
-            and abs(rows[at]["score"] - wanted["score"]) <= SAME_SCORE
-        ]
-        if same:
-            best = max(same, key=lambda at: float(overlaps[at, column]))
-            free.remove(best)
-            pairs.append((rows[best], wanted))
-    return pairs
 
+    def are_alike(row: Row, wanted: Row) -> bool:
+        is_near = abs(row["score"] - wanted["score"]) <= SAME_SCORE
+        return is_near and row["label"] == wanted["label"]
 
-def _corners(rows: Sequence[Row]) -> NDArray[np.float32]:
-    """Return the boxes of rows (n, 4)."""
-    return np.array([[row[side] for side in SIDES] for row in rows], np.float32).reshape(-1, 4)
+    return boxes.matched(rows, expected, SAME_BOX, are_alike)
 
 
 def thresholds(constants: Mapping[str, Any], labels: list[str]) -> NDArray[np.float32]:

@@ -33,7 +33,6 @@ GALLERY, PEOPLE = "gallery.npy", "gallery_people.npy"
 UNKNOWN = "unknown"
 ALIGNED_BY = 4  # landmarks: eyes, nose, mouth
 SAME_BOX = 0.8  # overlap at least of answers about the same face
-SIDES = ("top", "left", "bottom", "right")
 _COLOURS = {True: (40, 170, 70), False: (230, 150, 30)}  # known, unknown; RGB
 
 
@@ -185,30 +184,14 @@ def box(found: Found, at: int) -> list[float]:
 def rows(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return one row for each face: name, score, top, left, bottom, right."""
     return [
-        {"name": one["name"], "score": one["score"], **dict(zip(SIDES, one["box"]))}
+        {"name": one["name"], "score": one["score"], **dict(zip(boxes.SIDES, one["box"]))}
         for one in answer["faces"]
     ]
 
 
 def matched(rows: Sequence[Row], expected: Sequence[Row]) -> list[Pair]:
     """Return the pairs of rows about the same face; each row is in one pair at most."""
-    overlaps, free, pairs = (
-        boxes.overlap(_corners(rows), _corners(expected)),
-        set(range(len(rows))),
-        [],
-    )
-    for column, wanted in enumerate(expected):
-        same = [at for at in sorted(free) if overlaps[at, column] >= SAME_BOX]
-        if same:
-            best = max(same, key=lambda at: float(overlaps[at, column]))
-            free.remove(best)
-            pairs.append((rows[best], wanted))
-    return pairs
-
-
-def _corners(rows: Sequence[Row]) -> NDArray[np.float32]:
-    """Return the boxes of rows (n, 4)."""
-    return np.array([[row[side] for side in SIDES] for row in rows], np.float32).reshape(-1, 4)
+    return boxes.matched(rows, expected, SAME_BOX)
 
 
 def read(folder: Path, people: int) -> Gallery:
