@@ -42,7 +42,8 @@ def tell(names: Sequence[str]) -> None:
     """Note the names, if there are any."""
     if names:
         is_one = len(names) == 1
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         note(
             f"{len(names)} picture{' is' if is_one else 's are'} unlike the others of the same person, and "
-            f"may show somebody else: {', '.join(names[:_NAMED])}"
+            f"may show somebody else: {', '.join(names[:_NAMED])}{more}"
         )

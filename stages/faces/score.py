@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
-from engine.stage import In, Out, StageError, measured_on, note
+from engine.stage import In, Out, measured_on, note
 from engine.stage.suffix import Suffix
 
 if TYPE_CHECKING:
@@ -142,17 +142,10 @@ def score(
 
 def _embeddings(values: "dict[str, NDArray[Any]]", count: int) -> "NDArray[np.float32]":
     """Return the embeddings (faces, d) of length 1."""
+    from stages.evaluation import classifier
     from stages.tasks.head import unit_length
 
-    if len(values) != 1:
-        raise StageError(f"an embedder must have one output, but this one has {len(values)}")
-    (found,) = values.values()
-    if len(found) != count:
-        raise StageError(
-            f"there are outputs for {len(found)} faces, but {count} faces in the test part: run `infer` "
-            "on this part"
-        )
-    return unit_length(found)
+    return unit_length(classifier.only_output(values, count, "an embedder", "faces"))
 
 
 def _galleries(
