@@ -3,6 +3,10 @@
 # the function that raises the mistake, and the test that covers it; once for each call
 ELSEWHERE = [
     (
+        "engine/when.py: _useless",
+        "tests/engine/test_when.py::test_an_asset_that_needs_another_one_is_a_mistake_without_it",
+    ),
+    (
         "engine/compose.py: _located",
         "tests/engine/test_compose.py::test_a_wrong_setting_is_named_where_it_was_written",
     ),
