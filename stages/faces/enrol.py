@@ -2,17 +2,12 @@
 
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
-from engine.stage import In, Out, note, progress
+from engine.stage import In, Out, note
 from engine.stage.bounds import Range
 from engine.stage.suffix import Suffix
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from stages.tasks.faces import Gallery
 
 FEWEST = 20  # faces that calibrate a threshold
 
@@ -60,22 +55,24 @@ def enrol(
 
     import numpy as np
 
-    from stages.faces import _rates, _suspects
+    from stages.faces import _embedded, _rates, _suspects
     from stages.tflite import roles
 
     forms = roles.of_role(models, role)
     int8 = roles.runnable(forms)[0]
     people = np.load(train / "truth_person.npy")
-    enrolled = _gallery(train, int8, people)
+    enrolled = _embedded.gallery(train, int8, people)
     for folder, found in (
         (gallery, enrolled),
-        (original, _gallery(train, forms.get("float", int8), people)),
+        (original, _embedded.gallery(train, forms.get("float", int8), people)),
     ):
         folder.mkdir()
         found.write(folder)
     highest, suspects = np.zeros(0, np.float32), []
     if (train / "validation").is_dir():
-        held = _gallery(train / "validation", int8, np.load(train / "validation/truth_person.npy"))
+        held = _embedded.gallery(
+            train / "validation", int8, np.load(train / "validation/truth_person.npy")
+        )
         similar = enrolled.similarities(held.embeddings, int(people.max()) + 1)
         highest = _rates.strangers(similar, held.people)
         suspects = _suspects.find(
@@ -96,23 +93,6 @@ def enrol(
         calibrated_on=float(about["calibrated_on"]),
         suspects=float(len(suspects)),
     )
-
-
-def _gallery(folder: "Path", model: "Path", people: "NDArray[np.int64]") -> "Gallery":
-    """Return the embeddings of a part's faces."""
-    import numpy as np
-
-    from stages.tasks.faces import Gallery, embedded
-    from stages.tflite import part
-    from stages.tflite.interpreters import ANY
-    from stages.tflite.model import open_model
-
-    opened, pictures = open_model(model, ANY), part.read(folder).tensors["picture"]
-    rows = []
-    for at in range(len(pictures)):
-        progress(at, len(pictures), folder.name)
-        rows.append(embedded(np.asarray(pictures[at]), opened)[0])
-    return Gallery(np.stack(rows), people)
 
 
 def _names(folder: "Path") -> list[str]:

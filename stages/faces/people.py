@@ -23,8 +23,9 @@ NAMED = 5  # maximum number of files named in one note
 
 
 class PeopleMetrics(TypedDict):
-    """Numbers of people, of faces in each part, and of pictures by problem: without a face, with several
-    (the largest is used), unreadable, near-duplicates of the same person, and in two people's folders.
+    """Numbers of people (with those of the package), of faces in each part, and of pictures by problem:
+    without a face, with several (the largest is used), unreadable, near-duplicates of the same person,
+    and in two people's folders.
     """
 
     people: float
@@ -52,6 +53,7 @@ def people(
     train: Out,
     test: Out,
     detector: In | None = None,
+    packed: In | None = None,
     *,
     size: Annotated[int, Range(ge=32, le=256)] = 150,
     enrolled: Annotated[int, Range(ge=1)] = 1,
@@ -62,7 +64,10 @@ def people(
     """Read each picture once, and keep its largest face.
 
     pictures:    one folder per person
-    detector:    BlazeFace as .tflite; without it, each picture must be a face, which it fills
+    detector:    BlazeFace as .tflite or in a folder; without it, or if the folder is empty, each picture
+                 must be a face, which it fills
+    packed:      the people of a package, as stages.faces.unpack writes them. `pictures` are then of people
+                 to add to them, nobody validates, only new people test, and the size is the package's
     train, test: parts with the tensor `picture`, uint8 (faces, size, size, 3), the aligned faces;
                  truth_person.npy int64 (faces,), truth.json, labels.txt and constants.json. train has the
                  faces of the gallery, and contains the part validation/, if any; test also has raw items
@@ -79,10 +84,13 @@ def people(
     """
     import numpy as np
 
-    from stages.faces import _division, _sources
+    from stages.faces import _division, _extension, _sources
     from stages.media import duplicates
 
-    found = _sources.find(pictures)
+    old = _extension.packed_people(packed) if packed else None
+    if old:
+        size, val_share = old.size, 0.0
+    found = _sources.find(pictures, fewest=1 if old else 2)
     read = _Read(found.sources, _opened(detector), size)
     _tell("skipped", found.ignored, "file", " that are no pictures")
     _tell("ignored", found.empty, "folder", " without pictures")
@@ -94,10 +102,14 @@ def people(
     group = duplicates.groups(np.stack([duplicates.thumbnail(one.pixels) for one in read.examples]))
     owners = [one.source.person for one in read.examples]
     parts = _division.divide(owners, group, enrolled, val_share, seed)
+    if old:
+        parts["test"] = old.untested(parts["test"], owners)
     for name, which in (("repeated", " of the same person"), ("ambiguous", " of two people")):
         names = [read.examples[at].source.name for at in parts[name]]
         _tell("left out", names, "near-duplicate", which)
     labels = sorted({owners[at] for at in parts["gallery"]})
+    if old:
+        labels = old.with_new(labels)
     chosen = {name: [read.examples[at] for at in rows] for name, rows in parts.items()}
     raw = _raw(chosen["test"], _opened(detector), size, show_faces)
     _write(train, chosen["gallery"], labels, size)
@@ -130,7 +142,7 @@ def _opened(detector: "Path | None") -> "Model | None":
     from stages.tflite.interpreters import ANY
     from stages.tflite.model import open_model
 
-    if detector is None:
+    if detector is None or (detector.is_dir() and not any(detector.iterdir())):
         return None
     model = open_model(roles.runnable(roles.files(detector))[0], ANY)
     check("faces", faces.needs({})[faces.DETECTOR], model.outputs, {})
