@@ -20,9 +20,9 @@ def gallery(folder: Path, model: Path, people: "NDArray[np.int64]") -> "Gallery"
     from stages.tflite.interpreters import ANY
     from stages.tflite.model import open_model
 
-    opened, pictures = open_model(model, ANY), part.read(folder).tensors["picture"]
+    opened, faces = open_model(model, ANY), part.read(folder).values("picture")
     rows = []
-    for at in range(len(pictures)):
-        progress(at, len(pictures), folder.name)
-        rows.append(embedded(np.asarray(pictures[at]), opened)[0])
+    for at in range(len(faces)):
+        progress(at, len(faces), folder.name)
+        rows.append(embedded(np.asarray(faces[at]), opened)[0])
     return Gallery(np.stack(rows), people)

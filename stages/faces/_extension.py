@@ -20,11 +20,6 @@ class Packed:
     constants: "dict[str, Any]"
 
     @property
-    def size(self) -> int:
-        """Return the side of an aligned face, in pixels."""
-        return int(self.constants["size"])
-
-    @property
     def threshold(self) -> float:
         return float(self.constants["threshold"])
 

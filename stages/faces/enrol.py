@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
-from engine.stage import In, Out, note
+from engine.stage import In, Out, StageError, note
 from engine.stage.bounds import Range
 from engine.stage.suffix import Suffix
 
@@ -13,8 +13,8 @@ FEWEST = 20  # faces that calibrate a threshold
 
 
 class EnrolMetrics(TypedDict):
-    """Numbers of embeddings and people in the gallery, the threshold, the validation faces that it was
-    calibrated on (0: the default is used), and faces that are unlike the other ones of their person, among
+    """Numbers of embeddings and people in the gallery, the threshold, the faces of the gallery and of
+    validation that it was calibrated on (0: the default is used), and faces that are unlike the other ones of their person, among
     those of the gallery and of validation.
     """
 
@@ -28,26 +28,30 @@ class EnrolMetrics(TypedDict):
 def enrol(
     train: In,
     models: In,
+    face: In,
     gallery: Out,
     original: Out,
     decision: Annotated[Out, Suffix(".json")],
     *,
     role: str = "embedder",
     false_accept: Annotated[float, Range(gt=0, lt=1)] = 0.01,
-    threshold: Annotated[float, Range(gt=0, lt=1)] = 0.945,
+    threshold: Annotated[float, Range(gt=0, lt=1)] | None = None,
 ) -> EnrolMetrics:
     """Embed the faces of the gallery with the int8 model, and choose the threshold by validation.
 
     train:    the part that stages.faces.people writes
     models:   <role>/int8.tflite and float.tflite
+    face:     what `embedder` wrote: the threshold of the network
     gallery:  gallery.npy float32 (n, d), embeddings of length 1, and gallery_people.npy int64 (n,)
     original: the same with the float model, to compare with
     decision: JSON: threshold, and how it was chosen
 
     role:         of the model that makes embeddings
-    false_accept: share of strangers' faces that may be named. Each validation face is compared with the
-                  gallery without its own person, as if it were a stranger's
-    threshold:    the cosine to use if fewer than 20 validation faces can calibrate it
+    false_accept: share of strangers' faces that may be named. Each face of the gallery and of validation is
+                  compared with the gallery without its own person, as if it were a stranger's
+    threshold:    the cosine to use if fewer than 20 faces can calibrate it; null: the network's own
+
+    StageError: too few faces, and no threshold is known for the network.
 
     No picture is written. Embeddings are personal data all the same: they tell people apart.
     """
@@ -68,20 +72,26 @@ def enrol(
     ):
         folder.mkdir()
         found.write(folder)
-    highest, suspects = np.zeros(0, np.float32), []
+    count = int(people.max()) + 1
+    similar, own = enrolled.similarities(enrolled.embeddings, count), np.zeros(0, np.float32)
+    highest, suspects = _rates.strangers(similar, people), []
     if (train / "validation").is_dir():
         held = _embedded.gallery(
             train / "validation", int8, np.load(train / "validation/truth_person.npy")
         )
-        similar = enrolled.similarities(held.embeddings, int(people.max()) + 1)
-        highest = _rates.strangers(similar, held.people)
+        similar = enrolled.similarities(held.embeddings, count)
+        own = similar[np.arange(len(held.people)), held.people]
+        highest = np.concatenate([highest, _rates.strangers(similar, held.people)])
         suspects = _suspects.find(
             np.concatenate([enrolled.embeddings, held.embeddings]),
             np.concatenate([people, held.people]),
             _names(train) + _names(train / "validation"),
         )
     is_calibrated = len(highest) >= FEWEST
-    chosen = _rates.threshold(highest, false_accept) if is_calibrated else threshold
+    if is_calibrated:
+        chosen = _rates.threshold(highest, false_accept, own)
+    else:
+        chosen = threshold or _known(face, len(highest))
     _explain(chosen, len(highest), is_calibrated)
     _suspects.tell(suspects)
     about = {"threshold": chosen, "calibrated_on": len(highest) if is_calibrated else 0}
@@ -95,6 +105,19 @@ def enrol(
     )
 
 
+def _known(face: "Path", faces: int) -> float:
+    """Return the threshold that comes with the network."""
+    import json
+
+    found = json.loads(face.read_text(encoding="utf-8"))["threshold"]
+    if found is None:
+        raise StageError(
+            f"{faces} faces are too few to calibrate the threshold, and none is known for this embedder: add "
+            "pictures of more people, or set params.threshold to a cosine between 0 and 1"
+        )
+    return float(found)
+
+
 def _names(folder: "Path") -> list[str]:
     import json
 
@@ -104,11 +127,9 @@ def _names(folder: "Path") -> list[str]:
 
 def _explain(threshold: float, faces: int, is_calibrated: bool) -> None:
     if is_calibrated:
-        note(
-            f"faces with a cosine below {threshold:.3f} are unknown (from {faces} validation faces)"
-        )
+        note(f"faces with a cosine below {threshold:.3f} are unknown (calibrated on {faces} faces)")
     else:
         note(
-            f"{faces} validation faces are too few to calibrate the threshold: using params.threshold, "
-            f"{threshold:.3f}. Add pictures of more people, or set params.val_share"
+            f"{faces} faces are too few to calibrate the threshold: using {threshold:.3f}. Add pictures of "
+            "more people"
         )

@@ -38,7 +38,7 @@ def unpack(packed: In, models: Out, detector: Out, people: Out) -> UnpackMetrics
         )
     if faces.EMBEDDER not in found.models:
         raise StageError("assets.packed has no embedder: package the model again")
-    found.number("threshold"), found.number("size")
+    found.number("threshold"), faces.input_of(found.constants)
     gallery = faces.read(found.data(faces.GALLERY, faces.PEOPLE), len(found.labels))
     _copy(found.models[faces.EMBEDDER], models / faces.EMBEDDER)
     _copy(found.models.get(faces.DETECTOR, {}), detector)

@@ -16,8 +16,8 @@ import numpy as np
 
 from engine.stage import StageError
 from stages.tasks import blazeface, boxes
-from stages.tasks.alignment import aligned
 from stages.tasks.blazeface import Found
+from stages.tasks.face_input import FaceInput
 from stages.tasks.head import unit_length
 from stages.tasks.signature import ANY, Needs
 
@@ -68,7 +68,7 @@ class Faces:
         self._names = list(package.labels)
         self._gallery = read(package.data(GALLERY, PEOPLE), len(self._names))
         self._threshold = package.number("threshold")
-        self._side = int(package.number("size"))
+        self._input = input_of(package.constants)
         self._embedder = package.open_role(EMBEDDER, accelerator, runtime)
         has_detector = DETECTOR in package.models
         self._detector = package.open_role(DETECTOR, accelerator, runtime) if has_detector else None
@@ -82,9 +82,8 @@ class Faces:
         found = detected(raw, self._detector)
         answers = []
         for at in range(len(found)):
-            similar = self._gallery.similarities(
-                embedded(face(raw, found, at, self._side), self._embedder), len(self._names)
-            )
+            values = self._input.values(face(raw, found, at, self._input))
+            similar = self._gallery.similarities(embedded(values, self._embedder), len(self._names))
             name, score = decided(similar[0], self._names, self._threshold)
             answers.append({"name": name, "score": score, "box": box(found, at)})
         return {"faces": answers}
@@ -150,20 +149,25 @@ def whole(picture: NDArray[np.uint8]) -> Found:
     return Found(edges, np.ones(1, np.float32), np.zeros((1, 0, 2), np.float32))
 
 
-def face(picture: NDArray[np.uint8], found: Found, at: int, side: int) -> NDArray[np.uint8]:
-    """Return a face (side, side, 3), aligned by its landmarks, or stretched if it has none."""
-    from stages.media.scaling import resized
+def input_of(constants: Mapping[str, Any]) -> FaceInput:
+    """Return the embedder's input; StageError: the constants do not describe it."""
+    try:
+        return FaceInput.of(constants)
+    except (KeyError, TypeError):
+        raise StageError(
+            "the package does not say how its embedder needs a face: package the model again"
+        ) from None
 
-    points = found.landmarks[at, :ALIGNED_BY]
-    if len(points):
-        return aligned(picture, points, side)
-    return resized(np.ascontiguousarray(picture), side, side)
+
+def face(picture: NDArray[np.uint8], found: Found, at: int, wanted: FaceInput) -> NDArray[np.uint8]:
+    """Return a face (height, width, 3) for the embedder."""
+    return wanted.aligned(picture, found.landmarks[at, :ALIGNED_BY])
 
 
-def embedded(pixels: NDArray[np.uint8], embedder: Model) -> NDArray[np.float32]:
-    """Return the embedding (1, d) of an aligned face (side, side, 3); its length is 1."""
+def embedded(values: NDArray[Any], embedder: Model) -> NDArray[np.float32]:
+    """Return the embedding (1, d) of the values of an aligned face (height, width, 3); its length is 1."""
     (name,) = embedder.inputs
-    (output,) = embedder.predict({name: pixels[None]}).values()
+    (output,) = embedder.predict({name: values[None]}).values()
     return unit_length(output)
 
 

@@ -12,11 +12,12 @@ from stages.faces.face_sample import face_sample
 from stages.faces.people import people
 from stages.faces.unpack import unpack
 from stages.tasks import faces
+from stages.tasks.face_input import FaceInput
 from stages.tasks.faces import Gallery
 from stages.tflite import part
 from tests.stages.tasks import packages
 
-CONSTANTS = {"size": 32, "threshold": 0.9, "calibrated_on": 30}
+CONSTANTS = {**FaceInput(32, 32).constants(), "threshold": 0.9, "calibrated_on": 30}
 
 
 @pytest.fixture
@@ -116,7 +117,7 @@ def pictures(tmp_path):
 
 
 def test_only_new_people_test_and_packed_names_keep_their_places(pictures, unpacked, tmp_path):
-    metrics = people(pictures, tmp_path / "a", tmp_path / "b", packed=unpacked, size=64)
+    metrics = people(pictures, tmp_path / "a", tmp_path / "b", packed=unpacked)
     truth = json.loads((tmp_path / "b/truth.json").read_text())
     assert truth["labels"] == ["person_01", "ann", "person_02"]
     assert part.read(tmp_path / "a").tensors["picture"].shape == (2, 32, 32, 3)  # the packed size

@@ -9,6 +9,7 @@ from PIL import Image
 from engine.stage import StageError
 from stages.faces.face_sample import face_sample
 from stages.faces.people import people
+from stages.tasks.face_input import FaceInput
 from stages.tflite import part
 from tests.stages.tasks import packages
 
@@ -26,7 +27,10 @@ def made(tmp_path, monkeypatch):
     monkeypatch.setattr("stages.faces.people.note", said.append)
 
     def run(folder, **params):
-        return people(folder, tmp_path / "train", tmp_path / "test", size=32, **params), said
+        face = tmp_path / "face.json"
+        face.write_text(json.dumps(FaceInput(32, 32).constants()))
+        parts = tmp_path / "train", tmp_path / "test"
+        return people(folder, *parts, face=face, **params), said
 
     return run
 

@@ -7,6 +7,7 @@ from PIL import Image
 from engine.stage import StageError
 from stages.edge._items import answers
 from stages.tasks import faces
+from stages.tasks.face_input import FaceInput
 from stages.tasks.task import open_task
 from tests.stages.tasks import packages
 
@@ -18,7 +19,9 @@ def _package(folder, threshold, gallery=GALLERY):
     (folder / "data").mkdir(parents=True)
     gallery.write(folder / "data")
     embedder = packages.always((1, 8, 8, 3), [1.6, 1.2])
-    return packages.write(folder, "faces", {"threshold": threshold, "size": 8}, embedder=embedder)
+    return packages.write(
+        folder, "faces", {"threshold": threshold, **FaceInput(8, 8).constants()}, embedder=embedder
+    )
 
 
 def test_a_person_is_as_similar_as_their_most_similar_picture():
