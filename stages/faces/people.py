@@ -1,7 +1,7 @@
 """Reads pictures of people, aligns a face in each, and divides them into gallery, validation and test."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from engine.stage import In, Out, StageError, note, progress
 from engine.stage.bounds import Range
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 RAW_BYTES = 4_000_000  # raw items are sent to the device, so they must be small
 DRAWN, DRAWN_SIDE, DRAWN_SEED = 4, 240, 11  # raw items that show nobody
 COPY = 0.995  # correlation of copies; one person's pictures in the same place reach 0.99
+TRAIN_SHARE = 0.35  # share of the people who fine-tune
 NOBODY = -1  # the person of a drawn face
 NAMED = 5  # maximum number of files named in one note
 
@@ -34,6 +35,7 @@ class PeopleMetrics(TypedDict):
     people: float
     gallery_faces: float
     val_faces: float
+    train_faces: float
     test_faces: float
     faceless: float
     crowded: float
@@ -62,6 +64,7 @@ def people(
     *,
     enrolled: Annotated[int, Range(ge=1)] = 1,
     val_share: Annotated[float, Range(ge=0, lt=1)] = 0.35,
+    method: Literal["published", "finetune"] = "published",
     show_faces: bool = False,
     seed: Annotated[int, Range(ge=0)] = 0,
 ) -> PeopleMetrics:
@@ -79,6 +82,8 @@ def people(
 
     enrolled:   most pictures of each person in the gallery; at least half of them stay for tests
     val_share:  share of the people whose other pictures validate; those of the others test
+    method:     finetune: a third of the people neither validate nor test, but fine-tune the embedder; train
+                then also contains the part training/
     show_faces: true: the raw items, which travel with the package for `verify`, are test pictures. By
                 default they are drawn faces, and no picture of a person leaves the data set's artifacts
     seed:       determines who validates
@@ -108,7 +113,8 @@ def people(
     cut = np.stack([duplicates.thumbnail(one.pixels) for one in read.examples])
     group = duplicates.groups(whole, cut, least=COPY)
     owners = [one.source.person for one in read.examples]
-    parts = _division.divide(owners, group, enrolled, val_share, seed)
+    train_share = TRAIN_SHARE if method == "finetune" else 0.0
+    parts = _division.divide(owners, group, enrolled, val_share, seed, train_share)
     if old:
         parts["test"] = old.untested(parts["test"], owners)
     for name, which in (("repeated", " of the same person"), ("ambiguous", " of two people")):
@@ -120,8 +126,9 @@ def people(
     chosen = {name: [read.examples[at] for at in rows] for name, rows in parts.items()}
     raw = _raw(chosen["test"], _opened(detector), wanted, show_faces)
     _write(train, chosen["gallery"], labels, wanted)
-    if chosen["val"]:
-        _write(train / "validation", chosen["val"], labels, wanted)
+    for name, folder in (("val", "validation"), ("train", "training")):
+        if chosen[name]:
+            _write(train / folder, chosen[name], labels, wanted)
     _write(
         test, chosen["test"] + [one for one, _ in raw if one.source.person == ""], labels, wanted
     )
@@ -134,6 +141,7 @@ def _counted(labels: list[str], parts: "Parts", read: "_Read") -> PeopleMetrics:
         people=float(len(labels)),
         gallery_faces=float(len(parts["gallery"])),
         val_faces=float(len(parts["val"])),
+        train_faces=float(len(parts["train"])),
         test_faces=float(len(parts["test"])),
         faceless=float(len(read.faceless)),
         crowded=float(len(read.crowded)),

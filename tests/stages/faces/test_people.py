@@ -49,6 +49,16 @@ def test_each_person_is_in_the_gallery_and_in_one_other_part(made, pictures, tmp
     assert said == [] or said[0].startswith("left out")
 
 
+def test_to_finetune_some_people_have_a_part_of_their_own(made, pictures, tmp_path):
+    metrics, _ = made(pictures, method="finetune")
+    assert metrics["train_faces"] == part.read(tmp_path / "train/training").examples > 0
+    owners = [
+        set(np.load(tmp_path / folder / "truth_person.npy").tolist()) - {-1}
+        for folder in ("train/training", "train/validation", "test")
+    ]
+    assert sum(len(one) for one in owners) == len(set.union(*owners))
+
+
 def test_no_picture_of_a_person_is_a_raw_item(made, pictures, tmp_path):
     made(pictures)
     items = part.items(tmp_path / "test")
