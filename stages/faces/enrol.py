@@ -1,6 +1,6 @@
 """Computes the embeddings of the gallery, and calibrates the threshold below which a face is unknown."""
 
-from typing import TYPE_CHECKING, Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 from engine.stage import In, Out, StageError, note
 from engine.stage.bounds import Range
@@ -36,6 +36,7 @@ def enrol(
     role: str = "embedder",
     false_accept: Annotated[float, Range(gt=0, lt=1)] = 0.01,
     threshold: Annotated[float, Range(gt=0, lt=1)] | None = None,
+    liveness: Literal["none", "turn"] = "none",
 ) -> EnrolMetrics:
     """Embed the faces of the gallery with the int8 model, and choose the threshold by validation.
 
@@ -44,12 +45,13 @@ def enrol(
     face:     what `embedder` wrote: the threshold of the network
     gallery:  gallery.npy float32 (n, d), embeddings of length 1, and gallery_people.npy int64 (n,)
     original: the same with the float model, to compare with
-    decision: JSON: threshold, and how it was chosen
+    decision: JSON: threshold, how it was chosen, and liveness
 
     role:         of the model that makes embeddings
     false_accept: share of strangers' faces that may be named. Each face of the gallery and of validation is
                   compared with the gallery without its own person, as if it were a stranger's
     threshold:    the cosine to use if fewer than 20 faces can calibrate it; null: the network's own
+    liveness:     turn: the packed task also tells whether the head has turned (stages.tasks.liveness)
 
     StageError: too few faces, and no threshold is known for the network.
 
@@ -94,13 +96,17 @@ def enrol(
         chosen = threshold or _known(face, len(highest))
     _explain(chosen, len(highest), is_calibrated)
     _suspects.tell(suspects)
-    about = {"threshold": chosen, "calibrated_on": len(highest) if is_calibrated else 0}
+    about = {
+        "threshold": chosen,
+        "calibrated_on": len(highest) if is_calibrated else 0,
+        "liveness": liveness,
+    }
     decision.write_text(json.dumps(about, indent=1), encoding="utf-8")
     return EnrolMetrics(
         embeddings=float(len(people)),
         people=float(len(np.unique(people))),
         threshold=chosen,
-        calibrated_on=float(about["calibrated_on"]),
+        calibrated_on=float(len(highest) if is_calibrated else 0),
         suspects=float(len(suspects)),
     )
 

@@ -51,6 +51,7 @@ class Example:
     source: "Source"
     pixels: "NDArray[Any]"  # (height, width, 3) uint8
     box: list[float]  # in the picture, in pixels
+    turn: float | None  # to the side, in degrees; None: unknown
     thumbnail: "NDArray[Any]"  # of the picture, to find near-duplicates
 
 
@@ -210,10 +211,12 @@ def _example(
     source: "Source", picture: "NDArray[Any]", found: "Found", wanted: "FaceInput"
 ) -> Example:
     from stages.media import duplicates
-    from stages.tasks import faces
+    from stages.tasks import face_turn, faces
 
     pixels, box = faces.face(picture, found, 0, wanted), faces.box(found, 0)
-    return Example(source, pixels, box, duplicates.thumbnail(picture))
+    points = found.landmarks[0]
+    turn = round(face_turn.turn(points), 1) if len(points) else None
+    return Example(source, pixels, box, turn, duplicates.thumbnail(picture))
 
 
 def _tell(done: str, names: list[str], what: str, which: str = "") -> None:
@@ -275,6 +278,7 @@ def _write(folder: "Path", examples: list[Example], labels: list[str], wanted: "
         "labels": labels,
         "names": [one.source.name for one in examples],
         "boxes": [one.box for one in examples],
+        "turns": [one.turn for one in examples],
     }
     (folder / "truth.json").write_text(json.dumps(truth, indent=1), encoding="utf-8")
     (folder / "labels.txt").write_text("\n".join(labels) + "\n", encoding="utf-8")

@@ -19,6 +19,7 @@ from stages.tasks import blazeface, boxes
 from stages.tasks.blazeface import Found
 from stages.tasks.face_input import FaceInput
 from stages.tasks.head import unit_length
+from stages.tasks.liveness import Turns
 from stages.tasks.signature import ANY, Needs
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 DETECTOR, EMBEDDER = "detector", "embedder"  # the roles
 GALLERY, PEOPLE = "gallery.npy", "gallery_people.npy"
 UNKNOWN = "unknown"
+COLUMNS = "name", "score", "live"
 ALIGNED_BY = 4  # landmarks: eyes, nose, mouth
 SAME_BOX = 0.8  # overlap at least of answers about the same face
 _COLOURS = {True: (40, 170, 70), False: (230, 150, 30)}  # known, unknown; RGB
@@ -69,26 +71,32 @@ class Faces:
         self._gallery = read(package.data(GALLERY, PEOPLE), len(self._names))
         self._threshold = package.number("threshold")
         self._input = input_of(package.constants)
+        self._checks_liveness = package.constants.get("liveness", "none") == "turn"
         self._embedder = package.open_role(EMBEDDER, accelerator, runtime)
         has_detector = DETECTOR in package.models
         self._detector = package.open_role(DETECTOR, accelerator, runtime) if has_detector else None
         self.ran_on = f"{self._embedder.runtime} on the {self._embedder.called}"
 
-    def new_state(self, still: bool = False) -> None:
-        return None
+    def new_state(self, still: bool = False) -> Turns:
+        return Turns()
 
-    def answer(self, raw: NDArray[np.uint8], state: None) -> dict[str, Any]:
-        """Return the faces, the largest first: name, score, box as top, left, bottom, right in pixels."""
+    def answer(self, raw: NDArray[np.uint8], state: Turns) -> dict[str, Any]:
+        """Return the faces, the largest first: name, score, box as top, left, bottom, right in pixels; and
+        live, if the package asks for it: whether the head has turned in this clip.
+        """
         found = detected(raw, self._detector)
         answers = []
         for at in range(len(found)):
             values = self._input.values(face(raw, found, at, self._input))
             similar = self._gallery.similarities(embedded(values, self._embedder), len(self._names))
             name, score = decided(similar[0], self._names, self._threshold)
-            answers.append({"name": name, "score": score, "box": box(found, at)})
+            one = {"name": name, "score": score, "box": box(found, at)}
+            if self._checks_liveness:
+                one["live"] = name != UNKNOWN and state.is_live(name, found.landmarks[at])
+            answers.append(one)
         return {"faces": answers}
 
-    def finish(self, state: None) -> None:
+    def finish(self, state: Turns) -> None:
         return None
 
     def rows(self, answer: dict[str, Any]) -> list[dict[str, Any]]:
@@ -105,7 +113,8 @@ class Faces:
             top, left, bottom, right = one["box"]
             canvas.box((left, top, right, bottom), _COLOURS[one["name"] != UNKNOWN])
             place = left + 2 * canvas.unit, max(top, 16 * canvas.unit) - 2 * canvas.unit
-            canvas.text(place, f"{one['name']} {one['score']:.2f}")
+            is_live = {True: " live", False: " turn your head", None: ""}[one.get("live")]
+            canvas.text(place, f"{one['name']} {one['score']:.2f}{is_live}")
         return canvas.picture
 
     def read(self, path: Path) -> Iterator[Any] | None:
@@ -186,9 +195,9 @@ def box(found: Found, at: int) -> list[float]:
 
 
 def rows(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return one row for each face: name, score, top, left, bottom, right."""
+    """Return one row for each face: name, score, live if it is checked, top, left, bottom, right."""
     return [
-        {"name": one["name"], "score": one["score"], **dict(zip(boxes.SIDES, one["box"]))}
+        {**{key: one[key] for key in COLUMNS if key in one}, **dict(zip(boxes.SIDES, one["box"]))}
         for one in answer["faces"]
     ]
 

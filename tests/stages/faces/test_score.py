@@ -31,6 +31,7 @@ def _part(folder, people, names):
         "labels": ["ann", "bob", "cy"],
         "names": names,
         "boxes": [[0, 0, 50, 50]] * len(people),
+        "turns": [None] * len(people),
     }
     (folder / "truth.json").write_text(json.dumps(truth))
 
