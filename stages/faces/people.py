@@ -62,7 +62,8 @@ def people(
     """Read each picture once, and keep its largest face.
 
     pictures:    one folder per person
-    detector:    BlazeFace as .tflite; without it, each picture must be a face, which it fills
+    detector:    models by role, as stages.faces.detector writes them; without one of the role `detector`,
+                 each picture must be a face, which it fills
     train, test: parts with the tensor `picture`, uint8 (faces, size, size, 3), the aligned faces;
                  truth_person.npy int64 (faces,), truth.json, labels.txt and constants.json. train has the
                  faces of the gallery, and contains the part validation/, if any; test also has raw items
@@ -75,7 +76,7 @@ def people(
     seed:       determines who validates
 
     The test part has aligned faces of people, and is sent to the device while `infer` runs there.
-    StageError: fewer than two people; no face in any picture; a detector of another kind.
+    StageError: fewer than two people; no face in any picture.
     """
     import numpy as np
 
@@ -123,18 +124,14 @@ def _counted(labels: list[str], parts: "Parts", read: "_Read") -> PeopleMetrics:
 
 
 def _opened(detector: "Path | None") -> "Model | None":
-    """Open the detector on the build machine; StageError: it is not BlazeFace."""
+    """Open the detector on the build machine, in the form that is packed, if there is one."""
     from stages.tasks import faces
-    from stages.tasks.signature import check
     from stages.tflite import roles
     from stages.tflite.interpreters import ANY
     from stages.tflite.model import open_model
 
-    if detector is None:
-        return None
-    model = open_model(roles.runnable(roles.files(detector))[0], ANY)
-    check("faces", faces.needs({})[faces.DETECTOR], model.outputs, {})
-    return model
+    forms = roles.by_role(detector).get(faces.DETECTOR) if detector else None
+    return open_model(roles.runnable(forms)[0], ANY) if forms else None
 
 
 class _Read:
