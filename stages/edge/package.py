@@ -45,7 +45,7 @@ def package(
                       model compiled for the Edge TPU is packed together with the int8 one, so that
                       a device without a working Edge TPU still has a model to run
     ready:            a published model, packed in the role `ready_role`: a .tflite, a folder with
-                      int8.tflite and its twin edgetpu.tflite; an empty folder: none
+                      int8.tflite and its twin edgetpu.tflite
     test:             a part with constants.json, and labels.txt if there are labels
     constants:        JSON: what training found, such as a threshold; added to those of the test part
     original:         the model that was exported; the card names its file
@@ -68,7 +68,7 @@ def package(
     from stages.tflite import roles
 
     found = roles.by_role(compiled or models)
-    if ready and (ready.is_file() or any(ready.iterdir())):
+    if ready:
         if ready_role in found:
             raise StageError(f"two models have the role '{ready_role}': set another ready_role")
         found[ready_role] = roles.files(ready)

@@ -72,8 +72,8 @@ def people(
     """Read each picture once, and keep its largest face.
 
     pictures:    one folder per person
-    detector:    BlazeFace as .tflite or in a folder; without it, or if the folder is empty, each picture
-                 must be a face, which it fills
+    detector:    models by role, as stages.faces.detector writes them; without one of the role `detector`,
+                 each picture must be a face, which it fills
     packed:      the people of a package, as stages.faces.unpack writes them. `pictures` are then of people
                  to add to them, nobody validates, and only new people test
     face:        what `embedder` wrote: the face that the network needs; not needed with `packed`
@@ -90,7 +90,7 @@ def people(
     seed:       determines who validates
 
     The test part has aligned faces of people, and is sent to the device while `infer` runs there.
-    StageError: fewer than two people; no face in any picture; a detector of another kind.
+    StageError: fewer than two people; no face in any picture.
     """
     import numpy as np
 
@@ -153,18 +153,14 @@ def _counted(labels: list[str], parts: "Parts", read: "_Read") -> PeopleMetrics:
 
 
 def _opened(detector: "Path | None") -> "Model | None":
-    """Open the detector on the build machine; StageError: it is not BlazeFace."""
+    """Open the detector on the build machine, in the form that is packed, if there is one."""
     from stages.tasks import faces
-    from stages.tasks.signature import check
     from stages.tflite import roles
     from stages.tflite.interpreters import ANY
     from stages.tflite.model import open_model
 
-    if detector is None or (detector.is_dir() and not any(detector.iterdir())):
-        return None
-    model = open_model(roles.runnable(roles.files(detector))[0], ANY)
-    check("faces", faces.needs({})[faces.DETECTOR], model.outputs, {})
-    return model
+    forms = roles.by_role(detector).get(faces.DETECTOR) if detector else None
+    return open_model(roles.runnable(forms)[0], ANY) if forms else None
 
 
 class _Read:

@@ -15,12 +15,12 @@ class UnpackMetrics(TypedDict):
     embeddings: float
 
 
-def unpack(packed: In, models: Out, detector: Out, people: Out) -> UnpackMetrics:
+def unpack(packed: In, models: Out, people: Out) -> UnpackMetrics:
     """Check a package of face recognition, and copy its models and its people.
 
     packed:   the package
-    models:   embedder/int8.tflite, and edgetpu.tflite if the package has it
-    detector: the detector's files by form, such as int8.tflite; empty if the package has none
+    models:   ROLE/int8.tflite and the other forms in the package: of the embedder, and of the detector if
+              there is one
     people:   labels.txt, constants.json, gallery.npy float32 (n, d) and gallery_people.npy int64 (n,)
 
     StageError: a damaged package, or one for another task.
@@ -40,8 +40,8 @@ def unpack(packed: In, models: Out, detector: Out, people: Out) -> UnpackMetrics
         raise StageError("assets.packed has no embedder: package the model again")
     found.number("threshold"), faces.input_of(found.constants)
     gallery = faces.read(found.data(faces.GALLERY, faces.PEOPLE), len(found.labels))
-    _copy(found.models[faces.EMBEDDER], models / faces.EMBEDDER)
-    _copy(found.models.get(faces.DETECTOR, {}), detector)
+    for role, forms in found.models.items():
+        _copy(forms, models / role)
     people.mkdir()
     gallery.write(people)
     names = "".join(f"{label}\n" for label in found.labels)

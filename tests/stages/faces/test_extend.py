@@ -38,7 +38,7 @@ def package(tmp_path):
 
 @pytest.fixture
 def unpacked(package, tmp_path):
-    unpack(package, tmp_path / "models", tmp_path / "detector", tmp_path / "packed")
+    unpack(package, tmp_path / "models", tmp_path / "packed")
     return tmp_path / "packed"
 
 
@@ -69,7 +69,7 @@ OLD, NEW = ["person_01", "ann"], ["person_01", "ann", "zoe"]
 
 def test_a_package_is_taken_apart_and_its_models_are_copied(package, unpacked, tmp_path):
     assert (tmp_path / "models/embedder/int8.tflite").read_bytes() == b"net"
-    assert list((tmp_path / "detector").iterdir()) == []
+    assert [one.name for one in (tmp_path / "models").iterdir()] == ["embedder"]
     for name in ("gallery.npy", "gallery_people.npy"):
         assert (unpacked / name).read_bytes() == (package / "data" / name).read_bytes()
 
@@ -77,7 +77,7 @@ def test_a_package_is_taken_apart_and_its_models_are_copied(package, unpacked, t
 def test_a_package_for_another_task_is_refused(package, tmp_path):
     packages.seal(package, {"v": 2, "task": "classify", "models": {}})
     with pytest.raises(StageError, match="for the task 'classify'"):
-        unpack(package, tmp_path / "models", tmp_path / "detector", tmp_path / "packed")
+        unpack(package, tmp_path / "models", tmp_path / "packed")
 
 
 def test_the_embeddings_of_the_package_stay_and_new_ones_follow(extended, package):

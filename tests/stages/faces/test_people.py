@@ -11,7 +11,6 @@ from stages.faces.face_sample import face_sample
 from stages.faces.people import people
 from stages.tasks.face_input import FaceInput
 from stages.tflite import part
-from tests.stages.tasks import packages
 
 
 @pytest.fixture
@@ -97,7 +96,7 @@ def test_fewer_than_two_people_are_refused(made, tmp_path):
         made(tmp_path / "few")
 
 
-def test_a_detector_of_another_kind_is_refused(made, pictures, tmp_path):
-    (tmp_path / "other.tflite").write_bytes(packages.always((1, 8, 8, 3), [0.0, 1.0]))
-    with pytest.raises(StageError, match="needs BlazeFace"):
-        made(pictures, detector=tmp_path / "other.tflite")
+def test_without_a_model_of_its_role_there_is_no_detector(made, pictures, tmp_path):
+    (tmp_path / "models").mkdir()
+    metrics, _ = made(pictures, detector=tmp_path / "models")
+    assert metrics["people"] == 6 and metrics["faceless"] == 0

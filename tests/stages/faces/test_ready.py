@@ -14,7 +14,7 @@ def test_a_float_model_reads_pixels_as_insightface_scales_them(tmp_path):
     assert _ready.is_ready(file) and not _ready.is_ready(tmp_path)
     found = _ready.take(file, tmp_path / "model")
     assert found == FaceInput(112, 96, 0.9, 0.137, 127.5, 128.0)
-    assert (tmp_path / "model/int8.tflite").read_bytes() == file.read_bytes()
+    assert (tmp_path / "model/float.tflite").read_bytes() == file.read_bytes()
     assert _ready.is_ready(tmp_path / "model")
 
 
