@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from engine.stage import StageError
 from stages.tasks import faces
 from stages.tasks.package import MANIFEST, Package, open_package

@@ -19,7 +19,8 @@ def forget(
     """Find the artifacts that name a person, and remove the person from the packages among them.
 
     artifacts: a folder whose entries are artifacts of any stage: files and folders
-    found:     JSON: `names`, everybody whom the artifacts know; `holding`, the entries with the person's name
+    found:     JSON: `names`, everybody whom the artifacts know; `holding`, the entries with the person's
+               name; `packages`, the entries that are packages, which name everybody whom they know
     rewritten: ENTRY/, a package without the person, for each package that would still know somebody
 
     person: the name, as that of the person's folder of pictures
@@ -33,18 +34,19 @@ def forget(
 
     rewritten.mkdir()
     names: set[str] = set()
-    holding, packages = [], 0
+    holding, packages, made = [], [], 0
     entries = sorted(artifacts.iterdir())
     for at, entry in enumerate(entries):
         progress(at, len(entries), "")
         path = entry.resolve()
         names |= _removal.people(path)
-        if not _removal.holds(path, person):
-            continue
-        holding.append(entry.name)
         package = _removal.as_package(path)
-        if package and person in package.labels:
-            packages += _removal.without(package, person, rewritten / entry.name)
-    about = {"names": sorted(names), "holding": holding}
+        if package:
+            packages.append(entry.name)
+        if _removal.holds(path, person):
+            holding.append(entry.name)
+            if package and person in package.labels:
+                made += _removal.without(package, person, rewritten / entry.name)
+    about = {"names": sorted(names), "holding": holding, "packages": packages}
     found.write_text(json.dumps(about, indent=1), encoding="utf-8")
-    return ForgetMetrics(artifacts=float(len(holding)), packages=float(packages))
+    return ForgetMetrics(artifacts=float(len(holding)), packages=float(made))
