@@ -1,13 +1,13 @@
 """`forget`: what it removes, what it replaces, and what it leaves."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 
 from engine import digest, layout, run_files
 from engine.forgetting import words
+from engine.mlflow import cursor as cursors
 from engine.store import Store
 
 MEMBERS = """
@@ -228,10 +228,10 @@ def test_a_run_in_progress_is_not_disturbed(team, at_work, give):
     assert done.status == 2 and "a run is in progress" in done.err
 
 
-def test_a_stage_that_cannot_forget_is_refused(team, give):
-    path = team.path / "conf/usecases/team.yaml"
-    text = path.read_text()
-    path.write_text(text.replace("forget: mystages.forget", "forget: mystages.make"))
-    os.utime(path, (1, 1))
-    done = give(*FORGETTING, "person=robert")
-    assert done.status == 2 and "'mystages.make' lacks inputs: artifacts" in done.err
+def test_a_run_that_is_being_recorded_is_not_disturbed(team, give, monkeypatch):
+    monkeypatch.setattr("engine.commands.forget._SENDER_S", 0.1)
+    with cursors.held(team.last, 0) as is_mine:
+        assert is_mine
+        done = give(*FORGETTING, "person=robert")
+    assert done.status == 2 and "still recording this run" in done.err
+    assert len(_artifacts(team)) == 4
