@@ -102,10 +102,12 @@ def json_or_bytes(path: Path) -> object:
 
 
 @pytest.mark.filterwarnings("ignore")  # of MLflow and its dependencies
-def test_a_forgotten_person_is_nowhere_in_the_outputs(extended, more):
+def test_a_forgotten_person_is_nowhere_in_the_outputs(extended, more, monkeypatch):
     from mlflow.tracking import MlflowClient
 
-    client = MlflowClient(f"sqlite:///{extended.outputs}/mlflow.db")
+    uri = f"sqlite:///{extended.outputs}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)  # registering opens another client
+    client = MlflowClient(uri)
     [model] = client.search_logged_models(
         [client.get_experiment_by_name(HERE[1][8:]).experiment_id]
     )

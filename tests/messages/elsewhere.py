@@ -11,7 +11,7 @@ ELSEWHERE = [
         "tests/engine/commands/test_forget.py::test_a_name_that_is_nowhere_is_refused_with_the_nearest",
     ),
     (
-        "engine/commands/forget.py: _clean_run",
+        "engine/forgetting/removal.py: _clean_run",
         "tests/engine/commands/test_forget.py::test_a_run_that_is_being_recorded_is_not_disturbed",
     ),
     (

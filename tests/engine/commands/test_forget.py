@@ -228,8 +228,16 @@ def test_a_run_in_progress_is_not_disturbed(team, at_work, give):
     assert done.status == 2 and "a run is in progress" in done.err
 
 
+def test_a_stage_that_fails_removes_nothing(team, give):
+    failing = FORGET.replace("rewritten.mkdir()", "raise StageError('it is damaged')")
+    team.stage("forget", failing.replace("In, Out, note", "In, Out, StageError"))
+    done = give(*FORGETTING, "person=robert")
+    assert done.status == 1 and "it is damaged" in done.err
+    assert len(_artifacts(team)) == 4
+
+
 def test_a_run_that_is_being_recorded_is_not_disturbed(team, give, monkeypatch):
-    monkeypatch.setattr("engine.commands.forget._SENDER_S", 0.1)
+    monkeypatch.setattr("engine.forgetting.removal.SENDER_S", 0.1)
     with cursors.held(team.last, 0) as is_mine:
         assert is_mine
         done = give(*FORGETTING, "person=robert")
