@@ -153,6 +153,9 @@ def _tell(request: Request[Options], found: Found) -> None:
     count = len(found.doomed.digests) - len(found.packages)
     print(f"{verb}: {plural(count, 'artifact')} of {plural(len(runs), 'run')}")
     print(f"packages to replace by others without the person: {len(found.packages)}")
+    for run_dir, summary in found.there.runs.items():
+        if summary.damage:
+            print(f"kept: {as_typed(run_dir)}: {summary.damage}; remove the folder manually")
 
 
 def _tell_rest(request: Request[Options], there: Evidence, person: str) -> None:

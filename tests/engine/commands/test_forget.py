@@ -223,6 +223,15 @@ def test_another_use_case_keeps_what_has_the_same_name(team, give):
     assert json.loads((team.last / "run.json").read_text())["status"] == "finished"
 
 
+def test_a_run_with_a_damaged_journal_is_left_and_named(team, give):
+    give("usecase=team", "force=[all]")
+    first, second = team.runs
+    (second / "journal.jsonl").write_text("no event\n")
+    done = give(*FORGETTING, "person=robert")
+    assert done.status == 0 and f"kept: outputs/team/x86_64/{second.name}: its journal" in done.out
+    assert (first / "artifacts/pack/package/names.txt").read_text() == "alice"
+
+
 def test_a_run_in_progress_is_not_disturbed(team, at_work, give):
     done = give(*FORGETTING, "person=robert")
     assert done.status == 2 and "a run is in progress" in done.err
