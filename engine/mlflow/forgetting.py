@@ -43,7 +43,6 @@ _TEXTS = (
     ("logged_model_params", "param_value", "model_id"),
 )
 _OF_DATASETS = ("name", "dataset_source", "dataset_profile")
-_PICTURES = ("report.html",)  # may embed pictures, so it is never kept in part
 _INSERTS = {
     "tags": "INSERT OR REPLACE INTO tags (key, value, run_uuid) VALUES (?, ?, ?)",
     "models": "INSERT OR REPLACE INTO logged_model_tags (tag_key, tag_value, model_id, experiment_id) "
@@ -70,6 +69,16 @@ class Sent:
         return next(self.folder.glob(f"{self.name}.*"), self.folder / self.name)
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A record of a run, or of one of its stages."""
+
+    mlflow_id: str
+    run_id: str
+    stage: str  # empty: the run itself
+    folder: Path | None  # of its artifacts, if it is below the outputs folder
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """What to do with the records."""
@@ -94,9 +103,17 @@ def sent(path: Path, usecase: str) -> list[Sent]:
     """Return the outputs of all recorded runs of the use case, those of removed runs included."""
     with closing(_opened(path, "ro")) as tables:
         return [
-            Sent(run, run_id, stage, key.removeprefix("rpi.output."), digest, _local(uri))
-            for run, uri, run_id, stage in tables.execute(_RUNS, (usecase,)).fetchall()
-            for key, digest in tables.execute(_OUTPUTS, (run,)).fetchall()
+            Sent(
+                run.mlflow_id,
+                run.run_id,
+                run.stage,
+                key.removeprefix("rpi.output."),
+                digest,
+                run.folder,
+            )
+            for run in _runs(tables, path, usecase)
+            if run.folder
+            for key, digest in tables.execute(_OUTPUTS, (run.mlflow_id,)).fetchall()
         ]
 
 
@@ -105,41 +122,52 @@ def clean(
 ) -> int:
     """Remove and rewrite what the change says, and return the number of changed records.
 
-    runs: the existing runs by id, whose files are sent again if MLflow has the name in its copies
+    runs: the existing runs by id, whose files are sent again because they changed
     """
     outputs = sent(path, usecase)
+    packages = {one.mlflow_id: one.digest for one in outputs if one.name == "package"}
     with closing(_opened(path, "rw")) as tables:
         tables.execute("PRAGMA secure_delete = ON")
-        known = tables.execute(_RUNS, (usecase,)).fetchall()
-        changed = {one.mlflow_id for one in outputs if _removed(one, change)}
-        for run, uri, run_id, stage in known:
-            if _clean_files(_local(uri), change, None if stage else runs.get(run_id)):
-                changed.add(run)
-        digests = {one.mlflow_id: one.digest for one in outputs if one.name == "package"}
-        models = [
-            (model, _local(uri), digests.get(run, ""))
-            for run, *_ in known
-            for model, uri in tables.execute(_MODELS, (run,)).fetchall()
-        ]
-        replaced = [model for model, folder, one in models if _clean_model(folder, one, change)]
+        known = _runs(tables, path, usecase)
+        models = {
+            model: (_below(uri, path), packages.get(run.mlflow_id, ""))
+            for run in known
+            for model, uri in tables.execute(_MODELS, (run.mlflow_id,)).fetchall()
+        }
+        changed = {one.mlflow_id for one in outputs if _clean_output(one, change)}
+        changed |= {
+            one.mlflow_id
+            for one in known
+            if one.folder
+            and _clean_files(one.folder, change, None if one.stage else runs.get(one.run_id))
+        }
+        replaced = {
+            model
+            for model, (folder, one) in models.items()
+            if folder and _clean_model(folder, one, change)
+        }
+        mine = {one.mlflow_id for one in known}
         with tables:
-            for owner in [*(run for run, *_ in known), *(model for model, *_ in models)]:
-                changed |= {owner} if _clean_texts(tables, owner, change) else set()
-            _clean_datasets(tables, [run for run, *_ in known], change)
-            _mark(tables, outputs, changed & {run for run, *_ in known}, replaced, change)
+            changed |= {owner for owner in (*mine, *models) if _clean_texts(tables, owner, change)}
+            _clean_datasets(tables, mine, change)
+            _mark(tables, outputs, changed & mine, replaced, change)
         _compact(tables)
-    return len(changed | set(replaced))
+    return len(changed | replaced)
 
 
-def _removed(one: Sent, change: Change) -> bool:
-    """Remove an output, or replace it; return whether it is one of those to remove."""
+def _runs(tables: sqlite3.Connection, path: Path, usecase: str) -> list[_Run]:
+    found = tables.execute(_RUNS, (usecase,)).fetchall()
+    return [_Run(run, run_id, stage, _below(uri, path)) for run, uri, run_id, stage in found]
+
+
+def _clean_output(one: Sent, change: Change) -> bool:
+    """Remove or replace an output; return whether it is one of those to remove."""
     if one.digest not in change.doomed:
         return False
-    is_there, target = one.path.exists(), one.path
-    if one.digest in change.rewritten and (is_there or one.folder.is_dir()):
+    if one.digest in change.rewritten and one.folder.is_dir():
         artifacts.refer(change.rewritten[one.digest][1], one.folder)
-    elif is_there:
-        handles.remove(target)
+    else:
+        handles.remove(one.path)
     return True
 
 
@@ -151,7 +179,7 @@ def _clean_files(folder: Path, change: Change, run: tuple[Path, RunState] | None
     found = [*own, *_files(folder / "run"), *_files(folder / "figures")]
     named = [path for path in found if change.has_name(path.read_bytes())]
     for path in named:
-        if path.parent.name == "figures" or path.name in _PICTURES:
+        if path.parent.name == "figures" or path.name == artifacts.REPORT:  # they embed pictures
             handles.remove(path)
         else:
             _rewrite(path, change.without_name(path.read_text(encoding="utf-8", errors="replace")))
@@ -245,5 +273,9 @@ def _opened(path: Path, mode: str) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=30)
 
 
-def _local(uri: str) -> Path:
-    return Path(unquote(urlsplit(uri).path))
+def _below(uri: str | None, database: Path) -> Path | None:
+    """Return the folder of artifacts if it is beside the database: others belong to somebody else."""
+    parts = urlsplit(uri or "")
+    folder, root = Path(unquote(parts.path)), database.parent / "mlartifacts"
+    is_ours = parts.scheme in ("", "file") and root in folder.parents and ".." not in folder.parts
+    return folder if is_ours else None

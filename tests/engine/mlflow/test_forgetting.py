@@ -114,6 +114,17 @@ def test_what_was_sent_is_listed_for_one_use_case(recorded: Path) -> None:
     assert forgetting.sent(recorded / "mlflow.db", "other") == []
 
 
+def test_artifacts_elsewhere_are_left_alone(recorded: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/out").touch()
+    with sqlite3.connect(recorded / "mlflow.db") as tables:
+        tables.execute("UPDATE runs SET artifact_uri = ?", [(tmp_path / "elsewhere").as_uri()])
+    tables.close()
+    clean(recorded, {SPLIT, TRAIN})
+    assert (tmp_path / "elsewhere/out").exists()
+    assert forgetting.sent(recorded / "mlflow.db", "demo") == []
+
+
 def test_another_database_is_left_alone(outputs: Path) -> None:
     elsewhere = {**TRACKING, "uri": "sqlite:////elsewhere/mlflow.db"}
     assert forgetting.database(outputs, elsewhere) is None
