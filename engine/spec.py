@@ -149,6 +149,9 @@ class UseCase(_Model):
     predict: str | None = Field(
         None, description="the stage that `predict` runs with the packaged model"
     )
+    forget: str | None = Field(
+        None, description="the stage that tells `forget` which artifacts have data of a person"
+    )
     stages: Mapping[StageName, StageSpec] = Field(min_length=1)
 
 

@@ -63,19 +63,18 @@ def _reason(
 ) -> str:
     """Return the first condition that does not hold, as a sentence; empty if all hold."""
     for key, wanted in conditions.items():
+        value: object
         if key.startswith(ASSET):
-            is_given = assets.get(key.removeprefix(ASSET)) is not None
-            if is_given not in _listed(wanted):
-                return f"{key} is given" if is_given else f"{key} is not given"
-            continue
-        if key.startswith(PARAMETER):
+            value = assets.get(key.removeprefix(ASSET)) is not None
+            reason = f"{key} is {'given' if value else 'not given'}"
+        elif key.startswith(PARAMETER):
             value = params.get(key.removeprefix(PARAMETER))
-            found = f"it is {shown(value)}"
+            reason = f"{key} must be {_either(wanted)}, but it is {shown(value)}"
         else:
             value = getattr(target, key, None)
-            found = f"{target.name}'s is {value}"
+            reason = f"{key} must be {_either(wanted)}, but {target.name}'s is {value}"
         if value not in _listed(wanted):
-            return f"{key} must be {_either(wanted)}, but {found}"
+            return reason
     return ""
 
 
