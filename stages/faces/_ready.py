@@ -12,8 +12,8 @@ from stages.tflite.model import open_model
 from stages.tflite.tensor import Tensor, only
 
 SMALLEST = 32  # sides of a face, in pixels
-# InsightFace aligns faces of 112 pixels so that the eyes are 0.31 apart and the middle of eyes, nose and mouth
-# is at 0.64 of the height (insightface, utils/face_align.py); MobileFaceNet and ArcFace are trained so.
+# InsightFace aligns faces of 112 pixels so that the eyes are 0.31 apart, and the middle of eyes, nose and
+# mouth is at 0.64 of the height (insightface, utils/face_align.py); MobileFaceNet and ArcFace are trained so.
 SCALE, DOWN = 0.9, 0.137
 MEAN, DEVIATION = 127.5, 128.0  # of float pixels, also InsightFace's
 

@@ -34,13 +34,11 @@ def choose(
     errors = [_error(train, folder, role) for folder in (original, tuned)]
     is_tuned = errors[1] < errors[0]
     shutil.copytree(tuned if is_tuned else original, models)
-    if is_tuned:
-        what = "the fine-tuned embedder is kept"
-    else:
+    what = "the fine-tuned embedder is kept"
+    if not is_tuned:
         what = "the published embedder is kept: the fine-tuned one is not better"
-    note(
-        f"{what} (equal error rate on people that it did not see: {errors[1]:.2%}, published: {errors[0]:.2%})"
-    )
+    rates = f"{errors[1]:.2%}, published: {errors[0]:.2%}"
+    note(f"{what} (equal error rate on people that it did not see: {rates})")
     return ChooseMetrics(original_eer=errors[0], tuned_eer=errors[1], is_tuned=float(is_tuned))
 
 

@@ -35,8 +35,8 @@ def embedder(
              aligned as InsightFace does. Without it, a small network is trained on drawn faces: it is only
              good for the sample, whose faces are drawn too
     model:   architecture.json and weights_*.npy, float32 (1, height, width, 3) -> (1, d); or int8.tflite
-    face:    JSON: the face that the network needs (stages.tasks.face_input), and the threshold to use if there
-             are too few faces to calibrate one; null: unknown
+    face:    JSON: the face that the network needs (stages.tasks.face_input), and the threshold to use if
+             there are too few faces to calibrate one; null: unknown
 
     epochs:  of training without weights
     seed:    of training without weights

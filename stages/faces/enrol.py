@@ -9,13 +9,18 @@ from engine.stage.suffix import Suffix
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from stages.tasks.faces import Gallery
+
 FEWEST = 20  # faces that calibrate a threshold
 
 
 class EnrolMetrics(TypedDict):
     """Numbers of embeddings and people in the gallery, the threshold, the faces of the gallery and of
-    validation that it was calibrated on (0: the default is used), and faces that are unlike the other ones of their person, among
-    those of the gallery and of validation.
+    validation that it was calibrated on (0: the default is used), and faces that are unlike the other ones
+    of their person, among those of the gallery and of validation.
     """
 
     embeddings: float
@@ -74,40 +79,67 @@ def enrol(
     ):
         folder.mkdir()
         found.write(folder)
-    count = int(people.max()) + 1
-    similar, own = enrolled.similarities(enrolled.embeddings, count), np.zeros(0, np.float32)
-    highest, suspects = _rates.strangers(similar, people), []
-    if (train / "validation").is_dir():
-        held = _embedded.gallery(
-            train / "validation", int8, np.load(train / "validation/truth_person.npy")
-        )
-        similar = enrolled.similarities(held.embeddings, count)
-        own = similar[np.arange(len(held.people)), held.people]
-        highest = np.concatenate([highest, _rates.strangers(similar, held.people)])
-        suspects = _suspects.find(
-            np.concatenate([enrolled.embeddings, held.embeddings]),
-            np.concatenate([people, held.people]),
-            _names(train) + _names(train / "validation"),
-        )
-    is_calibrated = len(highest) >= FEWEST
-    if is_calibrated:
+    held = _validation(train, int8)
+    highest, own = _compared(enrolled, held)
+    calibrated_on = len(highest) if len(highest) >= FEWEST else 0
+    if calibrated_on:
         chosen = _rates.threshold(highest, false_accept, own)
     else:
         chosen = threshold or _known(face, len(highest))
-    _explain(chosen, len(highest), is_calibrated)
+    _explain(chosen, len(highest), calibrated_on > 0)
+    suspects = _suspected(train, enrolled, held) if held else []
     _suspects.tell(suspects)
-    about = {
-        "threshold": chosen,
-        "calibrated_on": len(highest) if is_calibrated else 0,
-        "liveness": liveness,
-    }
+    about = {"threshold": chosen, "calibrated_on": calibrated_on, "liveness": liveness}
     decision.write_text(json.dumps(about, indent=1), encoding="utf-8")
     return EnrolMetrics(
         embeddings=float(len(people)),
         people=float(len(np.unique(people))),
         threshold=chosen,
-        calibrated_on=float(len(highest) if is_calibrated else 0),
+        calibrated_on=float(calibrated_on),
         suspects=float(len(suspects)),
+    )
+
+
+def _validation(train: "Path", model: "Path") -> "Gallery | None":
+    import numpy as np
+
+    from stages.faces import _embedded
+
+    folder = train / "validation"
+    if not folder.is_dir():
+        return None
+    return _embedded.gallery(folder, model, np.load(folder / "truth_person.npy"))
+
+
+def _compared(
+    enrolled: "Gallery", held: "Gallery | None"
+) -> "tuple[NDArray[np.float32], NDArray[np.float32]]":
+    """Return the highest cosine of each face with other people, of the gallery's and the validation faces,
+    and the cosine of each validation face with its own person.
+    """
+    import numpy as np
+
+    from stages.faces import _rates
+
+    count = int(enrolled.people.max()) + 1
+    similar = enrolled.similarities(enrolled.embeddings, count)
+    highest = _rates.strangers(similar, enrolled.people)
+    if not held:
+        return highest, np.zeros(0, np.float32)
+    similar = enrolled.similarities(held.embeddings, count)
+    others = _rates.strangers(similar, held.people)
+    return np.concatenate([highest, others]), similar[np.arange(len(held.people)), held.people]
+
+
+def _suspected(train: "Path", enrolled: "Gallery", held: "Gallery") -> list[str]:
+    import numpy as np
+
+    from stages.faces import _suspects
+
+    return _suspects.find(
+        np.concatenate([enrolled.embeddings, held.embeddings]),
+        np.concatenate([enrolled.people, held.people]),
+        _names(train) + _names(train / "validation"),
     )
 
 

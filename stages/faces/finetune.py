@@ -6,8 +6,6 @@ from engine.stage import In, Out, StageError, progress
 from engine.stage.bounds import Range
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     from numpy.typing import NDArray
 

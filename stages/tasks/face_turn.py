@@ -10,15 +10,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NOSE, EARS = 2, (4, 5)
-# In an adult's head, the ears are about 145 mm apart, and the tip of the nose is about 120 mm in front of them.
+# In an adult's head, the ears are about 145 mm apart, and the tip of the nose is about 120 mm in front of
+# them.
 _PROPORTION = 145 / 120
 
 
 def turn(landmarks: NDArray[Any]) -> float:
     """Return the angle in degrees: 0 in front, positive if the nose points to the picture's right.
 
-    landmarks: (6, 2) x and y of eyes, nose, mouth and ears. The nose's place between the ears tells the angle,
-    also of an inclined head. It does not change if a flat picture of a face is turned, apart from perspective.
+    landmarks: (6, 2) x and y of eyes, nose, mouth and ears. The nose's place between the ears tells the
+    angle, also of an inclined head. Apart from perspective, it does not change if a flat picture is turned.
     """
     left, right = landmarks[EARS[0]], landmarks[EARS[1]]
     across = right - left

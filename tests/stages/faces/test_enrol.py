@@ -73,5 +73,5 @@ def test_the_user_may_set_the_default(train, enrolled):
 
 
 def test_an_unknown_network_needs_more_faces_or_a_threshold(train, enrolled):
-    with pytest.raises(StageError, match="set params.threshold"):
+    with pytest.raises(StageError, match=r"set params\.threshold"):
         enrolled(train([0, 1]), known=None)

@@ -49,11 +49,11 @@ def test_the_head_is_added_to_the_network(model, train, tmp_path):
 @pytest.mark.parametrize("people", [0, 3])
 def test_too_few_people_are_refused(model, train, tmp_path, people):
     folder = train(people) if people else tmp_path
-    with pytest.raises(StageError, match="params.method=published"):
+    with pytest.raises(StageError, match=r"params\.method=published"):
         finetune(model, folder, tmp_path / "tuned")
 
 
 def test_a_ready_model_is_refused(train, tmp_path):
     (tmp_path / "ready").mkdir()
-    with pytest.raises(StageError, match="assets.embedder is a .tflite file"):
+    with pytest.raises(StageError, match=r"assets\.embedder is a \.tflite file"):
         finetune(tmp_path / "ready", train(6), tmp_path / "tuned")
