@@ -27,6 +27,8 @@ def choose(
     train:           the part that stages.faces.people writes; its part validation/ is compared
     models:          the files of the tuned network if its equal error rate is lower, otherwise the original
 
+    role: of the model that makes embeddings
+
     Without validation people, or if both are equally good, the original is kept.
     """
     import shutil
