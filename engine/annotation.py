@@ -113,6 +113,8 @@ def _nearest(reasons: list[str | None]) -> str | None:
 
 
 def _out_of(bounds: list[ast.expr], value: Any) -> str | None:
+    if value is None:
+        return None
     for name, bound in (pair for node in bounds for pair in _bounds(node)):
         sign, holds, _ = _BOUNDS[name]
         if not holds(value, bound):

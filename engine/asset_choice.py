@@ -37,6 +37,7 @@ def take_own_data(
         if (
             value in declared
             and value_of(f"assets.{key}", overrides) is None
+            and _is_read(config, key)
             and _load_asset(declared[value]).sample
         ):
             config.assets[key] = str(folder)
@@ -67,7 +68,7 @@ def apply(
         except UserError as mistake:
             mistakes.append(mistake)
             continue
-        if isinstance(resolved, Asset):
+        if isinstance(resolved, Asset) and _is_read(config, key):
             _set(config, resolved, overrides)
     # an asset may have set another asset, for example to null: a pose model that its data does not need
     return {key: None if config.assets[key] is None else value for key, value in found.items()}
@@ -96,6 +97,24 @@ def _asset_keys(config: DictConfig) -> list[str]:
     """
     assets = config.get("assets")
     return [key for key in assets if isinstance(key, str)] if isinstance(assets, DictConfig) else []
+
+
+def _is_read(config: DictConfig, key: str) -> bool:
+    """Return whether an input may read the asset: not if each input that names it prefers another asset
+    that is given.
+    """
+    stages = OmegaConf.to_container(config.get("stages") or OmegaConf.create(), resolve=False)
+    specs = stages.values() if isinstance(stages, dict) else ()
+    inputs = [one["inputs"] for one in specs if isinstance(one, dict) and one.get("inputs")]
+    texts = [text for one in inputs if isinstance(one, dict) for text in one.values()]
+    lists = [text if isinstance(text, list) else [text] for text in texts]
+    before = [one[: one.index(f"asset:{key}")] for one in lists if f"asset:{key}" in one]
+    return not before or any(not any(_is_given(config, ref) for ref in one) for one in before)
+
+
+def _is_given(config: DictConfig, reference: Any) -> bool:
+    kind, _, key = str(reference).partition(":")
+    return kind == "asset" and config.assets.get(key) is not None
 
 
 def _set(config: DictConfig, chosen: Asset, overrides: Sequence[str]) -> None:

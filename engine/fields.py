@@ -55,8 +55,9 @@ def _identifier(name: str) -> str:
 
 
 def _condition(key: str) -> str:
-    """Accept a key of a target, or `params.` and the name of a parameter."""
-    _identifier(key.removeprefix("params."))
+    """Accept a key of a target, or `params.` or `assets.` and the name of a parameter or asset."""
+    prefix = next((one for one in ("params.", "assets.") if key.startswith(one)), "")
+    _identifier(key.removeprefix(prefix))
     return key
 
 

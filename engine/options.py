@@ -20,6 +20,8 @@ class CommandOptions(BaseModel):
         None  # the option whose value may follow the command, as in `images build`
     )
 
+    IS_CACHED: ClassVar[bool] = True  # false: the composed command line must not be kept
+
     @classmethod
     def choices(cls, key: str) -> tuple[str, ...]:
         """Return the option's allowed values, or nothing if any value is allowed."""

@@ -5,7 +5,7 @@ Reads sources, assets and the store, and asks executors what they can run; start
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
     library = Library(request.settings.stage_packages, request.roots, store.root / "sources.json")
     chosen = request.settings.executor
     executors = Dispatcher(dispatch.executor_context(request), chosen.name, chosen.first_of)
-    left_out = when.left_out(usecase.stages, request.target, usecase.params)
+    left_out = when.left_out(usecase.stages, request.target, usecase.params, request.assets)
     there = {name: spec for name, spec in usecase.stages.items() if name not in left_out}
     why = executors.choose(_readable(there, library), refused)
     library.remember()
@@ -58,8 +58,7 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
     jobs = {name: job for name, job in checked.jobs.items() if name in kept}
     forced = _forced(request, checked.graph, kept, left_out)
     raise_all([*_other_files(request, jobs)])
-    refs = [ref for job in jobs.values() for ref in job.inputs.values() if ref]
-    needed = {ref.name for ref in refs if ref.stage is None}
+    needed = _assets_of(jobs)
     assets = {
         key: _resolved(key, request.assets[key], store) for key in request.assets if key in needed
     }
@@ -72,7 +71,7 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
         found,
         settle_all(jobs, found, store, forced),
         checked.graph.only(kept),
-        (*request.notes, *_notes(request), *filter(None, [why])),
+        (*request.notes, *_notes(request, needed | kept), *filter(None, [why])),
         Counter(map(base_of, checked.jobs)),
         forced,
         left_out,
@@ -131,7 +130,7 @@ def _checked(
     left_out: Mapping[str, str],
 ) -> Checked:
     """Check the use case, or raise all its mistakes, validation errors included, ordered by stage."""
-    conditions = when.mistakes(usecase.stages, usecase.params, request.where)
+    conditions = when.mistakes(usecase.stages, usecase.params, request.where, request.assets)
     mistakes, checked = [*request.mistakes, *conditions], None
     try:
         checked = check.check(usecase, library, executors.place, request.where, left_out)
@@ -189,9 +188,18 @@ def _is_of_absence(mistake: UserError) -> bool:
 def _kept(checked: Checked, request: Request, left_out: Mapping[str, str]) -> set[str]:
     last = request.settings.until
     _refuse_left_out("until", last, left_out)
-    return (
-        graphs.until(checked.graph, last, f"until={','.join(last)}") if last else set(checked.jobs)
-    )
+    if last:
+        return graphs.until(checked.graph, last, f"until={','.join(last)}")
+    return set(checked.jobs) - _unread_samples(checked.jobs, request)
+
+
+def _unread_samples(jobs: Mapping[str, Job], request: Request) -> set[str]:
+    """Return the stages that generate a sample which no other stage reads: its readers are left out, or
+    read another asset.
+    """
+    read = {stage for job in jobs.values() for stage in job.needs}
+    made = {key for key, one in request.assets.items() if isinstance(one, Asset) and one.made_by}
+    return (made & set(jobs)) - read
 
 
 def _forced(
@@ -291,10 +299,21 @@ def _other_files(request: Request, jobs: Mapping[str, Job]) -> Iterator[UserErro
                 yield origin.traced(found, request.command, request.config_dirs)
 
 
-def _notes(request: Request) -> list[str]:
-    """Return notes on the data: a missing licence, or a sample."""
+def _assets_of(jobs: Mapping[str, Job]) -> set[str]:
+    """Return the keys of the assets that the jobs read."""
+    refs = [ref for job in jobs.values() for ref in job.inputs.values() if ref]
+    return {ref.name for ref in refs if ref.stage is None}
+
+
+def _notes(request: Request, used: Collection[str]) -> list[str]:
+    """Return notes on the data of this run: a missing licence, or a sample.
+
+    used: keys of assets, and stages, some of which generate an asset
+    """
     notes = []
     for key, asset in request.assets.items():
+        if key not in used:
+            continue
         if isinstance(asset, Asset) and asset.licence is None:
             notes.append(
                 f"{asset.name} has no licence: use it only for your own tests, and do not "

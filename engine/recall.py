@@ -111,6 +111,8 @@ def _entry(line: CommandLine) -> Path | None:
     """Return the path of this line's entry, or None if the line cannot be cached."""
     if any(word.lstrip("+~").startswith("hydra") for word in line.words):
         return None  # it may add configuration from anywhere
+    if not line.options.IS_CACHED:
+        return None
     files = {path: ordinary.read(path, _MOST_BYTES) for path in _files(line)}
     words = "\0".join(line.words).encode("utf-8", "surrogateescape")
     if any(_CHANGING.search(text) for text in (*files.values(), words)):

@@ -71,7 +71,8 @@ class StageSpec(_OfAKind):
         default_factory=dict,
         description="keys of the target, or parameters of the use case, and the values, or lists of "
         "values, for which the plan contains the stage: {accelerator: edgetpu}, {params.method: "
-        "[a, b]}; otherwise stages that read its outputs get None",
+        "[a, b]}; or assets that must be given, or not: {assets.packed: true}. Otherwise stages that "
+        "read its outputs get None",
     )
     outputs: tuple[OutputName, ...] = Field(
         (),
@@ -147,6 +148,9 @@ class UseCase(_Model):
     )
     predict: str | None = Field(
         None, description="the stage that `predict` runs with the packaged model"
+    )
+    forget: str | None = Field(
+        None, description="the stage that tells `forget` which artifacts have data of a person"
     )
     stages: Mapping[StageName, StageSpec] = Field(min_length=1)
 

@@ -17,7 +17,7 @@ import shutil
 import stat
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -96,6 +96,12 @@ class Store:
             return None
         return Record(**data)
 
+    def records(self) -> Iterator[Record]:
+        """Yield the readable records of all jobs, without checking their artifacts."""
+        for path in sorted(self.root.glob("actions/*/*.json")):
+            if found := self.record(path.stem):
+                yield found
+
     def is_whole(self, digest: str) -> bool:
         """Return whether the artifact exists and all its bytes match the digest."""
         path = self.path(digest)
@@ -141,6 +147,25 @@ class Store:
         self._write_action(whole)
         self.drop_checkpoint(record.fingerprint)
         return whole
+
+    def add(self, name: str, path: Path) -> str:
+        """Move an artifact into the store, and return its digest; no record names it.
+
+        Raise BadOutput for an invalid artifact; name: for this message.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        return self._take_in(name, path)
+
+    def remove(self, digests: Iterable[str], fingerprint: str | None = None) -> list[str]:
+        """Remove artifacts, then the record of the job that made them, and return what is left of them.
+
+        The record is last, so that an interrupted removal can be repeated: it says what else there is.
+        """
+        left = [one for one in digests if not handles.remove(self.path(one))]
+        if fingerprint and not left:
+            handles.remove(self._action(fingerprint))
+            self.drop_checkpoint(fingerprint)
+        return left
 
     def checkpoint(self, fingerprint: str) -> Path:
         """Return the folder of a job's checkpoints. Only the engine that holds the job's lock may use it."""

@@ -1,5 +1,5 @@
-"""`when:` makes a stage conditional on the target and on parameters: finds the stages that are left
-out, and why. Pure.
+"""`when:` makes a stage conditional on the target, on parameters and on assets: finds the stages that
+are left out, and why. Pure.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,12 +10,17 @@ from engine.spelling import shown
 from engine.target import Target, choices
 
 PARAMETER = "params."  # prefix of keys that name a parameter of the use case
+ASSET = "assets."  # prefix of keys that name an asset of the use case
 Params = Mapping[str, object]
+Assets = Mapping[str, object]  # None: the asset is not given
+NO_ASSETS: Assets = {}
 
 
-def left_out(stages: Mapping[str, StageSpec], target: Target, params: Params) -> dict[str, str]:
-    """Return the stages that are not planned for this target and these parameters, each with the reason
-    as a sentence.
+def left_out(
+    stages: Mapping[str, StageSpec], target: Target, params: Params, assets: Assets = NO_ASSETS
+) -> dict[str, str]:
+    """Return the stages that are not planned for this target, these parameters and these assets, each
+    with the reason as a sentence.
 
     An invalid parameter does not leave out stages, so that only the mistake itself is reported.
     """
@@ -23,17 +28,23 @@ def left_out(stages: Mapping[str, StageSpec], target: Target, params: Params) ->
     found = {}
     for name, spec in stages.items():
         conditions = {key: value for key, value in spec.when.items() if key not in wrong}
-        if reason := _reason(conditions, target, params):
+        if reason := _reason(conditions, target, params, assets):
             found[name] = reason
     return found
 
 
-def mistakes(stages: Mapping[str, StageSpec], params: Params, where: str) -> Iterator[UserError]:
-    """Yield a mistake for each unknown key, and for each impossible value."""
+def mistakes(
+    stages: Mapping[str, StageSpec], params: Params, where: str, assets: Assets = NO_ASSETS
+) -> Iterator[UserError]:
+    """Yield a mistake for each unknown key, for each impossible value, and for each asset that nothing
+    reads because another one is missing.
+    """
     for name, spec in stages.items():
         for key, wanted in spec.when.items():
             location = f"{where}: stages.{name}.when.{key}"
-            if not key.startswith(PARAMETER):
+            if key.startswith(ASSET):
+                yield from _mistakes_of_asset(key, wanted, assets, location)
+            elif not key.startswith(PARAMETER):
                 yield from _mistakes_of_target(key, wanted, location)
             elif key.removeprefix(PARAMETER) not in params:
                 what = f"the use case has no parameter '{key.removeprefix(PARAMETER)}'"
@@ -44,19 +55,26 @@ def mistakes(stages: Mapping[str, StageSpec], params: Params, where: str) -> Ite
         if key.removeprefix(PARAMETER) in params:
             what = f"no stage runs with {key}={value}"
             yield UserError(f"{where}: {key}", what, did_you_mean(str(value), known))
+    yield from _useless(stages, assets, where)
 
 
-def _reason(conditions: Mapping[str, object], target: Target, params: Params) -> str:
+def _reason(
+    conditions: Mapping[str, object], target: Target, params: Params, assets: Assets
+) -> str:
     """Return the first condition that does not hold, as a sentence; empty if all hold."""
     for key, wanted in conditions.items():
-        if key.startswith(PARAMETER):
+        value: object
+        if key.startswith(ASSET):
+            value = assets.get(key.removeprefix(ASSET)) is not None
+            reason = f"{key} is {'given' if value else 'not given'}"
+        elif key.startswith(PARAMETER):
             value = params.get(key.removeprefix(PARAMETER))
-            found = f"it is {shown(value)}"
+            reason = f"{key} must be {_either(wanted)}, but it is {shown(value)}"
         else:
             value = getattr(target, key, None)
-            found = f"{target.name}'s is {value}"
+            reason = f"{key} must be {_either(wanted)}, but {target.name}'s is {value}"
         if value not in _listed(wanted):
-            return f"{key} must be {_either(wanted)}, but {found}"
+            return reason
     return ""
 
 
@@ -85,6 +103,34 @@ def _is_usable(name: str, wanted: list[object], params: Params) -> bool:
         return False
     is_choice = len(set(map(str, wanted))) > 1 and not any(isinstance(one, bool) for one in wanted)
     return params[name] is None or params[name] in wanted or not is_choice
+
+
+def _mistakes_of_asset(
+    key: str, wanted: object, assets: Assets, location: str
+) -> Iterator[UserError]:
+    if key.removeprefix(ASSET) not in assets:
+        what = f"the use case has no asset '{key.removeprefix(ASSET)}'"
+        yield UserError(location, what, did_you_mean(key, [f"{ASSET}{one}" for one in assets]))
+    elif not all(isinstance(value, bool) for value in _listed(wanted)):
+        what = f"{shown(wanted)} is not true or false"
+        yield UserError(location, what, "write true if the asset must be given, otherwise false")
+
+
+def _useless(stages: Mapping[str, StageSpec], assets: Assets, where: str) -> Iterator[UserError]:
+    """Yield a mistake for each given asset if all stages that read it need one that is not given."""
+    for name in (one for one, value in assets.items() if value is not None):
+        readers = [spec for spec in stages.values() if f"asset:{name}" in spec.references]
+        missing = [_missing(spec, assets) for spec in readers]
+        if missing and all(missing):
+            what = f"it has no effect without {missing[0]}"
+            fix = f"write {missing[0]}=NAME_OR_PATH, or {ASSET}{name}=null"
+            yield UserError(f"{where}: {ASSET}{name}", what, fix)
+
+
+def _missing(spec: StageSpec, assets: Assets) -> str:
+    """Return the first asset that the stage's condition needs and that is not given; "" if none."""
+    needed = (key for key, wanted in spec.when.items() if key.startswith(ASSET) and wanted is True)
+    return next((key for key in needed if assets.get(key.removeprefix(ASSET)) is None), "")
 
 
 def _mistakes_of_target(key: str, wanted: object, location: str) -> Iterator[UserError]:

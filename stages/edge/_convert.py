@@ -18,6 +18,7 @@ from engine.stage import StageError
 from stages.edge._calibration import Calibration
 from stages.edge._opening import first_line, keras_network, signature_of
 from stages.edge._sources import Source
+from stages.training import conversion
 
 _MOST_BYTES = 4096  # of the child's error message: less than a pipe's buffer
 _LACKING = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
@@ -37,21 +38,8 @@ def to_float(source: Source, exported: Path, to: Path) -> None:
 def to_int8(
     exported: Path, calibration: Calibration, input_type: str, output_type: str, to: Path
 ) -> None:
-    """Write the int8 `.tflite` of an exported model.
-
-    Fully connected layers are quantised per tensor: the Edge TPU's compiler 16 cannot read per-channel
-    ones (google-coral/edgetpu#879). Integer inputs and outputs keep their type, whatever is requested.
-    """
-    import tensorflow as tf
-
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(exported))
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = calibration.batches
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = _end_type(input_type)
-    converter.inference_output_type = _end_type(output_type)
-    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-    to.write_bytes(converter.convert())
+    """Write the int8 `.tflite` of an exported model."""
+    to.write_bytes(conversion.to_int8(exported, calibration.batches, input_type, output_type))
 
 
 def in_child(function: Callable[..., None], *arguments: Any) -> None:
@@ -97,16 +85,6 @@ def _message_of(error: BaseException) -> str:
             "operations, and use float32 instead of float16 and text"
         )
     return f"the converter failed: {first_line(error)}; the full error is in the log above"
-
-
-def _end_type(name: str) -> Any:
-    """Return TensorFlow's type of this name.
-
-    The converter does not accept int32; whatever it is given, it keeps int32 inputs and outputs as they are.
-    """
-    import tensorflow as tf
-
-    return getattr(tf, "int8" if name == "int32" else name)
 
 
 def _export(network: Any, to: Path) -> None:

@@ -38,6 +38,7 @@ def quantise(
     model: In,
     models: Out,
     train: In | None = None,
+    ready: In | None = None,
     *,
     role: str = "model",
     input_type: Literal["uint8", "int8", "int32", "float32"] = "int8",
@@ -54,6 +55,8 @@ def quantise(
     models: ROLE/float.tflite (float32) and ROLE/int8.tflite; a ready .tflite is copied unchanged
     train:  a part with a tensor for each input, or a folder with one part for each role; not needed if
             all models are ready
+    ready:  further models that another stage has already converted, ROLE/*.tflite, copied unchanged; the
+            folder may be empty
     role:   of a single model
     input_type, output_type: int8, uint8 or float32; float inputs and outputs are converted on the CPU,
             even with an Edge TPU. Integer inputs and outputs of the model keep their type; int32 is
@@ -68,7 +71,7 @@ def quantise(
     """
     from stages.edge import _sources
 
-    found = _sources.find(model, role)
+    found = _with_ready(_sources.find(model, role), ready)
     for at, (name, source) in enumerate(found.items()):
         progress(at, len(found), name)
         folder = models / name
@@ -80,6 +83,18 @@ def quantise(
         _check_readable(folder, accelerator)
     progress(len(found), len(found))
     return _metrics(models)
+
+
+def _with_ready(found: "dict[str, Source]", ready: "Path | None") -> "dict[str, Source]":
+    """Return the models by role, with those that are already converted."""
+    from stages.edge._sources import Source
+
+    more = sorted(ready.iterdir()) if ready else []
+    if both := [path.name for path in more if path.name in found]:
+        raise StageError(
+            f"two models have the role '{both[0]}', one of them in `ready`: set another role"
+        )
+    return {**found, **{path.name: Source("published", path) for path in more}}
 
 
 def _convert(
@@ -131,33 +146,15 @@ def _copy(source: "Source", folder: "Path") -> None:
     import shutil
 
     from stages.tflite import roles
-    from stages.tflite.delegate import is_compiled
 
-    if source.kind == "published":
-        for form, path in roles.files(source.path).items():
-            shutil.copyfile(path, folder / f"{form}.tflite")
-        return
-    if is_compiled(source.path):
-        raise StageError(
-            f"{source.path.name} is compiled for the Edge TPU: give a folder with this file as "
-            "edgetpu.tflite and the model that it was compiled from as int8.tflite"
-        )
-    form = "int8" if _is_quantised(source.path) else "float"
-    if form == "float":
+    forms = roles.files(source.path)
+    if source.kind == "tflite" and "float" in forms:
         note(
             f"{source.path.name} is a float model in TFLite's format, which cannot be quantised; to "
             "quantise it, give the Keras model or SavedModel that it was converted from"
         )
-    shutil.copyfile(source.path, folder / f"{form}.tflite")
-
-
-def _is_quantised(path: "Path") -> bool:
-    """Return whether the model computes in 8 bits, whatever the types of its inputs and outputs."""
-    from stages.tflite.schema import read_model
-
-    graph = read_model(path).subgraphs[0]
-    made = [graph.tensors[place] for one in graph.operators for place in one.outputs]
-    return any(tensor.type in ("INT8", "UINT8") and tensor.scales for tensor in made)
+    for form, path in forms.items():
+        shutil.copyfile(path, folder / f"{form}.tflite")
 
 
 def _check_readable(folder: "Path", accelerator: str) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Parts = dict[str, list[int]]  # gallery, val, test, repeated, ambiguous: indices of faces
+Parts = dict[str, list[int]]  # by name: indices of faces
+NAMES = "gallery", "val", "train", "test", "repeated", "ambiguous"
 
 
 def divide(
@@ -18,6 +19,7 @@ def divide(
     enrolled: int,
     val_share: float,
     seed: int,
+    train_share: float = 0.0,
 ) -> Parts:
     """Return the part of each face.
 
@@ -25,6 +27,7 @@ def divide(
     group:     (faces,) equal numbers for near-duplicates
     enrolled:  most faces of a person in the gallery: their first, but only half of them
     val_share: share of the people with more faces, who validate; the others test
+    train_share: share of the people who neither validate nor test, but fine-tune
 
     Near-duplicates of a person's earlier face are `repeated`, and faces of two people are `ambiguous`:
     both are left out.
@@ -32,7 +35,7 @@ def divide(
     owners: dict[int, set[str]] = defaultdict(set)
     for person, number in zip(people, group, strict=True):
         owners[int(number)].add(person)
-    parts: Parts = {name: [] for name in ("gallery", "val", "test", "repeated", "ambiguous")}
+    parts: Parts = {name: [] for name in NAMES}
     own: dict[str, list[int]] = defaultdict(list)
     seen = set()
     for at, (person, number) in enumerate(zip(people, group.tolist(), strict=True)):
@@ -44,10 +47,12 @@ def divide(
             own[person].append(at)
         seen.add(number)
     probed = sorted(person for person, faces in own.items() if len(faces) > 1)
-    chosen = np.random.default_rng(seed).permutation(len(probed))
-    validating = {probed[at] for at in chosen[: round(val_share * len(probed))]}
+    chosen = [probed[at] for at in np.random.default_rng(seed).permutation(len(probed))]
+    validating, training = (round(share * len(probed)) for share in (val_share, train_share))
+    purpose = dict.fromkeys(chosen[:validating], "val")
+    purpose |= dict.fromkeys(chosen[validating : validating + training], "train")
     for person, faces in own.items():
         count = min(enrolled, max(1, len(faces) // 2))
         parts["gallery"] += faces[:count]
-        parts["val" if person in validating else "test"] += faces[count:]
+        parts[purpose.get(person, "test")] += faces[count:]
     return {name: sorted(found) for name, found in parts.items()}

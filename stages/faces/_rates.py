@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_PAIRS = 200_000  # of different people; more are drawn at random
+MISSED = (
+    0.01  # share of enrolled people's faces that a threshold may refuse to be safer with strangers
+)
 _BINS = 2048  # of the cosine, for the interval of the equal error rate
 
 
@@ -74,11 +77,17 @@ def strangers(similar: "NDArray[Any]", people: "NDArray[np.int64]") -> "NDArray[
     return others.max(1)  # type: ignore[no-any-return]
 
 
-def threshold(highest: "NDArray[Any]", false_accept: float) -> float:
-    """Return the lowest threshold that accepts at most this share of strangers.
+def threshold(
+    highest: "NDArray[Any]", false_accept: float, own: "NDArray[Any] | tuple[()]" = ()
+) -> float:
+    """Return a threshold that accepts at most this share of strangers.
 
-    highest: (faces,) of strangers. With fewer than 1 / false_accept faces it is above all of them.
+    highest: (faces,) of strangers. With fewer than 1 / false_accept of them, all are refused
+    own:     (faces,) cosines of enrolled people's faces with their own person. Between the strangers' limit
+             and the cosine that 99 % of these reach, if that is higher, the threshold is in the middle: the
+             limit alone is known from few faces
     """
     order = np.sort(highest)[::-1]
-    allowed = int(false_accept * len(order))
-    return float(np.nextafter(np.float32(order[allowed]), np.float32(2)))
+    limit = np.float32(order[int(false_accept * len(order))])
+    reached = np.float32(np.quantile(own, MISSED)) if len(own) else limit
+    return float(np.nextafter(max(limit, (limit + reached) / 2), np.float32(2)))

@@ -27,8 +27,8 @@ class Found:
     empty: "list[str]" = field(default_factory=list)
 
 
-def find(root: Path) -> Found:
-    """Return the pictures to read; StageError: no folder of a person has any."""
+def find(root: Path, fewest: int = 2) -> Found:
+    """Return the pictures to read; StageError: fewer people than `fewest` have any."""
     if not root.is_dir():
         raise StageError(f"{root.name} is not a folder: {_HOW}")
     found = Found()
@@ -37,8 +37,9 @@ def find(root: Path) -> Found:
             _add(found, root, entry)
         else:
             found.ignored.append(entry.name)
-    if len({one.person for one in found.sources}) < 2:
-        raise StageError(f"{root.name} has pictures of fewer than two people: {_HOW}")
+    if len({one.person for one in found.sources}) < fewest:
+        people = "nobody" if fewest == 1 else "fewer than two people"
+        raise StageError(f"{root.name} has pictures of {people}: {_HOW}")
     return found
 
 

@@ -1,7 +1,7 @@
 """Reads pictures of people, aligns a face in each, and divides them into gallery, validation and test."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from engine.stage import In, Out, StageError, note, progress
 from engine.stage.bounds import Range
@@ -12,24 +12,30 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.faces._division import Parts
+    from stages.faces._extension import Packed
     from stages.faces._sources import Source
     from stages.tasks.blazeface import Found
+    from stages.tasks.face_input import FaceInput
     from stages.tflite.model import Model
 
 RAW_BYTES = 4_000_000  # raw items are sent to the device, so they must be small
 DRAWN, DRAWN_SIDE, DRAWN_SEED = 4, 240, 11  # raw items that show nobody
+COPY = 0.995  # correlation of copies; one person's pictures in the same place reach 0.99
+TRAIN_SHARE = 0.35  # share of the people who fine-tune
 NOBODY = -1  # the person of a drawn face
 NAMED = 5  # maximum number of files named in one note
 
 
 class PeopleMetrics(TypedDict):
-    """Numbers of people, of faces in each part, and of pictures by problem: without a face, with several
-    (the largest is used), unreadable, near-duplicates of the same person, and in two people's folders.
+    """Numbers of people (with those of the package), of faces in each part, and of pictures by problem:
+    without a face, with several (the largest is used), unreadable, near-duplicates of the same person,
+    and in two people's folders.
     """
 
     people: float
     gallery_faces: float
     val_faces: float
+    train_faces: float
     test_faces: float
     faceless: float
     crowded: float
@@ -43,8 +49,10 @@ class Example:
     """An aligned face and its origin."""
 
     source: "Source"
-    pixels: "NDArray[Any]"  # (size, size, 3) uint8
+    pixels: "NDArray[Any]"  # (height, width, 3) uint8
     box: list[float]  # in the picture, in pixels
+    turn: float | None  # to the side, in degrees; None: unknown
+    thumbnail: "NDArray[Any]"  # of the picture, to find near-duplicates
 
 
 def people(
@@ -52,38 +60,49 @@ def people(
     train: Out,
     test: Out,
     detector: In | None = None,
+    packed: In | None = None,
+    face: In | None = None,
     *,
-    size: Annotated[int, Range(ge=32, le=256)] = 150,
     enrolled: Annotated[int, Range(ge=1)] = 1,
     val_share: Annotated[float, Range(ge=0, lt=1)] = 0.35,
+    method: Literal["published", "finetune"] = "published",
     show_faces: bool = False,
     seed: Annotated[int, Range(ge=0)] = 0,
 ) -> PeopleMetrics:
     """Read each picture once, and keep its largest face.
 
     pictures:    one folder per person
-    detector:    BlazeFace as .tflite; without it, each picture must be a face, which it fills
-    train, test: parts with the tensor `picture`, uint8 (faces, size, size, 3), the aligned faces;
+    detector:    models by role, as stages.faces.detector writes them; without one of the role `detector`,
+                 each picture must be a face, which it fills
+    packed:      the people of a package, as stages.faces.unpack writes them. `pictures` are then of people
+                 to add to them, nobody validates, and only new people test
+    face:        what `embedder` wrote: the face that the network needs; not needed with `packed`
+    train, test: parts with the tensor `picture`, uint8 (faces, height, width, 3), the aligned faces;
                  truth_person.npy int64 (faces,), truth.json, labels.txt and constants.json. train has the
                  faces of the gallery, and contains the part validation/, if any; test also has raw items
 
-    size:       side of an aligned face, in pixels
     enrolled:   most pictures of each person in the gallery; at least half of them stay for tests
     val_share:  share of the people whose other pictures validate; those of the others test
+    method:     finetune: a third of the people neither validate nor test, but fine-tune the embedder; train
+                then also contains the part training/
     show_faces: true: the raw items, which travel with the package for `verify`, are test pictures. By
                 default they are drawn faces, and no picture of a person leaves the data set's artifacts
     seed:       determines who validates
 
     The test part has aligned faces of people, and is sent to the device while `infer` runs there.
-    StageError: fewer than two people; no face in any picture; a detector of another kind.
+    StageError: fewer than two people; no face in any picture.
     """
     import numpy as np
 
-    from stages.faces import _division, _sources
+    from stages.faces import _division, _extension, _sources
     from stages.media import duplicates
 
-    found = _sources.find(pictures)
-    read = _Read(found.sources, _opened(detector), size)
+    old = _extension.packed_people(packed) if packed else None
+    wanted = _wanted(old, face)
+    if old:
+        val_share = 0.0
+    found = _sources.find(pictures, fewest=1 if old else 2)
+    read = _Read(found.sources, _opened(detector), wanted)
     _tell("skipped", found.ignored, "file", " that are no pictures")
     _tell("ignored", found.empty, "folder", " without pictures")
     _tell("skipped", read.bad, "unreadable file")
@@ -91,19 +110,29 @@ def people(
     _tell("used the largest face of", read.crowded, "picture", " with several")
     if not read.examples:
         raise StageError(f"no picture has a face: {', '.join((read.faceless + read.bad)[:NAMED])}")
-    group = duplicates.groups(np.stack([duplicates.thumbnail(one.pixels) for one in read.examples]))
+    whole = np.stack([one.thumbnail for one in read.examples])
+    cut = np.stack([duplicates.thumbnail(one.pixels) for one in read.examples])
+    group = duplicates.groups(whole, cut, least=COPY)
     owners = [one.source.person for one in read.examples]
-    parts = _division.divide(owners, group, enrolled, val_share, seed)
+    train_share = TRAIN_SHARE if method == "finetune" else 0.0
+    parts = _division.divide(owners, group, enrolled, val_share, seed, train_share)
+    if old:
+        parts["test"] = old.untested(parts["test"], owners)
     for name, which in (("repeated", " of the same person"), ("ambiguous", " of two people")):
         names = [read.examples[at].source.name for at in parts[name]]
         _tell("left out", names, "near-duplicate", which)
     labels = sorted({owners[at] for at in parts["gallery"]})
+    if old:
+        labels = old.with_new(labels)
     chosen = {name: [read.examples[at] for at in rows] for name, rows in parts.items()}
-    raw = _raw(chosen["test"], _opened(detector), size, show_faces)
-    _write(train, chosen["gallery"], labels, size)
-    if chosen["val"]:
-        _write(train / "validation", chosen["val"], labels, size)
-    _write(test, chosen["test"] + [one for one, _ in raw if one.source.person == ""], labels, size)
+    raw = _raw(chosen["test"], _opened(detector), wanted, show_faces)
+    _write(train, chosen["gallery"], labels, wanted)
+    for name, folder in (("val", "validation"), ("train", "training")):
+        if chosen[name]:
+            _write(train / folder, chosen[name], labels, wanted)
+    _write(
+        test, chosen["test"] + [one for one, _ in raw if one.source.person == ""], labels, wanted
+    )
     _write_raw(test, chosen["test"], raw)
     return _counted(labels, parts, read)
 
@@ -113,6 +142,7 @@ def _counted(labels: list[str], parts: "Parts", read: "_Read") -> PeopleMetrics:
         people=float(len(labels)),
         gallery_faces=float(len(parts["gallery"])),
         val_faces=float(len(parts["val"])),
+        train_faces=float(len(parts["train"])),
         test_faces=float(len(parts["test"])),
         faceless=float(len(read.faceless)),
         crowded=float(len(read.crowded)),
@@ -123,24 +153,22 @@ def _counted(labels: list[str], parts: "Parts", read: "_Read") -> PeopleMetrics:
 
 
 def _opened(detector: "Path | None") -> "Model | None":
-    """Open the detector on the build machine; StageError: it is not BlazeFace."""
+    """Open the detector on the build machine, in the form that is packed, if there is one."""
     from stages.tasks import faces
-    from stages.tasks.signature import check
     from stages.tflite import roles
     from stages.tflite.interpreters import ANY
     from stages.tflite.model import open_model
 
-    if detector is None:
-        return None
-    model = open_model(roles.runnable(roles.files(detector))[0], ANY)
-    check("faces", faces.needs({})[faces.DETECTOR], model.outputs, {})
-    return model
+    forms = roles.by_role(detector).get(faces.DETECTOR) if detector else None
+    return open_model(roles.runnable(forms)[0], ANY) if forms else None
 
 
 class _Read:
     """The aligned faces of all readable pictures."""
 
-    def __init__(self, sources: "list[Source]", detector: "Model | None", size: int) -> None:
+    def __init__(
+        self, sources: "list[Source]", detector: "Model | None", wanted: "FaceInput"
+    ) -> None:
         from stages.media.pictures import read_many
         from stages.media.unreadable import Unreadable
         from stages.tasks import faces
@@ -161,13 +189,30 @@ class _Read:
                 continue
             if len(there) > 1:
                 self.crowded.append(source.name)
-            self.examples.append(_example(source, picture.pixels, there, size))
+            self.examples.append(_example(source, picture.pixels, there, wanted))
 
 
-def _example(source: "Source", picture: "NDArray[Any]", found: "Found", size: int) -> Example:
+def _wanted(packed: "Packed | None", face: "Path | None") -> "FaceInput":
+    """Return the embedder's input: that of the package, or that of the network that is to be packed."""
+    import json
+
     from stages.tasks import faces
 
-    return Example(source, faces.face(picture, found, 0, size), faces.box(found, 0))
+    if packed:
+        return faces.input_of(packed.constants)
+    return faces.input_of(json.loads(face.read_text(encoding="utf-8")) if face else {})
+
+
+def _example(
+    source: "Source", picture: "NDArray[Any]", found: "Found", wanted: "FaceInput"
+) -> Example:
+    from stages.media import duplicates
+    from stages.tasks import face_turn, faces
+
+    pixels, box = faces.face(picture, found, 0, wanted), faces.box(found, 0)
+    points = found.landmarks[0]
+    turn = round(face_turn.turn(points), 1) if len(points) else None
+    return Example(source, pixels, box, turn, duplicates.thumbnail(picture))
 
 
 def _tell(done: str, names: list[str], what: str, which: str = "") -> None:
@@ -178,7 +223,7 @@ def _tell(done: str, names: list[str], what: str, which: str = "") -> None:
 
 
 def _raw(
-    tested: list[Example], detector: "Model | None", size: int, show_faces: bool
+    tested: list[Example], detector: "Model | None", wanted: "FaceInput", show_faces: bool
 ) -> "list[tuple[Example, NDArray[Any] | None]]":
     """Return the raw items with their only face: test pictures, or else drawn ones with their pixels."""
     from pathlib import Path
@@ -205,11 +250,11 @@ def _raw(
         there = faces.detected(picture, detector)
         if len(there) == 1:
             source = Source(Path(), f"drawn {number}", "")
-            found.append((_example(source, picture, there, size), picture))
+            found.append((_example(source, picture, there, wanted), picture))
     return found
 
 
-def _write(folder: "Path", examples: list[Example], labels: list[str], size: int) -> None:
+def _write(folder: "Path", examples: list[Example], labels: list[str], wanted: "FaceInput") -> None:
     """Write a part with its ground truth, and with the labels and constants for the package."""
     import json
 
@@ -217,9 +262,11 @@ def _write(folder: "Path", examples: list[Example], labels: list[str], size: int
 
     from stages.tflite import part
 
-    shape = (len(examples), size, size, 3)
-    pixels = np.array([one.pixels for one in examples], np.uint8).reshape(shape)
-    part.write(folder, {"picture": pixels})
+    shape = (wanted.height, wanted.width, 3)
+    described = {"picture": (shape, "uint8")}
+    pixels = part.create(folder, len(examples), described, {"picture": wanted.scaling})["picture"]
+    for at, one in enumerate(examples):
+        pixels[at] = one.pixels
     known = {label: at for at, label in enumerate(labels)}
     owners = [known.get(one.source.person, NOBODY) for one in examples]
     np.save(folder / "truth_person.npy", np.array(owners, np.int64))
@@ -227,10 +274,11 @@ def _write(folder: "Path", examples: list[Example], labels: list[str], size: int
         "labels": labels,
         "names": [one.source.name for one in examples],
         "boxes": [one.box for one in examples],
+        "turns": [one.turn for one in examples],
     }
     (folder / "truth.json").write_text(json.dumps(truth, indent=1), encoding="utf-8")
     (folder / "labels.txt").write_text("\n".join(labels) + "\n", encoding="utf-8")
-    (folder / "constants.json").write_text(json.dumps({"size": size}), encoding="utf-8")
+    (folder / "constants.json").write_text(json.dumps(wanted.constants()), encoding="utf-8")
 
 
 def _write_raw(

@@ -127,8 +127,8 @@ def score(
             _report.grid(pixels, compared["int8"], threshold, truth)
     else:
         note(
-            "the model is unevaluated: nobody has a picture that is neither enrolled nor validates. Add "
-            "pictures of each person"
+            "the model is unevaluated: fewer than two people have pictures that are neither enrolled nor "
+            "validate. Add pictures of each person"
         )
     whole = {
         **{name: there.about[name] for name in ("runtime", "accelerator", "measured_on")},
@@ -191,6 +191,8 @@ def _suspected(
     from stages.faces import _suspects
 
     enrolled = json.loads((train / "truth.json").read_text(encoding="utf-8"))["names"]
+    packed = gallery.people[: len(gallery.people) - len(enrolled)]  # of a package that was extended
+    enrolled = [f"a packed face of {truth['labels'][at]}" for at in packed] + enrolled
     chosen = np.flatnonzero(people != NOBODY)
     found = _suspects.find(
         np.concatenate([gallery.embeddings, embeddings[chosen]]),

@@ -31,12 +31,19 @@ def thumbnail(picture: "NDArray[np.uint8]") -> "NDArray[np.float32]":
     return (around / length).astype(np.float32)  # type: ignore[no-any-return]
 
 
-def groups(thumbnails: "NDArray[np.float32]") -> "NDArray[np.int64]":
-    """Return a group number per thumbnail (n, 256): equal if a chain of near-duplicates links them."""
+def groups(
+    thumbnails: "NDArray[np.float32]", *further: "NDArray[np.float32]", least: float = LEAST
+) -> "NDArray[np.int64]":
+    """Return a group number per thumbnail (n, 256): equal if a chain of near-duplicates links them.
+
+    further: thumbnails of other parts of the same pictures, which must be near-duplicates too
+    least:   minimum correlation of near-duplicates
+    """
+    views = thumbnails, *further
     group = np.arange(len(thumbnails))
     for start in range(0, len(thumbnails), _ROWS):
-        near = thumbnails[start : start + _ROWS] @ thumbnails[start:].T >= LEAST
-        for row in near:
+        near = [one[start : start + _ROWS] @ one[start:].T >= least for one in views]
+        for row in np.logical_and.reduce(near):
             found = group[start:][row]
             if (found != found[0]).any():  # else they are already one group
                 group[np.isin(group, found)] = found.min()

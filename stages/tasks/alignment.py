@@ -33,24 +33,30 @@ def similarity(source: NDArray[Any], target: NDArray[Any]) -> NDArray[np.float64
     return np.concatenate([turn, shift[:, None]], 1)
 
 
-def aligned(picture: NDArray[np.uint8], points: NDArray[Any], side: int) -> NDArray[np.uint8]:
-    """Return the face (side, side, 3) with these eyes, nose and mouth (4, 2); black beyond the picture."""
-    matrix = similarity(TEMPLATE * side, np.asarray(points, np.float64))
-    scale = float(
-        np.hypot(matrix[0, 0], matrix[1, 0])
-    )  # pixels of the picture per pixel of the face
+def aligned(
+    picture: NDArray[np.uint8],
+    points: NDArray[Any],
+    wanted: NDArray[np.float64],
+    shape: tuple[int, int],
+) -> NDArray[np.uint8]:
+    """Return the part of a picture in which these points (n, 2) are at the wanted ones (n, 2).
+
+    shape: height and width of the returned part; black beyond the picture
+    """
+    matrix = similarity(wanted, np.asarray(points, np.float64))
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))  # pixels of the picture per returned pixel
     if scale > 1:
-        picture, matrix = _reduced(picture, matrix, scale, side)
-    return _sampled(picture, matrix, side)
+        picture, matrix = _reduced(picture, matrix, scale, shape)
+    return _sampled(picture, matrix, shape)
 
 
 def _reduced(
-    picture: NDArray[np.uint8], matrix: NDArray[np.float64], scale: float, side: int
+    picture: NDArray[np.uint8], matrix: NDArray[np.float64], scale: float, shape: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Return the part around the face at the face's scale, antialiased, and the matrix for it."""
     from stages.media.scaling import resized
 
-    corners = _corners(side) @ matrix[:, :2].T + matrix[:, 2]
+    corners = _corners(shape) @ matrix[:, :2].T + matrix[:, 2]
     height, width = picture.shape[:2]
     first = np.clip(np.floor(corners.min(0) - 2 * scale), 0, [width - 1, height - 1]).astype(int)
     last = np.clip(np.ceil(corners.max(0) + 2 * scale), first + 1, [width, height]).astype(int)
@@ -62,16 +68,19 @@ def _reduced(
     return small, moved * ratio[:, None]
 
 
-def _corners(side: int) -> NDArray[np.float64]:
-    return np.array([[0, 0], [side, 0], [0, side], [side, side]], np.float64)
+def _corners(shape: tuple[int, int]) -> NDArray[np.float64]:
+    height, width = shape
+    return np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64)
 
 
 def _sampled(
-    picture: NDArray[np.uint8], matrix: NDArray[np.float64], side: int
+    picture: NDArray[np.uint8], matrix: NDArray[np.float64], shape: tuple[int, int]
 ) -> NDArray[np.uint8]:
     """Return the picture's values at the mapped centres of the face's pixels, bilinear."""
-    centres = np.arange(side) + 0.5
-    grid = np.stack(np.meshgrid(centres, centres), -1)  # (side, side, 2)
+    height, width = shape
+    grid = (
+        np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1) + 0.5
+    )  # (height, width, 2)
     places = grid @ matrix[:, :2].T + matrix[:, 2] - 0.5 + 1  # + 1: the black border
     bordered = np.pad(picture, ((1, 1), (1, 1), (0, 0))).astype(np.float32)
     most = np.array([bordered.shape[1] - 1, bordered.shape[0] - 1])

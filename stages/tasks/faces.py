@@ -16,9 +16,10 @@ import numpy as np
 
 from engine.stage import StageError
 from stages.tasks import blazeface, boxes
-from stages.tasks.alignment import aligned
 from stages.tasks.blazeface import Found
+from stages.tasks.face_input import FaceInput
 from stages.tasks.head import unit_length
+from stages.tasks.liveness import Turns
 from stages.tasks.signature import ANY, Needs
 
 if TYPE_CHECKING:
@@ -31,8 +32,11 @@ if TYPE_CHECKING:
 DETECTOR, EMBEDDER = "detector", "embedder"  # the roles
 GALLERY, PEOPLE = "gallery.npy", "gallery_people.npy"
 UNKNOWN = "unknown"
+COLUMNS = "name", "score", "live"
 ALIGNED_BY = 4  # landmarks: eyes, nose, mouth
-SAME_BOX = 0.8  # overlap at least of answers about the same face
+# Overlap at least of answers about the same face. With an int8 detector, the kernels of two runtimes can
+# give boxes of a drawn face that overlap by as little as 0.77.
+SAME_BOX = 0.6
 _COLOURS = {True: (40, 170, 70), False: (230, 150, 30)}  # known, unknown; RGB
 
 
@@ -68,28 +72,33 @@ class Faces:
         self._names = list(package.labels)
         self._gallery = read(package.data(GALLERY, PEOPLE), len(self._names))
         self._threshold = package.number("threshold")
-        self._side = int(package.number("size"))
+        self._input = input_of(package.constants)
+        self._checks_liveness = package.constants.get("liveness", "none") == "turn"
         self._embedder = package.open_role(EMBEDDER, accelerator, runtime)
         has_detector = DETECTOR in package.models
         self._detector = package.open_role(DETECTOR, accelerator, runtime) if has_detector else None
         self.ran_on = f"{self._embedder.runtime} on the {self._embedder.called}"
 
-    def new_state(self, still: bool = False) -> None:
-        return None
+    def new_state(self, still: bool = False) -> Turns:
+        return Turns()
 
-    def answer(self, raw: NDArray[np.uint8], state: None) -> dict[str, Any]:
-        """Return the faces, the largest first: name, score, box as top, left, bottom, right in pixels."""
+    def answer(self, raw: NDArray[np.uint8], state: Turns) -> dict[str, Any]:
+        """Return the faces, the largest first: name, score, box as top, left, bottom, right in pixels; and
+        live, if the package asks for it: whether the head has turned in this clip.
+        """
         found = detected(raw, self._detector)
         answers = []
         for at in range(len(found)):
-            similar = self._gallery.similarities(
-                embedded(face(raw, found, at, self._side), self._embedder), len(self._names)
-            )
+            values = self._input.values(face(raw, found, at, self._input))
+            similar = self._gallery.similarities(embedded(values, self._embedder), len(self._names))
             name, score = decided(similar[0], self._names, self._threshold)
-            answers.append({"name": name, "score": score, "box": box(found, at)})
+            one = {"name": name, "score": score, "box": box(found, at)}
+            if self._checks_liveness:
+                one["live"] = name != UNKNOWN and state.is_live(name, found.landmarks[at])
+            answers.append(one)
         return {"faces": answers}
 
-    def finish(self, state: None) -> None:
+    def finish(self, state: Turns) -> None:
         return None
 
     def rows(self, answer: dict[str, Any]) -> list[dict[str, Any]]:
@@ -106,7 +115,8 @@ class Faces:
             top, left, bottom, right = one["box"]
             canvas.box((left, top, right, bottom), _COLOURS[one["name"] != UNKNOWN])
             place = left + 2 * canvas.unit, max(top, 16 * canvas.unit) - 2 * canvas.unit
-            canvas.text(place, f"{one['name']} {one['score']:.2f}")
+            is_live = {True: " live", False: " turn your head", None: ""}[one.get("live")]
+            canvas.text(place, f"{one['name']} {one['score']:.2f}{is_live}")
         return canvas.picture
 
     def read(self, path: Path) -> Iterator[Any] | None:
@@ -150,20 +160,25 @@ def whole(picture: NDArray[np.uint8]) -> Found:
     return Found(edges, np.ones(1, np.float32), np.zeros((1, 0, 2), np.float32))
 
 
-def face(picture: NDArray[np.uint8], found: Found, at: int, side: int) -> NDArray[np.uint8]:
-    """Return a face (side, side, 3), aligned by its landmarks, or stretched if it has none."""
-    from stages.media.scaling import resized
+def input_of(constants: Mapping[str, Any]) -> FaceInput:
+    """Return the embedder's input; StageError: the constants do not describe it."""
+    try:
+        return FaceInput.of(constants)
+    except (KeyError, TypeError):
+        raise StageError(
+            "the package does not say how its embedder needs a face: package the model again"
+        ) from None
 
-    points = found.landmarks[at, :ALIGNED_BY]
-    if len(points):
-        return aligned(picture, points, side)
-    return resized(np.ascontiguousarray(picture), side, side)
+
+def face(picture: NDArray[np.uint8], found: Found, at: int, wanted: FaceInput) -> NDArray[np.uint8]:
+    """Return a face (height, width, 3) for the embedder."""
+    return wanted.aligned(picture, found.landmarks[at, :ALIGNED_BY])
 
 
-def embedded(pixels: NDArray[np.uint8], embedder: Model) -> NDArray[np.float32]:
-    """Return the embedding (1, d) of an aligned face (side, side, 3); its length is 1."""
+def embedded(values: NDArray[Any], embedder: Model) -> NDArray[np.float32]:
+    """Return the embedding (1, d) of the values of an aligned face (height, width, 3); its length is 1."""
     (name,) = embedder.inputs
-    (output,) = embedder.predict({name: pixels[None]}).values()
+    (output,) = embedder.predict({name: values[None]}).values()
     return unit_length(output)
 
 
@@ -182,9 +197,9 @@ def box(found: Found, at: int) -> list[float]:
 
 
 def rows(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return one row for each face: name, score, top, left, bottom, right."""
+    """Return one row for each face: name, score, live if it is checked, top, left, bottom, right."""
     return [
-        {"name": one["name"], "score": one["score"], **dict(zip(boxes.SIDES, one["box"]))}
+        {**{key: one[key] for key in COLUMNS if key in one}, **dict(zip(boxes.SIDES, one["box"]))}
         for one in answer["faces"]
     ]
 

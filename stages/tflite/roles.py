@@ -7,15 +7,20 @@ A role is the purpose of a model, such as `model`, `pose` or `detector`. A publi
 from pathlib import Path
 
 from engine.stage import StageError
+from stages.tflite.delegate import is_compiled
+from stages.tflite.schema import read_model
 
 FORMS = ("float", "int8", "edgetpu")
 FOR_CPU = {"float", "int8"}  # at least one of these always exists
 
 
 def files(path: Path) -> "dict[str, Path]":
-    """Return the files of one role by form; a single file is the int8 form."""
+    """Return the files of one role by form; that of a single file is found by its content.
+
+    StageError: there is no model for the CPU.
+    """
     if path.is_file():
-        return {"int8": path}
+        return {_form(path): path}
     found = {form: path / f"{form}.tflite" for form in FORMS}
     there = {form: file for form, file in found.items() if file.is_file()}
     if not there.keys() & FOR_CPU:
@@ -40,3 +45,16 @@ def of_role(models: Path, role: str) -> "dict[str, Path]":
 def runnable(forms: "dict[str, Path]") -> "tuple[Path, Path | None]":
     """Return the file for the CPU, preferably int8, and the twin for the Edge TPU if there is one."""
     return forms.get("int8") or forms["float"], forms.get("edgetpu")
+
+
+def _form(path: Path) -> str:
+    """Return the form of a file: int8 if it computes in 8 bits, whatever its inputs and outputs are."""
+    if is_compiled(path):
+        raise StageError(
+            f"{path.name} is compiled for the Edge TPU: give a folder with this file as "
+            "edgetpu.tflite and the model that it was compiled from as int8.tflite"
+        )
+    graph = read_model(path).subgraphs[0]
+    made = [graph.tensors[place] for one in graph.operators for place in one.outputs]
+    is_int8 = any(tensor.type in ("INT8", "UINT8") and tensor.scales for tensor in made)
+    return "int8" if is_int8 else "float"

@@ -25,3 +25,15 @@ def save(network: Any, model: "Path") -> None:
     (model / "architecture.json").write_text(network.to_json(), encoding="utf-8")
     for at, weights in enumerate(network.get_weights()):
         np.save(model / f"weights_{at:03}.npy", weights)
+
+
+def load(model: "Path") -> Any:
+    """Return the network that `save` wrote."""
+    import keras
+    import numpy as np
+
+    network = keras.models.model_from_json(
+        (model / "architecture.json").read_text(encoding="utf-8")
+    )
+    network.set_weights([np.load(path) for path in sorted(model.glob("weights_*.npy"))])
+    return network

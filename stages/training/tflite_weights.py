@@ -12,7 +12,13 @@ if TYPE_CHECKING:
     from stages.tflite.schema import Operator, Subgraph
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
-TYPES = {"INT8": np.int8, "UINT8": np.uint8, "FLOAT32": np.float32, "INT32": np.int32}
+TYPES = {
+    "INT8": np.int8,
+    "UINT8": np.uint8,
+    "FLOAT16": np.float16,
+    "FLOAT32": np.float32,
+    "INT32": np.int32,
+}
 
 
 def is_tflite(path: Path) -> bool:
@@ -54,10 +60,10 @@ def load(network_layers: Iterable[Any], path: Path) -> None:
 
 
 def constant(graph: "Subgraph", place: int) -> "NDArray[np.float32]":
-    """Return the values of a constant tensor, dequantised; ValueError: it is none of 8 or 32 bits."""
+    """Return the values of a constant tensor, dequantised; ValueError: it is none of 8 to 32 bits."""
     tensor = graph.tensors[place]
     if tensor.type not in TYPES or not tensor.is_constant:
-        raise ValueError(f"the tensor {tensor.name} is not a constant of 8 or 32 bits")
+        raise ValueError(f"the tensor {tensor.name} is not a constant of 8 to 32 bits")
     values = np.frombuffer(tensor.data, TYPES[tensor.type]).reshape(tensor.shape)
     if not tensor.scales:
         return values.astype(np.float32)

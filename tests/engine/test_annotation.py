@@ -52,6 +52,7 @@ def test_a_value_of_a_type(written, value, taken):
         (RATE, 1.0, "is not < 1"),
         (RATE, math.nan, "is not > 0"),
         (f"{RATE} | None", None, None),
+        (RATE.replace("float", "float | None"), None, None),
         (f"{RATE} | None", 2.0, "is not < 1"),
         (f"list[{EPOCHS}]", [1, 0], "is not of type list[int >= 1]"),
         ("Literal['a', 'b']", "c", "is not one of the choices"),

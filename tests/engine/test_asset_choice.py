@@ -3,6 +3,7 @@
 import pytest
 
 from engine.asset import Asset
+from tests.engine.conftest import READS
 
 
 def _mistakes(asks, *words: str) -> list[list[str]]:
@@ -40,6 +41,15 @@ def test_what_an_asset_asks_for_is_taken_where_the_user_says_nothing(asks):
 def test_what_the_user_says_wins_over_what_an_asset_asks_for(asks, value):
     assert asks("usecase=reads", f"params.n={value}").usecase.params["n"] == int(value)
     assert isinstance(asks("usecase=reads", "assets.other=model").assets["other"], Asset)
+
+
+def test_an_asset_in_whose_place_another_is_read_asks_for_nothing(asks, project):
+    preferring = READS.replace('"asset:mine"', '["asset:better", "asset:mine"]')
+    text = preferring.replace("other: model", "other: model, better: null")
+    project.usecase("prefers", text.replace("name: reads", "name: prefers"))
+    assert asks("usecase=prefers").usecase.params["n"] == 7
+    (project.path / "numbers").touch()
+    assert asks("usecase=prefers", "assets.better=numbers").usecase.params["n"] == 3
 
 
 def test_another_asset_does_not_ask_for_what_the_first_did(asks):

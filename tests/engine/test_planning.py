@@ -72,6 +72,17 @@ def test_a_path_is_an_asset_with_its_digest(plans, project):
     assert asset.path == project.path / "four.txt" and asset.digest.startswith(("file:", "sha256:"))
 
 
+def test_a_sample_that_no_stage_reads_is_not_made(plans, project):
+    inputs = {"number": ["asset:other", "asset:mine"]}
+    stages = {"b": {"uses": "mystages.double", "inputs": inputs}}
+    assets = {"mine": "made", "other": None}
+    project.usecase("reads", json.dumps({"name": "reads", "assets": assets, "stages": stages}))
+    (project.path / "four.txt").write_text("4")
+    other = f"assets.other={project.path / 'four.txt'}"
+    assert set(plans("usecase=reads").plan.jobs) == {"mine", "b"}
+    assert set(plans("usecase=reads", other).plan.jobs) == {"b"}
+
+
 def test_an_asset_that_a_stage_makes_is_a_stage_of_its_name(plans, project):
     _reads(project, "made")
     plan = plans("usecase=reads").plan

@@ -5,10 +5,12 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from engine import compose, layout, recall, registration
+from engine.options import CommandOptions
 from tests.conftest import ROOT
 
 SAYS = """
@@ -155,3 +157,11 @@ def test_the_same_run_again_needs_no_hydra(project, monkeypatch):
         ["0", "True"],
         ["0", "False"],
     ]
+
+
+def test_a_command_with_a_private_option_is_not_cached(line):
+    class Private(CommandOptions):
+        IS_CACHED = False
+
+    assert recall.entry_of(line()) is not None
+    assert recall.entry_of(replace(line(), options=Private)) is None

@@ -287,3 +287,28 @@ def test_an_artifact_behind_a_link_is_not_the_stores(store, outputs, tmp_path):
     assert not store.is_whole(digest)
     store.quarantine(digest)
     assert outside.exists() and not place.is_symlink()
+
+
+def test_every_record_is_listed_and_damaged_ones_are_not(store, outputs, tmp_path):
+    store.commit(_record(), outputs)
+    (tmp_path / "more").write_text("more")
+    store.commit(_record("cd" * 32), {"data": tmp_path / "more"})
+    (store.root / "actions" / "cd" / f"{'cd' * 32}.json").write_text("{}")
+    assert [one.fingerprint for one in store.records()] == [KEY]
+
+
+def test_an_artifact_without_a_job_is_whole_and_read_only(store, outputs):
+    digest = store.add("folder", outputs["folder"])
+    assert store.is_whole(digest) and list(store.records()) == []
+    assert store.path(digest).stat().st_mode & 0o222 == 0
+
+
+def test_artifacts_are_removed_before_the_record_that_leads_to_them(store, outputs, monkeypatch):
+    made = store.commit(_record(), outputs)
+    first, second = made.outputs.values()
+    assert store.remove([first]) == [] and not store.path(first).exists()
+    assert store.record(KEY) == made
+    monkeypatch.setattr(handles, "remove", lambda path: False)
+    assert store.remove([second], KEY) == [second] and store.record(KEY) == made
+    monkeypatch.undo()
+    assert store.remove([second], KEY) == [] and store.record(KEY) is None

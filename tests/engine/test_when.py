@@ -59,3 +59,34 @@ def test_a_switch_that_is_off_is_no_mistake(wanted, value):
     stages = _stages(a=wanted)
     assert list(left_out(stages, CORAL, {"method": value})) == ["a"]
     assert list(mistakes(stages, {"method": value}, "u.yaml")) == []
+
+
+WITH, WITHOUT = {"assets.pack": True}, {"assets.pack": False}
+
+
+def _on_assets(**conditions):
+    return {
+        name: StageSpec.model_validate({"uses": "x", "when": when, "inputs": {"old": "asset:old"}})
+        for name, when in conditions.items()
+    }
+
+
+@pytest.mark.parametrize(("pack", "gone"), [("/pack", "train"), (None, "extend")])
+def test_an_asset_chooses_stages_by_whether_it_is_given(pack, gone):
+    found = left_out(_on_assets(extend=WITH, train=WITHOUT), CORAL, {}, {"pack": pack})
+    assert found == {gone: f"assets.pack is {'given' if pack else 'not given'}"}
+
+
+def test_an_asset_that_needs_another_one_is_a_mistake_without_it():
+    [mistake] = mistakes(_on_assets(extend=WITH), {}, "u.yaml", {"pack": None, "old": "/old"})
+    assert (mistake.where, mistake.what) == (
+        "u.yaml: assets.old",
+        "it has no effect without assets.pack",
+    )
+
+
+@pytest.mark.parametrize(
+    ("stages", "old"), [({"extend": WITH, "train": WITHOUT}, "/old"), ({"extend": WITH}, None)]
+)
+def test_an_asset_that_is_read_or_not_given_is_no_mistake(stages, old):
+    assert list(mistakes(_on_assets(**stages), {}, "u.yaml", {"pack": None, "old": old})) == []

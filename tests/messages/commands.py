@@ -24,6 +24,7 @@ FILES = {
     "conf/usecases/clash.yaml": (
         'assets: {mine: made}\nstages: {mine: {uses: mystages.double, inputs: {number: "asset:mine"}}}\n'
     ),
+    "conf/usecases/forgets.yaml": ("forget: mystages.make\nstages: {a: {uses: mystages.make}}\n"),
     "conf/usecases/packs.yaml": "stages: {a: {uses: mystages.pack}}\n",
     "conf/usecases/small.yaml": (
         "params: {n: '5'}\nstages: {a: {uses: mystages.make, params: {n: \"${params.n}\"}}}\n"
@@ -55,6 +56,19 @@ COMMANDS = {
         "stages.b.inputs.numbr",
         "set",
         "did you mean 'number'?",
+    ),
+    "forgetting_nobody": (["forget"], "person", "name", "add person=NAME"),
+    "forgetting_without_a_stage": (
+        ["forget", "person=ann"],
+        "conf/usecases/chain.yaml: forget",
+        "declare",
+        "add 'forget: stages.<domain>.forget'",
+    ),
+    "forgetting_by_another_stage": (
+        ["forget", "person=ann", "usecase=forgets"],
+        "conf/usecases/forgets.yaml: forget",
+        "artifacts",
+        "give it the input 'artifacts'",
     ),
     "setting": (["fail_fsat=true"], "fail_fsat", "key", "fail_fast"),
     "grammar": (["params.n=[1"], "params.n=[1", "value", "quotes"),

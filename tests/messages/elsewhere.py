@@ -3,6 +3,22 @@
 # the function that raises the mistake, and the test that covers it; once for each call
 ELSEWHERE = [
     (
+        "engine/commands/forget.py: main",
+        "tests/engine/commands/test_forget.py::test_a_run_in_progress_is_not_disturbed",
+    ),
+    (
+        "engine/commands/forget.py: _found",
+        "tests/engine/commands/test_forget.py::test_a_name_that_is_nowhere_is_refused_with_the_nearest",
+    ),
+    (
+        "engine/forgetting/removal.py: _clean_run",
+        "tests/engine/commands/test_forget.py::test_a_run_that_is_being_recorded_is_not_disturbed",
+    ),
+    (
+        "engine/when.py: _useless",
+        "tests/engine/test_when.py::test_an_asset_that_needs_another_one_is_a_mistake_without_it",
+    ),
+    (
         "engine/compose.py: _located",
         "tests/engine/test_compose.py::test_a_wrong_setting_is_named_where_it_was_written",
     ),

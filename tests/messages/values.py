@@ -142,6 +142,18 @@ MISTAKES = {
         "n=3",
         "choose one of: fast, slow",
     ),
+    "unknown_asset_of_a_condition": (
+        "  a: {uses: mystages.make, when: {assets.dat: true}}",
+        "u.yaml: stages.a.when.assets.dat",
+        "dat",
+        "you mean 'assets.data'",
+    ),
+    "an_asset_of_a_condition_by_name": (
+        "  a: {uses: mystages.make, when: {assets.data: mine}}",
+        "u.yaml: stages.a.when.assets.data",
+        "mine",
+        "write true",
+    ),
     "a_required_input_of_a_stage_left_out": (
         LEFT_OUT + "  b: {uses: mystages.double, inputs: {number: a.data}}",
         "u.yaml: stages.b.inputs.number",
@@ -187,7 +199,7 @@ def provoke(stages: str, folder: Path) -> list[Told]:
     if found:
         return [line for one in found for line in told(one, folder)]
     usecase = read(data, "u.yaml")
-    if found := list(when.mistakes(usecase.stages, usecase.params, "u.yaml")):
+    if found := list(when.mistakes(usecase.stages, usecase.params, "u.yaml", usecase.assets)):
         return [line for one in found for line in told(one, folder)]
     aim = target.Target(name="pi", platform="linux/arm64")
     with pytest.raises(ExceptionGroup) as caught:

@@ -327,6 +327,23 @@ def test_a_compiled_model_alone_is_refused(do, quantised, tmp_path):
     assert done.status == 1 and done.error.startswith("m.tflite is compiled for the Edge TPU: give")
 
 
+def test_models_that_another_stage_has_converted_are_passed_on(do, quantised, tmp_path):
+    model = shutil.copyfile(quantised.out / INT8, tmp_path / "embedder.tflite")
+    ready = shutil.copytree(quantised.out / "models/model", tmp_path / "ready/detector").parent
+    done = do("stages.edge.quantise", {"model": model, "ready": ready}, role="embedder")
+    assert done.metrics["models"] == 2
+    for form in ("int8", "float"):
+        passed = done.out / f"models/detector/{form}.tflite"
+        assert passed.read_bytes() == (ready / f"detector/{form}.tflite").read_bytes()
+
+
+def test_a_role_that_is_already_converted_cannot_be_made_again(do, quantised, tmp_path):
+    model = shutil.copyfile(quantised.out / INT8, tmp_path / "detector.tflite")
+    ready = shutil.copytree(quantised.out / "models/model", tmp_path / "ready/detector").parent
+    done = do("stages.edge.quantise", {"model": model, "ready": ready}, role="detector")
+    assert done.status == 1 and done.error.startswith("two models have the role 'detector', one")
+
+
 def test_a_folder_of_models_has_a_role_for_each(do, relu, blobs, quantised, tmp_path):
     models = tmp_path / "trained"
     shutil.copytree(relu, models / "classifier")

@@ -27,6 +27,14 @@ def test_nobody_validates_and_tests():
     assert len(validating) == len(testing) == 5 and not validating & testing
 
 
+def test_people_who_fine_tune_neither_validate_nor_test():
+    people = [f"p{at}" for at in range(10) for _ in range(3)]
+    parts = divide(people, np.arange(30), 1, 0.3, seed=0, train_share=0.3)
+    owners = {name: {people[at] for at in parts[name]} for name in ("val", "train", "test")}
+    assert [len(owners[name]) for name in ("val", "train", "test")] == [3, 3, 4]
+    assert len(set.union(*owners.values())) == 10
+
+
 def test_near_duplicates_of_an_earlier_face_are_left_out():
     parts = _divided(["ann", "ann", "ann", "bob", "bob"], [0, 0, 2, 3, 4], val_share=0)
     assert (parts["repeated"], parts["test"]) == ([1], [2, 4])

@@ -1,29 +1,43 @@
-"""The embedder: rebuilt from published weights at their size, or small and trained on drawn faces."""
+"""The embedder: a known network's weights, a ready model, or small and trained on drawn faces."""
+
+import json
 
 import numpy as np
 import pytest
 
 from engine.stage import StageError
-from stages.faces import _drawn
+from stages.faces import _drawn, _small
 from stages.faces import embedder as stage
 from stages.faces.embedder import embedder
 
 pytest.importorskip("tensorflow", reason="the extra 'train' is not installed")
 
 
-def test_another_size_than_that_of_the_weights_is_refused(tmp_path):
-    with pytest.raises(StageError, match="150 pixels, not 112"):
-        embedder(tmp_path, tmp_path / "model", size=112)
+@pytest.fixture
+def not_fixed(monkeypatch):
+    monkeypatch.setattr("stages.training.network.fix", lambda *_: None)  # TensorFlow is in use
 
 
-def test_without_weights_a_small_network_is_trained_on_drawn_faces(tmp_path, monkeypatch):
+@pytest.mark.parametrize("manifest", [None, "[]", "{", '[{"weights": []}]'])
+def test_the_weights_of_an_unknown_network_are_refused(tmp_path, not_fixed, manifest):
+    if manifest:
+        (tmp_path / "manifest.json").write_text(manifest)
+        (tmp_path / "weights.bin").write_bytes(b"")
+    with pytest.raises(StageError, match=r"faceres, dlib_faces or a \.tflite file"):
+        embedder(tmp_path, tmp_path / "model", tmp_path / "face.json")
+
+
+def test_without_weights_a_small_network_is_trained_on_drawn_faces(
+    tmp_path, monkeypatch, not_fixed
+):
     said: list[str] = []
     monkeypatch.setattr(stage, "note", said.append)
-    monkeypatch.setattr(stage, "PEOPLE", 3)
-    monkeypatch.setattr("stages.training.network.fix", lambda *_: None)  # TensorFlow is in use
-    metrics = embedder(None, tmp_path / "model", size=32, epochs=1)
+    monkeypatch.setattr(_small, "PEOPLE", 3)
+    metrics = embedder(None, tmp_path / "model", tmp_path / "face.json", epochs=1)
     assert metrics["parameters"] < 200_000 and "does not recognise people" in said[0]
     assert (tmp_path / "model" / "architecture.json").is_file()
+    face = json.loads((tmp_path / "face.json").read_text())
+    assert face == {**_small.INPUT.constants(), "threshold": _small.THRESHOLD}
 
 
 def test_a_drawn_person_is_the_same_in_the_same_picture_only():

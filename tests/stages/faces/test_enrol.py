@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from engine.stage import StageError
 from stages.faces.enrol import enrol
 from stages.tasks import faces
 from stages.tflite import part
@@ -36,9 +37,11 @@ def enrolled(tmp_path, monkeypatch):
         faces, "embedded", lambda pixels, _: faces.unit_length(pixels.mean((0, 1))[None])
     )
 
-    def run(train, **params):
+    def run(train, known=0.7, **params):
         out = [tmp_path / name for name in ("gallery", "original", "decision.json")]
-        return enrol(train, tmp_path / "models", *out, **params), out
+        face = tmp_path / "face.json"
+        face.write_text(json.dumps({"threshold": known}))
+        return enrol(train, tmp_path / "models", face, *out, **params), out
 
     return run
 
@@ -51,14 +54,24 @@ def test_the_gallery_has_an_embedding_of_each_enrolled_face(train, enrolled):
     np.testing.assert_allclose(np.linalg.norm(found.embeddings, axis=1), 1, atol=1e-6)
 
 
-def test_the_threshold_is_just_above_what_strangers_reach(train, enrolled):
+def test_the_threshold_is_between_strangers_and_enrolled_people(train, enrolled):
     metrics, (_, _, decision) = enrolled(train([0, 1] * 15), false_accept=0.01)
     crosswise = 8000 / (200**2 + 20**2)
-    assert metrics["threshold"] == pytest.approx(crosswise, abs=1e-5)
-    assert json.loads(decision.read_text())["threshold"] > crosswise - 1e-6
-    assert metrics["calibrated_on"] == 30
+    assert metrics["threshold"] == pytest.approx((crosswise + 1) / 2, abs=1e-5)
+    assert json.loads(decision.read_text())["threshold"] == metrics["threshold"]
+    assert metrics["calibrated_on"] == 32  # the two of the gallery, too
 
 
-def test_too_few_validation_faces_leave_the_default(train, enrolled):
+def test_too_few_faces_leave_the_default(train, enrolled):
+    metrics, _ = enrolled(train([0, 1]))
+    assert (metrics["threshold"], metrics["calibrated_on"]) == (0.7, 0)
+
+
+def test_the_user_may_set_the_default(train, enrolled):
     metrics, _ = enrolled(train([0, 1]), threshold=0.9)
-    assert (metrics["threshold"], metrics["calibrated_on"]) == (0.9, 0)
+    assert metrics["threshold"] == 0.9
+
+
+def test_an_unknown_network_needs_more_faces_or_a_threshold(train, enrolled):
+    with pytest.raises(StageError, match=r"set params\.threshold"):
+        enrolled(train([0, 1]), known=None)

@@ -9,8 +9,8 @@ from PIL import Image
 from engine.stage import StageError
 from stages.faces.face_sample import face_sample
 from stages.faces.people import people
+from stages.tasks.face_input import FaceInput
 from stages.tflite import part
-from tests.stages.tasks import packages
 
 
 @pytest.fixture
@@ -26,7 +26,10 @@ def made(tmp_path, monkeypatch):
     monkeypatch.setattr("stages.faces.people.note", said.append)
 
     def run(folder, **params):
-        return people(folder, tmp_path / "train", tmp_path / "test", size=32, **params), said
+        face = tmp_path / "face.json"
+        face.write_text(json.dumps(FaceInput(32, 32).constants()))
+        parts = tmp_path / "train", tmp_path / "test"
+        return people(folder, *parts, face=face, **params), said
 
     return run
 
@@ -43,6 +46,16 @@ def test_each_person_is_in_the_gallery_and_in_one_other_part(made, pictures, tmp
     assert owners.tolist() == [0, 1, 2, 3, 4, 5]
     assert part.read(tmp_path / "train").tensors["picture"].shape == (6, 32, 32, 3)
     assert said == [] or said[0].startswith("left out")
+
+
+def test_to_finetune_some_people_have_a_part_of_their_own(made, pictures, tmp_path):
+    metrics, _ = made(pictures, method="finetune")
+    assert metrics["train_faces"] == part.read(tmp_path / "train/training").examples > 0
+    owners = [
+        set(np.load(tmp_path / folder / "truth_person.npy").tolist()) - {-1}
+        for folder in ("train/training", "train/validation", "test")
+    ]
+    assert sum(len(one) for one in owners) == len(set.union(*owners))
 
 
 def test_no_picture_of_a_person_is_a_raw_item(made, pictures, tmp_path):
@@ -83,7 +96,7 @@ def test_fewer_than_two_people_are_refused(made, tmp_path):
         made(tmp_path / "few")
 
 
-def test_a_detector_of_another_kind_is_refused(made, pictures, tmp_path):
-    (tmp_path / "other.tflite").write_bytes(packages.always((1, 8, 8, 3), [0.0, 1.0]))
-    with pytest.raises(StageError, match="needs BlazeFace"):
-        made(pictures, detector=tmp_path / "other.tflite")
+def test_without_a_model_of_its_role_there_is_no_detector(made, pictures, tmp_path):
+    (tmp_path / "models").mkdir()
+    metrics, _ = made(pictures, detector=tmp_path / "models")
+    assert metrics["people"] == 6 and metrics["faceless"] == 0

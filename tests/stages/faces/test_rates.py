@@ -44,3 +44,9 @@ def test_a_stranger_is_compared_with_everyone_else():
 def test_a_threshold_accepts_no_more_than_the_share(share, accepted):
     highest = np.float32([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9])
     assert (highest >= _rates.threshold(highest, share)).sum() == accepted
+
+
+def test_a_threshold_keeps_away_from_strangers_if_enrolled_people_allow_it():
+    strangers = np.float32([0.1, 0.3, 0.5])
+    assert _rates.threshold(strangers, 0.01, np.float32([0.9] * 200)) == pytest.approx(0.7)
+    assert _rates.threshold(strangers, 0.01, np.float32([0.4] * 200)) == pytest.approx(0.5)

@@ -1,12 +1,11 @@
-"""dlib's network in Keras: its weights are read and dequantised, and other files are refused."""
+"""dlib's network in Keras: from weights to an embedding."""
 
 import json
 
 import numpy as np
 import pytest
 
-from engine.stage import StageError
-from stages.faces import _resnet
+from stages.faces import _resnet, _weights
 
 
 def _convolutions():
@@ -45,30 +44,12 @@ def weights(tmp_path_factory):
     return folder
 
 
-def test_weights_of_8_bits_are_dequantised(tmp_path):
-    how = {"dtype": "uint8", "scale": 0.5, "min": -1.0}
-    entries = [
-        {"name": "a", "shape": [2], "quantization": how},
-        {"name": "b", "shape": [1, 1]},
-    ]
-    (tmp_path / "manifest.json").write_text(json.dumps([{"weights": entries}]))
-    (tmp_path / "weights.bin").write_bytes(bytes([0, 4]) + np.float32([7]).tobytes())
-    found = _resnet.read(tmp_path)
-    assert found["a"].tolist() == [-1, 1] and found["b"].tolist() == [[7]]
-
-
 def test_a_face_becomes_an_embedding(weights):
     pytest.importorskip("tensorflow", reason="the extra 'train' is not installed")
-    network = _resnet.build(weights)
+    network = _resnet.build(_weights.read(weights))
     face = np.random.default_rng(1).uniform(0, 255, (1, 150, 150, 3)).astype(np.float32)
     embedding = np.asarray(network(face))
     assert embedding.shape == (1, 128) and np.isfinite(embedding).all() and embedding.any()
     mean = np.broadcast_to(np.float32(_resnet.MEAN), (1, 150, 150, 3))
     first = network.layers[1]
     np.testing.assert_allclose(np.asarray(first(mean))[0, 0, 0], 0.01, atol=1e-3)  # only the bias
-
-
-def test_other_files_are_refused(tmp_path):
-    pytest.importorskip("tensorflow", reason="the extra 'train' is not installed")
-    with pytest.raises(StageError, match="dlib_faces"):
-        _resnet.build(tmp_path)

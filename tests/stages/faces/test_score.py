@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from stages.faces import _report
+from stages.faces import _report, _suspects
 from stages.faces.score import score
 from stages.tasks.faces import Gallery
 from stages.tflite import outputs, part
@@ -31,6 +31,7 @@ def _part(folder, people, names):
         "labels": ["ann", "bob", "cy"],
         "names": names,
         "boxes": [[0, 0, 50, 50]] * len(people),
+        "turns": [None] * len(people),
     }
     (folder / "truth.json").write_text(json.dumps(truth))
 
@@ -88,3 +89,16 @@ def test_faces_are_shown_only_if_the_user_wants(scored):
 def test_the_report_has_neither_embeddings_nor_names_of_files(scored):
     _, report, _ = scored(0.9)
     assert "embedding" not in str(report["answers"]) and "0.png" not in str(report["card"])
+
+
+def test_a_packed_face_that_is_unlike_the_others_is_named_without_a_file(
+    scored, tmp_path, monkeypatch
+):
+    told: list[str] = []
+    monkeypatch.setattr(_suspects, "note", told.append)
+    people = np.int64([0, 0, 0, 0, 0, 1, 2, 0])  # the last one is in the part `train`
+    Gallery(_directions([0, 1, 2, 3, 170, 40, 90, 1]), people).write(tmp_path / "gallery")
+    truth = json.loads((tmp_path / "train/truth.json").read_text())
+    (tmp_path / "train/truth.json").write_text(json.dumps({**truth, "names": ["a.png"]}))
+    metrics, _, _ = scored(0.9)
+    assert metrics["suspects"] == 1 and "a packed face of ann" in told[0]

@@ -20,6 +20,12 @@ def test_nobody_is_suspected_for_small_differences():
     assert _found(0, 1, 2, 3, 9) == []
 
 
+def test_a_face_is_no_suspect_if_it_is_more_like_its_person_than_strangers_are():
+    people = [0] * 5 + [1] * 4
+    assert _found(0, 2, 4, 6, 30, 100, 102, 104, 106, people=people) == []
+    assert _found(0, 2, 4, 6, 96, 100, 102, 104, 106, people=people) == ["4.jpg"]
+
+
 def test_with_three_faces_the_odd_one_is_unknown():
     assert _found(0, 2, 80) == []
 

@@ -58,3 +58,10 @@ def test_a_burst_of_thousands_takes_no_longer_than_its_pictures():
 def test_pictures_of_one_colour_are_like_each_other():
     black, white = np.zeros((8, 8, 3), np.uint8), np.full((20, 10, 3), 255, np.uint8)
     assert len(set(_groups(black, white))) == 1
+
+
+def test_copies_must_be_alike_in_every_view():
+    vectors = np.eye(256, dtype=np.float32)[[0, 0, 1]]
+    others = np.eye(256, dtype=np.float32)[[0, 1, 1]]
+    assert len(set(duplicates.groups(vectors))) == 2
+    assert len(set(duplicates.groups(vectors, others))) == 3

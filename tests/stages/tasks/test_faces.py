@@ -1,5 +1,7 @@
 """The task `faces`: who is named, who stays unknown, and which packages are refused."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,6 +9,7 @@ from PIL import Image
 from engine.stage import StageError
 from stages.edge._items import answers
 from stages.tasks import faces
+from stages.tasks.face_input import FaceInput
 from stages.tasks.task import open_task
 from tests.stages.tasks import packages
 
@@ -18,7 +21,9 @@ def _package(folder, threshold, gallery=GALLERY):
     (folder / "data").mkdir(parents=True)
     gallery.write(folder / "data")
     embedder = packages.always((1, 8, 8, 3), [1.6, 1.2])
-    return packages.write(folder, "faces", {"threshold": threshold, "size": 8}, embedder=embedder)
+    return packages.write(
+        folder, "faces", {"threshold": threshold, **FaceInput(8, 8).constants()}, embedder=embedder
+    )
 
 
 def test_a_person_is_as_similar_as_their_most_similar_picture():
@@ -62,3 +67,13 @@ def test_faces_are_compared_by_their_place():
     moved = {**row, "left": 1, "name": "bob"}
     other = {**row, "left": 50, "right": 60}
     assert faces.matched([other, moved], [row]) == [(moved, row)]
+
+
+def test_liveness_is_answered_only_if_the_package_asks_for_it(tmp_path):
+    folder = _package(tmp_path / "p", 0.9)
+    about = {"threshold": 0.9, "liveness": "turn", **FaceInput(8, 8).constants()}
+    (folder / "constants.json").write_text(json.dumps(about))
+    packages.seal(folder, json.loads((folder / "manifest.json").read_text()))
+    task = open_task(folder)
+    answer = task.answer(np.full((20, 30, 3), 90, np.uint8), task.new_state())
+    assert task.rows(answer)[0]["live"] is False  # a picture without landmarks never is

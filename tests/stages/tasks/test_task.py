@@ -24,7 +24,7 @@ TASKS = {
 }
 LIBRARY = {  # what tasks share
     *("__init__", "package", "signature", "task"),
-    *("alignment", "blazeface", "boxes", "head"),
+    *("alignment", "blazeface", "boxes", "face_input", "face_turn", "head", "liveness"),
 }
 ROOT = Path(interface.__file__).parent
 METHODS = {

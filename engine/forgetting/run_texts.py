@@ -1,0 +1,90 @@
+"""Removes a name from the files of a run: its journal, run.json, report, model card and logs."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from engine import journal, run_files
+from engine.durable import write_whole
+from engine.events import RunState
+from engine.forgetting.words import Words
+
+GONE = "a figure was removed, because it named a person who was removed"
+_TEXTS = ("text", "message", "log_tail", "because", "command", "notes")
+_PAGES = ("report.html", "model_card.md")
+Render = Callable[[RunState, Path], None]  # writes the pages of a run again
+
+
+def clean(
+    run_dir: Path, words: Words, digests: Mapping[str, str], render: Render, has_lost: bool
+) -> bool:
+    """Remove the name from the run's files, and return whether anything changed.
+
+    digests: of artifacts that were replaced, old -> new; has_lost: whether the run lost artifacts, so that
+    its report is out of date. A damaged journal stays as it is.
+    """
+    path = run_dir / journal.FILE_NAME
+    is_changed = _clean_journal(path, words, digests)
+    state = run_files.state(run_dir)
+    if (run_dir / run_files.RUN_FILE).exists() and not state.damage:
+        if is_changed or _is_stale(run_dir, state):
+            run_files.write_contract(run_dir, state)
+            is_changed = True
+        run_files.seal(run_dir)
+    pages = [run_dir / name for name in _PAGES if (run_dir / name).exists()]
+    if pages and not state.damage and (has_lost or any(_is_in(one, words) for one in pages)):
+        render(state, run_dir)
+        is_changed = True
+    for log in sorted(run_dir.glob("logs/**/*")):
+        if log.is_file() and _is_in(log, words):
+            text = log.read_text(encoding="utf-8", errors="replace")
+            write_whole(log, words.replaced(text).encode())
+            is_changed = True
+    return is_changed
+
+
+def _clean_journal(path: Path, words: Words, digests: Mapping[str, str]) -> bool:
+    """Write the journal again without the name, event by event, if it has any."""
+    follower = journal.Follower(path)
+    follower.poll()
+    if follower.damage:
+        return False
+    data = path.read_bytes()
+    before = [json.loads(line) for line in data[: data.rfind(b"\n") + 1].splitlines()]
+    after = [_clean_event(event, words, digests) for event in before]
+    if before == after:
+        return False
+    lines = "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in after)
+    times = path.stat()
+    write_whole(path, lines.encode())
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # `clean` goes by the age of a run
+    return True
+
+
+def _clean_event(event: dict[str, Any], words: Words, digests: Mapping[str, str]) -> dict[str, Any]:
+    if event["event"] == "figure" and words.are_in(event):
+        stamp = {key: event[key] for key in ("v", "seq", "time")}
+        return {**stamp, "event": "note", "stage": event["stage"], "text": GONE}
+    made = {key: words.replaced(one) if key in _TEXTS else one for key, one in event.items()}
+    if "assets" in made:
+        made["assets"] = [{**words.replaced(one), "key": one["key"]} for one in made["assets"]]
+    if "figures" in made:
+        made["figures"] = [one for one in made["figures"] if not words.are_in(one)]
+    if "outputs" in made and isinstance(made["outputs"], dict):
+        made["outputs"] = {name: digests.get(one, one) for name, one in made["outputs"].items()}
+    return made
+
+
+def _is_stale(run_dir: Path, state: RunState) -> bool:
+    """Return whether run.json differs from the journal, as after a kill between the two."""
+    try:
+        found = json.loads((run_dir / run_files.RUN_FILE).read_text(encoding="utf-8"))
+    except ValueError:
+        return True
+    return bool(found != json.loads(json.dumps(run_files.run_json(state))))
+
+
+def _is_in(path: Path, words: Words) -> bool:
+    return words.are_in_bytes(path.read_bytes())
