@@ -103,7 +103,7 @@ def people(
         val_share = 0.0
     found = _sources.find(pictures, fewest=1 if old else 2)
     read = _Read(found.sources, _opened(detector), wanted)
-    _tell("skipped", found.ignored, "file", " that are no pictures")
+    _tell("skipped", found.ignored, "other file")
     _tell("ignored", found.empty, "folder", " without pictures")
     _tell("skipped", read.bad, "unreadable file")
     _tell("left out", read.faceless, "picture", " without a face")
