@@ -22,15 +22,21 @@ THRESHOLD = 0.67  # cosine that names less than 1 % of strangers, on ORL's valid
 MEAN = (103.939, 116.779, 123.68)  # BGR, of the pictures that it was trained on
 DOWN = (2, 4, 6, 12)  # blocks that halve the sides
 BLOCKS = 13
-NAME = "conv_pw_13/convolution/merged_input"  # a weight that no other network has
+NAMES = {"conv_pw_13/convolution/merged_input"}  # weights that no other network has
 
 
 def build(weights: "Weights") -> Any:
     """Return the network, float32 (1, 225, 225, 3) of 0 to 255 -> (1, 1024); KeyError: other weights."""
     import keras
-    from keras import layers
 
     inputs = keras.Input((INPUT.height, INPUT.width, 3), name="picture")
+    return keras.Model(inputs, embedding(inputs, weights))
+
+
+def embedding(inputs: Any, weights: "Weights") -> Any:
+    """Return the embedding (batch, 1024) of faces (batch, side, side, 3) of any side."""
+    from keras import layers
+
     kernel = weights["conv1/convolution/merged_input"]
     shift = (kernel * np.array(MEAN, np.float32)[:, None]).sum((0, 1, 2))
     bias = weights["conv1_bn/batchnorm_1/sub"] - shift
@@ -39,7 +45,7 @@ def build(weights: "Weights") -> Any:
     first.set_weights([kernel[:, :, ::-1], bias])  # the published network reads BGR
     for number in range(1, BLOCKS + 1):
         x = _block(x, weights, number)
-    return keras.Model(inputs, layers.GlobalAveragePooling2D(name="embedding")(x))
+    return layers.GlobalAveragePooling2D()(x)
 
 
 def _block(x: Any, weights: "Weights", number: int) -> Any:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 INPUT = FaceInput(150, 150)
 THRESHOLD = 0.945  # cosine that names less than 1 % of strangers, on ORL's validation part
-NAME = "fc"  # the weights of its last layer
+LAST_DENSE = "fc"
+NAMES = {LAST_DENSE}  # weights that no other network has
 MEAN = (122.782, 117.001, 104.298)  # RGB, of the pictures that it was trained on
 STAGES = (
     ("32", 3),
@@ -30,9 +31,15 @@ LAST = "256_down_out"
 def build(weights: "Weights") -> Any:
     """Return the network, float32 (1, 150, 150, 3) of 0 to 255 -> (1, 128); KeyError: other weights."""
     import keras
-    from keras import layers
 
     inputs = keras.Input((INPUT.height, INPUT.width, 3), name="picture")
+    return keras.Model(inputs, embedding(inputs, weights))
+
+
+def embedding(inputs: Any, weights: "Weights", factor: float = 1.0) -> Any:
+    """Return `factor` times the embedding (batch, 128) of faces (batch, 150, 150, 3)."""
+    from keras import layers
+
     x = layers.ReLU()(_convolution(inputs, weights, "conv32_down", 2, "valid"))
     x = layers.MaxPooling2D(3, 2)(x)
     for channels, blocks in STAGES:
@@ -40,10 +47,10 @@ def build(weights: "Weights") -> Any:
             x = _block(x, weights, f"conv{channels}_{block or 'down'}", is_down=block == 0)
     x = _block(x, weights, f"conv{LAST}", is_down=True)
     x = layers.GlobalAveragePooling2D()(x)
-    last = layers.Dense(weights[NAME].shape[1], use_bias=False, name="embedding")
+    last = layers.Dense(weights[LAST_DENSE].shape[1], use_bias=False)
     outputs = last(x)
-    last.set_weights([weights[NAME]])
-    return keras.Model(inputs, outputs)
+    last.set_weights([weights[LAST_DENSE] * factor])
+    return outputs
 
 
 def _block(x: Any, weights: "Weights", name: str, *, is_down: bool) -> Any:

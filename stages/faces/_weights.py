@@ -14,6 +14,15 @@ if TYPE_CHECKING:
 MANIFEST, DATA = "manifest.json", "weights.bin"
 
 
+def read_all(folder: Path) -> "Weights":
+    """Return the weights in a folder or, if it has folders, in all of these; errors as those of `read`."""
+    folders = sorted(path for path in folder.iterdir() if path.is_dir())
+    found: Weights = {}
+    for one in folders or [folder]:
+        found |= read(one)
+    return found
+
+
 def read(folder: Path) -> "Weights":
     """Return the weights by name; those of 8 bits are dequantised: q * scale + min.
 

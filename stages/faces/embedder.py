@@ -31,9 +31,9 @@ def embedder(
     """Rebuild a published network from its weights, take a ready one, or train a small one.
 
     weights: a folder with manifest.json and weights.bin of HSE FaceRes (stages.faces._mobilenet) or of
-             dlib's ResNet (stages.faces._resnet); or a .tflite file, float32 or quantised, whose faces are
-             aligned as InsightFace does. Without it, a small network is trained on drawn faces: it is only
-             good for the sample, whose faces are drawn too
+             dlib's ResNet (stages.faces._resnet), or with a folder of each; or a .tflite file, float32 or
+             quantised, whose faces are aligned as InsightFace does. Without it, a small network is trained
+             on drawn faces: it is only good for the sample, whose faces are drawn too
     model:   architecture.json and weights_*.npy, float32 (1, height, width, 3) -> (1, d); or int8.tflite
     face:    JSON: the face that the network needs (stages.tasks.face_input), and the threshold to use if
              there are too few faces to calibrate one; null: unknown
@@ -60,16 +60,16 @@ def embedder(
 
 def _rebuilt(folder: "Path") -> "tuple[Any, ModuleType]":
     """Return the network that has these weights, and its module."""
-    from stages.faces import _mobilenet, _resnet, _weights
+    from stages.faces import _fused, _mobilenet, _resnet, _weights
 
     try:
-        weights = _weights.read(folder)
-        found = next(one for one in (_mobilenet, _resnet) if one.NAME in weights)
+        weights = _weights.read_all(folder)
+        found = next(one for one in (_fused, _mobilenet, _resnet) if weights.keys() >= one.NAMES)
         return found.build(weights), found
     except (LookupError, OSError, StopIteration, TypeError, ValueError) as error:
         raise StageError(
             f"{folder.name} does not contain the weights of a known face network ({error!r}): set "
-            "assets.embedder to faceres, dlib_faces or a .tflite file"
+            "assets.embedder to faceres_dlib, faceres, dlib_faces or a .tflite file"
         ) from None
 
 

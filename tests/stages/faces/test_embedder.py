@@ -23,7 +23,7 @@ def test_the_weights_of_an_unknown_network_are_refused(tmp_path, not_fixed, mani
     if manifest:
         (tmp_path / "manifest.json").write_text(manifest)
         (tmp_path / "weights.bin").write_bytes(b"")
-    with pytest.raises(StageError, match=r"faceres, dlib_faces or a \.tflite file"):
+    with pytest.raises(StageError, match=r"faceres_dlib, faceres, dlib_faces or a \.tflite file"):
         embedder(tmp_path, tmp_path / "model", tmp_path / "face.json")
 
 

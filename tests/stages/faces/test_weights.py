@@ -31,3 +31,13 @@ def test_fewer_bytes_than_listed_are_an_error(tmp_path):
     (tmp_path / "weights.bin").write_bytes(bytes(3))
     with pytest.raises(ValueError):
         _weights.read(tmp_path)
+
+
+def test_the_weights_of_several_networks_are_joined(tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        entries = [{"name": name, "shape": [1]}]
+        (tmp_path / name / "manifest.json").write_text(json.dumps([{"weights": entries}]))
+        (tmp_path / name / "weights.bin").write_bytes(np.float32([3]).tobytes())
+    assert _weights.read_all(tmp_path).keys() == {"first", "second"}
+    assert _weights.read_all(tmp_path / "first").keys() == {"first"}
