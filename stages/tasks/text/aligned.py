@@ -1,0 +1,64 @@
+"""Text in the form in which words are compared, with the place of each character in the original."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import List
+
+# Scripts that are written without spaces: a word may begin and end anywhere.
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """Folded text, and for each of its characters the first and the following place in the original."""
+
+    text: str
+    starts: List[int]
+    ends: List[int]
+
+
+def is_edge(text: str, at: int) -> bool:
+    """Return whether a word may begin or end between the characters at - 1 and at."""
+    if at in (0, len(text)):
+        return True
+    before, after = text[at - 1], text[at]
+    joined = before.isalnum() and after.isalnum()
+    return not joined or bool(_UNSPACED.match(before) or _UNSPACED.match(after))
+
+
+def aligned(text: str) -> Aligned:
+    """Return the text in NFKC without letter case, with single spaces, and without control characters.
+
+    A letter is folded together with its combining marks; jamo stay apart.
+    """
+    folded: List[str] = []
+    starts: List[int] = []
+    ends: List[int] = []
+    at = 0
+    while at < len(text):
+        end = at + 1
+        while end < len(text) and unicodedata.combining(text[end]):
+            end += 1
+        for character in _folded(text[at:end]):
+            if character == " " and folded[-1:] in ([" "], []):
+                continue
+            folded.append(character)
+            starts.append(at)
+            ends.append(end)
+        at = end
+    if folded and folded[-1] == " ":
+        del folded[-1], starts[-1], ends[-1]
+    return Aligned("".join(folded), starts, ends)
+
+
+def _folded(cluster: str) -> str:
+    if cluster.isspace():
+        return " "
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", cluster).casefold())
+    kept = (" " if one.isspace() else one for one in folded)
+    return "".join(one for one in kept if one == " " or unicodedata.category(one)[0] != "C")
