@@ -58,10 +58,11 @@ class Intents:
         """Return the intent, its confidence, the entities and the response; the state moves on."""
         probabilities, confidence = self._judged(raw)
         found = self._finder.find(raw)
-        intent = None
+        intent, lacks = None, []
         if confidence >= self._decision.threshold:
             contexts = self._rules.contexts
             intent = dialogue.chosen(probabilities, self._labels, contexts, state.contexts)
+            lacks = self._required(probabilities) if intent is None else []
         text = self._response(intent, raw, found, state)
         return {
             "text": raw,
@@ -69,6 +70,7 @@ class Intents:
             "score": round(confidence, 4),
             "entities": [one.as_json(raw) for one in found],
             "answer": text,
+            "requires": lacks,  # contexts that are not active, without which it is not understood
             "contexts": sorted(state.contexts),
             "remembered": dict(sorted(state.remembered.items())),
         }

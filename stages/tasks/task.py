@@ -17,10 +17,12 @@ class Task(Protocol):
     """A packaged model in use: raw inputs in, answers out.
 
     An input belongs to a clip, which may be a single picture: `new_state` starts it, `answer` gets its
-    inputs in order, and `finish` returns the remaining answer at its end.
+    inputs in order, and `finish` returns the remaining answer at its end. The sentences of a
+    conversation are a clip too.
 
     A task may also have `matched(rows, expected)`, if equal answers may have their rows in another
-    order; see `matched` below.
+    order; see `matched` below. A task that takes sentences may have `explain(raw)`: why it answers an
+    input as it does, as JSON data.
     """
 
     takes: Takes  # what `answer` is given: an RGB picture (h, w, 3), a text, tensors by name

@@ -9,7 +9,7 @@ import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,16 +78,22 @@ def advance(state: State, context: Optional[Context]) -> None:
 def response(responses: Sequence[str], sentence: str, found: Sequence[Entity], state: State) -> str:
     """Return one of an intent's responses, with its variables filled in.
 
-    Responses whose variables are all known are preferred. A variable is an entity of this sentence or,
-    if it has none, a remembered one; a value that is not known stays as the entity's name.
+    Of those whose variables are all known, the ones with the most are preferred. A variable is an entity of
+    this sentence or, if it has none, a remembered one; an unknown one stays as the entity's name.
     """
     if not responses:
         return ""
     values = {**state.remembered, **_first(found)}
-    lacking = [sum(name not in values for name in VARIABLE.findall(one)) for one in responses]
-    best = [one for one, lacks in zip(responses, lacking) if lacks == min(lacking)]
+    ranks = [_rank(one, values) for one in responses]
+    best = [one for one, rank in zip(responses, ranks) if rank == min(ranks)]
     at = (zlib.crc32(sentence.encode("utf-8", "replace")) + state.count) % len(best)
     return VARIABLE.sub(lambda match: values.get(match[1], f"[{match[1]}]"), best[at])
+
+
+def _rank(text: str, values: Mapping[str, str]) -> Tuple[int, int]:
+    """Return how many of a response's variables are unknown, and less than zero for those known."""
+    names = set(VARIABLE.findall(text))
+    return len(names - values.keys()), -len(names & values.keys())
 
 
 def _first(found: Sequence[Entity]) -> Dict[str, str]:
