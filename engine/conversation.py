@@ -24,7 +24,7 @@ Answer = Mapping[str, Any]
 
 
 class Ended(Exception):
-    """The stage has ended; the text is the end of its log."""
+    """The stage has ended; outside `opened`, the text is the end of its log."""
 
 
 class Conversation:
@@ -64,7 +64,7 @@ class Conversation:
         with suppress(OSError):
             line = self._lines.readline()
         if not line.endswith("\n"):
-            raise Ended(log_tail(self._folder / "log"))
+            raise Ended
         answer: Answer = json.loads(line)
         return answer
 
@@ -81,6 +81,9 @@ def opened(
             process = _start(contract, package, params, roots, folder, theirs)
         try:
             yield Conversation(ours, folder)
+        except Ended:
+            _end(process)  # it closes the socket before it writes why
+            raise Ended(log_tail(folder / "log")) from None
         finally:
             with suppress(OSError):
                 ours.shutdown(socket.SHUT_RDWR)

@@ -110,6 +110,10 @@ class Intents:
         judged = self._decision.judge(output)
         return judged.probabilities[0], float(judged.confidence[0])
 
+    def _required(self, probabilities: NDArray[np.float32]) -> list[str]:
+        """Return the contexts of which the most probable intent requires one."""
+        return list(self._rules.contexts[self._labels[int(probabilities.argmax())]].requires)
+
     def _response(self, intent: str | None, raw: str, found: list[Entity], state: State) -> str:
         if intent is None:
             said = dialogue.response(self._rules.not_understood, raw, found, state)
