@@ -11,6 +11,7 @@ from stages.tasks.activity import Activity
 from stages.tasks.classify import Classify
 from stages.tasks.detect import Detect
 from stages.tasks.faces import Faces
+from stages.tasks.intents import Intents
 from stages.tasks.task import open_task
 from stages.tasks.tensors import Tensors
 from tests.stages.tasks import packages
@@ -20,6 +21,7 @@ TASKS = {
     "classify": Classify,
     "detect": Detect,
     "faces": Faces,
+    "intents": Intents,
     "tensors": Tensors,
 }
 LIBRARY = {  # what tasks share
