@@ -57,7 +57,7 @@ def _add(
     said = field(entry, "responses", "response", "answers")
     corpus.responses[tag] += filled(said, f"{where}: responses")
     context = _context(entry, where)
-    if context != Context():
+    if context.requires or context.sets:
         corpus.contexts[tag] = context
 
 
