@@ -133,7 +133,8 @@ def _check(parts: Parts) -> None:
         )
     if len(intents) < 2:
         raise StageError(
-            "there is only one intent: a chatbot needs at least two with sentences of their own"
+            f"a chatbot needs at least two intents with sentences of their own, but there "
+            f"{'is' if len(intents) == 1 else 'are'} {len(intents)}: add sentences"
         )
     if not tested - {None}:
         raise StageError("there are no test sentences: give each intent at least three sentences")
