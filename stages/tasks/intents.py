@@ -83,7 +83,7 @@ class Intents:
             "confidence": round(confidence, 4),
             "threshold": round(self._decision.threshold, 4),
             "intents": {self._labels[at]: round(float(probabilities[at]), 4) for at in order},
-            "nearest": nearest.nearest(raw[:MOST_CHARACTERS], self._examples),
+            "nearest": nearest.most_similar(raw[:MOST_CHARACTERS], self._examples),
             "has_sentences": bool(self._examples),
         }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from stages.tasks.text.aligned import aligned
+from stages.tasks.text.aligned import align
 from stages.tasks.text.dialogue import VARIABLE
 from stages.tasks.text.patterns import BUILT_IN
 from stages.tasks.text.rules import Context, Rules
@@ -45,7 +45,7 @@ def _lists(corpus: Corpus, findings: Findings) -> Lists:
         own: dict[str, list[str]] = {}
         spelt: dict[str, str] = {}
         for value, forms in values.items():
-            main = spelt.setdefault(aligned(value).text, value)
+            main = spelt.setdefault(align(value).text, value)
             own.setdefault(main, []).extend(forms)
         lists[entity] = own
     for value, forms in corpus.synonyms.items():
@@ -57,8 +57,8 @@ def _lists(corpus: Corpus, findings: Findings) -> Lists:
 
 def _join(value: str, forms: list[str], own: dict[str, list[str]]) -> bool:
     """Add a synonym to an entity's list that has any of its forms; return whether it does."""
-    wanted = {aligned(one).text for one in (value, *forms)}
-    known = [one for one in own if aligned(one).text in wanted]
+    wanted = {align(one).text for one in (value, *forms)}
+    known = [one for one in own if align(one).text in wanted]
     if not known:
         return False
     for one in known:

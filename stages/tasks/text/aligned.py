@@ -31,7 +31,7 @@ def is_edge(text: str, at: int) -> bool:
     return not joined or bool(_UNSPACED.match(before) or _UNSPACED.match(after))
 
 
-def aligned(text: str) -> Aligned:
+def align(text: str) -> Aligned:
     """Return the text in NFKC without letter case, with single spaces, and without control characters.
 
     A letter is folded together with its combining marks; jamo stay apart.

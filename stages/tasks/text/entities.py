@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Dict, List, Set, Tuple
 
-from stages.tasks.text.aligned import Aligned, aligned, is_edge
+from stages.tasks.text.aligned import Aligned, align, is_edge
 from stages.tasks.text.patterns import BUILT_IN
 
 MOST_CHARACTERS = 1000  # of a sentence; the rest is not searched
@@ -54,7 +54,7 @@ class Finder:
         self._values: Dict[str, List[Tuple[str, str]]] = defaultdict(list)
         for entity, values in lookups.items():
             for value, forms in values.items():
-                for form in dict.fromkeys(aligned(one).text for one in (value, *forms)):
+                for form in dict.fromkeys(align(one).text for one in (value, *forms)):
                     self._values[form].append((entity, value))
         self._lengths = sorted({len(form) for form in self._values} - {0})
         self._patterns = [
@@ -66,7 +66,7 @@ class Finder:
     def find(self, text: str) -> List[Entity]:
         """Return the entities of a sentence in order; they do not overlap."""
         text = text[:MOST_CHARACTERS]
-        found = [*self._in_lists(aligned(text)), *self._in_patterns(text), *_built_in(text)]
+        found = [*self._in_lists(align(text)), *self._in_patterns(text), *_built_in(text)]
         found.sort(key=lambda one: (one.start - one.end, one.rank, one.start, one.entity))
         taken: Set[int] = set()
         kept = []

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Dict, FrozenSet, List
 
 from engine.stage import StageError
-from stages.tasks.text.aligned import aligned
+from stages.tasks.text.aligned import align
 
 FILE = "sentences.json"
 SHOWN = 5
@@ -40,7 +40,7 @@ def write(folder: Path, examples: Sequence[Example]) -> None:
     (folder / FILE).write_text(text + "\n", encoding="utf-8")
 
 
-def nearest(text: str, examples: Sequence[Example]) -> List[Dict[str, Any]]:
+def most_similar(text: str, examples: Sequence[Example]) -> List[Dict[str, Any]]:
     """Return the most similar sentences with their similarity, 0 to 1, the most similar first.
 
     It is Dice's coefficient of the groups of three characters: 1 if all are shared.
@@ -54,7 +54,7 @@ def nearest(text: str, examples: Sequence[Example]) -> List[Dict[str, Any]]:
 
 
 def _groups(text: str) -> FrozenSet[str]:
-    padded = f"  {aligned(text).text} "
+    padded = f"  {align(text).text} "
     return frozenset(padded[at : at + 3] for at in range(len(padded) - 2))
 
 

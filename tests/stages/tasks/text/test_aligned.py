@@ -2,7 +2,7 @@
 
 import pytest
 
-from stages.tasks.text.aligned import aligned, is_edge
+from stages.tasks.text.aligned import align, is_edge
 
 
 @pytest.mark.parametrize(
@@ -18,12 +18,12 @@ from stages.tasks.text.aligned import aligned, is_edge
     ],
 )
 def test_case_width_accents_and_spaces_are_folded(text, folded):
-    assert aligned(text).text == folded
+    assert align(text).text == folded
 
 
 def test_each_character_has_its_place():
     text = " ﬁ  e\u0301ß!"
-    found = aligned(text)
+    found = align(text)
     pieces = [text[start:end] for start, end in zip(found.starts, found.ends, strict=True)]
     assert found.text == "fi éss!"
     assert pieces == ["ﬁ", "ﬁ", " ", "e\u0301", "ß", "ß", "!"]

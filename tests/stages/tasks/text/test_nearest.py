@@ -25,10 +25,10 @@ def test_a_package_may_have_none(tmp_path):
 
 
 def test_the_most_similar_come_first_and_unlike_ones_not_at_all():
-    found = nearest.nearest("BOOK a  table!", EXAMPLES)
+    found = nearest.most_similar("BOOK a  table!", EXAMPLES)
     assert found[0]["text"] == "book a table"
     assert found[0]["similarity"] > 0.8 and "ένα τραπέζι" not in [one["text"] for one in found]
-    assert nearest.nearest("Hello", EXAMPLES)[0] == {**EXAMPLES[2], "similarity": 1.0}
+    assert nearest.most_similar("Hello", EXAMPLES)[0] == {**EXAMPLES[2], "similarity": 1.0}
 
 
 @pytest.mark.parametrize("data", ["[", [1], {"intents": []}, {"intents": {}}])
