@@ -7,6 +7,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import List
 
+from stages.tasks.text.normalise import normalised
+
 # Scripts that are written without spaces: a word may begin and end anywhere.
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
@@ -32,9 +34,9 @@ def is_edge(text: str, at: int) -> bool:
 
 
 def align(text: str) -> Aligned:
-    """Return the text in NFKC without letter case, with single spaces, and without control characters.
+    """Return the normalised text.
 
-    A letter is folded together with its combining marks; jamo stay apart.
+    A letter is normalised together with its combining marks, but jamo stay apart.
     """
     folded: List[str] = []
     starts: List[int] = []
@@ -44,7 +46,8 @@ def align(text: str) -> Aligned:
         end = at + 1
         while end < len(text) and unicodedata.combining(text[end]):
             end += 1
-        for character in _folded(text[at:end]):
+        cluster = text[at:end]
+        for character in " " if cluster.isspace() else normalised(cluster):
             if character == " " and folded[-1:] in ([" "], []):
                 continue
             folded.append(character)
@@ -54,11 +57,3 @@ def align(text: str) -> Aligned:
     if folded and folded[-1] == " ":
         del folded[-1], starts[-1], ends[-1]
     return Aligned("".join(folded), starts, ends)
-
-
-def _folded(cluster: str) -> str:
-    if cluster.isspace():
-        return " "
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", cluster).casefold())
-    kept = (" " if one.isspace() else one for one in folded)
-    return "".join(one for one in kept if one == " " or unicodedata.category(one)[0] != "C")

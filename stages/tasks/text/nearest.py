@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Dict, FrozenSet, List
 
 from engine.stage import StageError
-from stages.tasks.text.aligned import align
+from stages.tasks.text.normalise import normalised
 
 FILE = "sentences.json"
 SHOWN = 5
@@ -54,7 +54,7 @@ def most_similar(text: str, examples: Sequence[Example]) -> List[Dict[str, Any]]
 
 
 def _groups(text: str) -> FrozenSet[str]:
-    padded = f"  {align(text).text} "
+    padded = f"  {normalised(text)} "
     return frozenset(padded[at : at + 3] for at in range(len(padded) - 2))
 
 
