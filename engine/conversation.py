@@ -20,7 +20,7 @@ from engine.environment import allowed
 from engine.jobfolder import ENVIRONMENT, log_tail
 
 END_S = 5.0  # from the end of a conversation until its process is killed
-Answer = Mapping[str, Any]
+Sections = Mapping[str, Sequence[str]]  # heading -> lines
 
 
 class Ended(Exception):
@@ -35,13 +35,17 @@ class Conversation:
         self._folder = folder
         self.ran_on = str(self._next()["ran_on"])
 
-    def say(self, text: str) -> Answer:
+    def say(self, text: str) -> str:
         """Return the model's answer; raise Ended if there is none, as all methods do."""
-        return self._asked({"say": text})
+        return str(self._asked({"say": text})["text"])
 
-    def explain(self, text: str) -> Answer:
-        """Return the reasons for the answer to this text; empty if the task gives none."""
-        return self._asked({"explain": text})
+    def why(self) -> Sections:
+        """Return the reasons for the last answer; empty if there is none yet."""
+        return self._sections("why")
+
+    def context(self) -> Sections:
+        """Return what the model remembers; empty before the first answer."""
+        return self._sections("context")
 
     def reset(self) -> None:
         """Begin another conversation."""
@@ -53,19 +57,23 @@ class Conversation:
         events = (json.loads(line) for line in lines)
         return [str(event["text"]) for event in events if event["event"] == "note"]
 
-    def _asked(self, question: Mapping[str, object]) -> Answer:
+    def _sections(self, what: str) -> Sections:
+        found: Sections = self._asked({what: True})["sections"]
+        return found
+
+    def _asked(self, question: Mapping[str, object]) -> Mapping[str, Any]:
         with suppress(OSError):  # a stage that has ended has closed the socket
             self._lines.write(json.dumps(question) + "\n")
             self._lines.flush()
         return self._next()
 
-    def _next(self) -> Answer:
+    def _next(self) -> Mapping[str, Any]:
         line = ""
         with suppress(OSError):
             line = self._lines.readline()
         if not line.endswith("\n"):
             raise Ended
-        answer: Answer = json.loads(line)
+        answer: Mapping[str, Any] = json.loads(line)
         return answer
 
 

@@ -7,7 +7,7 @@ typed is stored.
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -15,12 +15,12 @@ from pydantic import Field
 
 from engine import conversation, packed
 from engine.contract import Contract
-from engine.conversation import Answer, Conversation, Ended
+from engine.conversation import Conversation, Ended, Sections
 from engine.errors import UserError, did_you_mean
 from engine.options import CommandOptions
 from engine.request import Request
 from engine.signature import Library
-from engine.wording import listed, printable
+from engine.wording import printable
 
 STAGE = "stages.edge.converse"
 _INTERRUPTED = 130
@@ -88,13 +88,12 @@ def _is_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Chat:
     """The terminal's side of a conversation."""
 
     model: Conversation
     is_terminal: bool
-    last: Answer | None = None
 
     def run(self) -> None:
         """Answer line by line."""
@@ -104,35 +103,32 @@ class _Chat:
             if line.startswith("/"):
                 self._command(line)
             elif line:
-                self.last = self.model.say(line)
-                self._print(printable(_said(self.last)))
+                prompt = self._styled("bot", "bot > ") if self.is_terminal else ""
+                print(f"{prompt}{printable(self.model.say(line))}", flush=True)
 
     def _command(self, line: str) -> None:
-        if line == "/help":
-            self._list(_COMMANDS)
-        elif line == "/reset":
-            self.model.reset()
-            self.last = None
-            self._dim("a new conversation begins")
-        elif line not in _COMMANDS:
-            self._dim(f"there is no command {line}: {did_you_mean(line, list(_COMMANDS))}")
-        elif self.last is None:
+        match line:
+            case "/help":
+                self._list({name: [text] for name, text in _COMMANDS.items()})
+            case "/why":
+                self._list(self.model.why())
+            case "/context":
+                self._list(self.model.context())
+            case "/reset":
+                self.model.reset()
+                self._dim("a new conversation begins")
+            case _:
+                nearest = did_you_mean(line, list(_COMMANDS))
+                self._dim(f"there is no command {printable(line)}: {nearest}")
+
+    def _list(self, sections: Sections) -> None:
+        """Print lines beside their headings."""
+        if not sections:
             self._dim("say something first")
-        else:
-            self._list(_context(self.last) if line == "/context" else self._why(self.last))
-
-    def _why(self, answer: Answer) -> Mapping[str, str]:
-        return _reasons(answer, self.model.explain(str(answer["text"])))
-
-    def _print(self, text: str) -> None:
-        prompt = self._styled("bot", "bot > ") if self.is_terminal else ""
-        print(f"{prompt}{text}", flush=True)
-
-    def _list(self, pairs: Mapping[str, str]) -> None:
-        width = max(map(len, pairs))
-        for name, text in pairs.items():
-            for at, line in enumerate(text.split("\n")):
-                self._dim(f"{'' if at else name:{width}}  {printable(line)}")
+        width = max(map(len, sections), default=0)
+        for heading, lines in sections.items():
+            for at, line in enumerate(lines):
+                self._dim(f"{'' if at else heading:{width}}  {printable(line)}")
 
     def _dim(self, text: str) -> None:
         indent = "      " if self.is_terminal else ""
@@ -161,46 +157,3 @@ def _piped() -> Iterator[str]:
     """Yield the lines of a pipe or file."""
     for line in sys.stdin:
         yield line.strip()
-
-
-def _said(answer: Answer) -> str:
-    """Return what the bot says; an intent without a response is named."""
-    return str(answer["answer"] or f"[{answer['intent'] or 'not understood'}]")
-
-
-def _context(answer: Answer) -> Mapping[str, str]:
-    return {
-        "contexts": ", ".join(answer["contexts"]) or "none",
-        "entities": ", ".join(f"{k} = {v}" for k, v in answer["remembered"].items()) or "none",
-    }
-
-
-def _intent(answer: Answer) -> str:
-    """Return the intent, or why there is none."""
-    if answer["requires"]:
-        return (
-            f"not understood: the best one requires the context {listed(answer['requires'], 'or')}"
-        )
-    return str(answer["intent"] or "not understood")
-
-
-def _reasons(answer: Answer, why: Answer) -> Mapping[str, str]:
-    found = [f"{one['entity']} = {one['value']} ('{one['text']}')" for one in answer["entities"]]
-    reasons = {
-        "intent": _intent(answer),
-        "entities": "\n".join(found) or "none",
-        "contexts": _context(answer)["contexts"],
-    }
-    if not why:
-        return reasons
-    near = [
-        f"{one['similarity']:6.1%}  {one['text']}  ({one['intent'] or 'out of scope'})"
-        for one in why["nearest"]
-    ]
-    absent = "none" if why["has_sentences"] else "the package does not contain training sentences"
-    return {
-        **reasons,
-        "confidence": f"{why['confidence']:.1%}, answered from {why['threshold']:.1%}",
-        "scores": "\n".join(f"{share:6.1%}  {name}" for name, share in why["intents"].items()),
-        "similar": "\n".join(near) or absent,
-    }

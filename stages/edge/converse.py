@@ -2,12 +2,13 @@
 
 import json
 import socket
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from engine.stage import In
+from engine.stage import In, StageError
 
 if TYPE_CHECKING:
-    from stages.tasks.task import Task
+    from stages.tasks.task import Talker
 
 LOADS = {"task": "stages.tasks"}
 
@@ -28,33 +29,46 @@ def converse(
     runtime:     of the target: litert or tflite_runtime
     accelerator: of the target: none, or a name such as edgetpu
 
-    The first line from here says where the model runs. Then {"say": TEXT} gets the task's answer,
-    {"explain": TEXT} the reasons, which is empty if the task gives none, and {"reset": true} begins
-    another conversation. StageError: a damaged package.
+    The first line from here says where the model runs. Then {"say": TEXT} gets {"text": TEXT}; "why", for
+    the last answer, and "context" get {"sections": {HEADING: LINES}}, without headings before the first
+    answer; "reset" begins another conversation and gets {}. StageError: a damaged package, or
+    a task that holds no conversations.
     """
     from stages.tasks.task import open_task
 
-    opened = open_task(package, accelerator, runtime)
+    opened = cast("Talker", open_task(package, accelerator, runtime))
+    if not hasattr(opened, "said"):
+        raise StageError(f"the task '{task}' holds no conversations: use its package with predict")
+    talk = _Talk(opened, opened.new_state())
     with (
         socket.socket(fileno=connection) as channel,
         channel.makefile("rw", encoding="utf-8") as lines,
     ):
-        lines.write(json.dumps({"ran_on": opened.ran_on}) + "\n")
-        lines.flush()
-        state = opened.new_state()
+        _send(lines, {"ran_on": opened.ran_on})
         for line in lines:
-            asked = json.loads(line)
-            if "reset" in asked:
-                state = opened.new_state()
-            lines.write(json.dumps(_answer(opened, asked, state)) + "\n")
-            lines.flush()
+            _send(lines, talk.answer(json.loads(line)))
 
 
-def _answer(task: "Task", asked: dict[str, Any], state: Any) -> dict[str, Any]:
-    if "say" in asked:
-        return task.answer(asked["say"], state)
-    explain = getattr(task, "explain", None)
-    if "explain" in asked and explain:
-        found: dict[str, Any] = explain(asked["explain"])
-        return found
-    return {}
+@dataclass
+class _Talk:
+    """A conversation so far."""
+
+    task: "Talker"
+    state: Any
+    last: "dict[str, Any] | None" = None
+
+    def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
+        if "say" in asked:
+            self.last = self.task.answer(asked["say"], self.state)
+            return {"text": self.task.said(self.last)}
+        if "why" in asked:
+            return {"sections": self.task.why(self.last) if self.last else {}}
+        if "context" in asked:
+            return {"sections": self.task.remembered(self.state) if self.last else {}}
+        self.state, self.last = self.task.new_state(), None
+        return {}
+
+
+def _send(lines: TextIO, message: dict[str, Any]) -> None:
+    lines.write(json.dumps(message) + "\n")
+    lines.flush()

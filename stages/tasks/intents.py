@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.stage import StageError
 from stages.tasks.signature import ANY, Needs
-from stages.tasks.text import decision, dialogue, features, nearest, reading, rules
+from stages.tasks.text import decision, dialogue, explanation, features, nearest, reading, rules
 from stages.tasks.text.decision import Decision
 from stages.tasks.text.dialogue import State
 from stages.tasks.text.entities import MOST_CHARACTERS, Finder
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from stages.tasks.package import Package
     from stages.tasks.text.entities import Entity
+    from stages.tasks.text.explanation import Sections
 
 MODEL = "model"  # the role
 UNKNOWN = ""  # the intent of a sentence that is not understood
@@ -72,20 +73,24 @@ class Intents:
             "answer": text,
             "requires": lacks,  # contexts that are not active, without which it is not understood
             "contexts": sorted(state.contexts),
-            "remembered": dict(sorted(state.remembered.items())),
         }
 
-    def explain(self, raw: str) -> dict[str, Any]:
-        """Return the most probable intents, the threshold, and the nearest training sentences."""
-        probabilities, confidence = self._judged(raw)
+    def said(self, answer: Mapping[str, Any]) -> str:
+        """Return the response, or the intent's name in brackets if it has none."""
+        return str(answer["answer"] or f"[{answer['intent']}]")
+
+    def why(self, answer: Mapping[str, Any]) -> Sections:
+        """Return the scores, entities and contexts of an answer, and similar training sentences."""
+        text = answer["text"][:MOST_CHARACTERS]
+        probabilities, _ = self._judged(text)
         order = (-probabilities).argsort(kind="stable")[:SHOWN]
-        return {
-            "confidence": round(confidence, 4),
-            "threshold": round(self._decision.threshold, 4),
-            "intents": {self._labels[at]: round(float(probabilities[at]), 4) for at in order},
-            "nearest": nearest.most_similar(raw[:MOST_CHARACTERS], self._examples),
-            "has_sentences": bool(self._examples),
-        }
+        scores = {self._labels[at]: float(probabilities[at]) for at in order}
+        similar = nearest.most_similar(text, self._examples)
+        return explanation.why(answer, self._decision.threshold, scores, similar)
+
+    def remembered(self, state: State) -> Sections:
+        """Return the active contexts and the last entities."""
+        return explanation.remembered(state)
 
     def finish(self, state: State) -> None:
         return None

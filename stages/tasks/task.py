@@ -21,8 +21,7 @@ class Task(Protocol):
     conversation are a clip too.
 
     A task may also have `matched(rows, expected)`, if equal answers may have their rows in another
-    order; see `matched` below. A task that takes sentences may have `explain(raw)`: why it answers an
-    input as it does, as JSON data.
+    order; see `matched` below.
     """
 
     takes: Takes  # what `answer` is given: an RGB picture (h, w, 3), a text, tensors by name
@@ -47,6 +46,19 @@ class Task(Protocol):
 
     def read(self, path: Path) -> "Iterator[Any] | None":
         """Return the inputs in a file of the task's own format, or None for any other format."""
+
+
+class Talker(Task, Protocol):
+    """A task that takes sentences and can hold a conversation; explanations are lines below headings."""
+
+    def said(self, answer: "Mapping[str, Any]") -> str:
+        """Return what the other side says."""
+
+    def why(self, answer: "Mapping[str, Any]") -> "dict[str, list[str]]":
+        """Return the reasons for an answer."""
+
+    def remembered(self, state: Any) -> "dict[str, list[str]]":
+        """Return what the conversation remembers."""
 
 
 def open_task(package: Path, accelerator: str = "none", runtime: str = "litert") -> Task:

@@ -22,7 +22,9 @@ ECHO = """
                 asked = json.loads(line)
                 if asked.get("say") == "bad":
                     raise StageError("'bad' has no answer")
-                print(json.dumps({"text": package.read_text(), "asked": asked}), file=lines, flush=True)
+                text = package.read_text() + asked.get("say", "")
+                answer = {"text": text, "sections": {"asked": list(asked)}}
+                print(json.dumps(answer), file=lines, flush=True)
 """
 
 
@@ -43,10 +45,11 @@ def opened(project):
 def test_each_question_gets_its_answer(opened):
     with opened() as model:
         assert model.ran_on == "paper"
-        assert model.say("γεια 👋") == {"text": "packed", "asked": {"say": "γεια 👋"}}
-        assert model.explain("why")["asked"] == {"explain": "why"}
+        assert model.say(" γεια 👋") == "packed γεια 👋"
+        assert model.why() == {"asked": ["why"]}
+        assert model.context() == {"asked": ["context"]}
         model.reset()
-        assert model.say("again")["asked"] == {"say": "again"}
+        assert model.say("!") == "packed!"
 
 
 def test_what_the_stage_notes_is_there_from_the_start(opened):

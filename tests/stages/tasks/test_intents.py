@@ -57,13 +57,20 @@ def test_a_conversation_remembers_contexts_and_entities(task):
     assert task.answer("book a table today", state)["contexts"] == ["booking"]
     last = task.answer("yes please", state)
     assert (last["intent"], last["answer"]) == ("confirm", "Booked for today.")
-    assert (last["contexts"], last["remembered"]) == ([], {"day": "today"})
+    assert task.remembered(state) == {"contexts": ["none"], "entities": ["day = today"]}
 
 
-def test_an_explanation_has_scores_and_similar_sentences(task):
-    why = task.explain("book a table")
-    assert next(iter(why["intents"])) == "book" and why["threshold"] == 0.5
-    assert why["nearest"][0]["text"] == "book a table for tomorrow"
+def test_an_answer_is_explained_by_scores_and_similar_sentences(task):
+    why = task.why(task.answer("book a table", task.new_state()))
+    assert why["intent"] == ["book"] and why["contexts"] == ["booking"]
+    assert why["confidence"][0].endswith("answered from 50.0%")
+    assert why["scores"][0].endswith("%  book") and len(why["scores"]) == 3
+    assert why["similar"][0].endswith("%  book a table for tomorrow  (book)")
+
+
+def test_an_intent_without_responses_is_named(task):
+    answer = {"answer": "", "intent": "book"}
+    assert task.said(answer) == "[book]" and task.said({**answer, "answer": "When?"}) == "When?"
 
 
 def test_the_sentences_of_a_file_are_no_conversation(task, tmp_path):

@@ -48,6 +48,15 @@ def test_a_task_has_every_method_with_the_parameters_of_the_interface(name, meth
     assert list(found.parameters) == list(METHODS[method].parameters)
 
 
+def test_a_task_that_takes_sentences_can_hold_a_conversation():
+    talkers = [name for name, task in TASKS.items() if task.takes == "sentences"]
+    assert talkers == ["intents"]
+    for name in ("said", "why", "remembered"):
+        wanted = inspect.signature(getattr(interface.Talker, name))
+        found = inspect.signature(getattr(Intents, name))
+        assert list(found.parameters) == list(wanted.parameters)
+
+
 def test_a_package_is_opened_with_the_task_that_its_manifest_names(tmp_path):
     model = packages.always((1, 2), [1.0])
     folder = packages.write(tmp_path / "package", "tensors", {}, model=model)
