@@ -1,0 +1,1 @@
+"""Text: normalisation, features of a sentence, and the decision whether it is understood."""
