@@ -162,7 +162,13 @@ def _step(
     learner = _network.forward(network, dropout)
     answers = [_network.forward(teacher) for teacher in teachers]
 
-    @tf.function(reduce_retracing=True)
+    signature = [
+        tf.SparseTensorSpec((None, network.input_shape[-1]), tf.float32),
+        tf.TensorSpec((None, network.output_shape[-1]), tf.float32),
+        tf.TensorSpec((2,), tf.int32),
+    ]
+
+    @tf.function(input_signature=signature)  # else each number of features would be traced anew
     def step(features: Any, targets: Any, seed: Any) -> Any:
         if answers:
             targets = tf.nn.softmax(tf.add_n([one(features, seed) for one in answers]) / len(answers))

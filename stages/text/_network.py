@@ -52,7 +52,6 @@ def forward(network: Any, dropout: float = 0.0) -> "Callable[[Any, Any], Any]":
 def outputs(network: Any, batches: "list[Batch]") -> Any:
     """Return the logits of all batches, (n, classes) float32."""
     import numpy as np
-    import tensorflow as tf
 
-    run = tf.function(forward(network), reduce_retracing=True)
+    run = forward(network)
     return np.concatenate([run(one.tensor(), [0, 0]).numpy() for one in batches])
