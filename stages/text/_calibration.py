@@ -32,7 +32,8 @@ def calibrated(
     else:
         threshold = float(np.quantile(inside, 1 - (COVERAGE if coverage is None else coverage)))
         basis = f"{len(inside)} sentences in scope"
-    return Decision(round(threshold, 4), decision.temperature, decision.nothing), basis
+    threshold = np.floor(threshold * 1e6) / 1e6  # rounded down: the sentence that sets it is answered
+    return Decision(float(threshold), decision.temperature, decision.nothing), basis
 
 
 def _fitted(

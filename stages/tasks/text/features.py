@@ -114,7 +114,8 @@ def _found(text: str) -> Iterator[str]:
     found: List[str] = words(normalised(text))
     for word in found:
         yield WORD + word
-    for first, second in zip(["", *found], [*found, ""]):  # the ends count as words
+    ends = [""] if found else []  # the beginning and the end of a sentence count as words
+    for first, second in zip([*ends, *found], [*found, *ends]):
         yield f"{PAIR}{first} {second}"
     for word in found:
         padded = f" {word} "
