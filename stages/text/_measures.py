@@ -24,6 +24,7 @@ class Tested:
     predicted: NDArray[np.intp]  # (n,) the most probable intent
     ranks: NDArray[np.intp]  # (n,) of the true intent, from 0; of a sentence out of scope: meaningless
     confidence: NDArray[np.float32]  # (n,)
+    probabilities: NDArray[np.float32]  # (n, classes)
 
     @classmethod
     def of(
@@ -33,7 +34,8 @@ class Tested:
         order = np.argsort(-judged.probabilities, axis=1, kind="stable")
         ranks = (order == truth[:, None]).argmax(1)
         classes = logits.shape[1]
-        return cls(truth, classes, decision.threshold, order[:, 0], ranks, judged.confidence)
+        said = (order[:, 0], ranks, judged.confidence, judged.probabilities)
+        return cls(truth, classes, decision.threshold, *said)
 
     @property
     def is_inside(self) -> NDArray[np.bool_]:

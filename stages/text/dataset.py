@@ -63,7 +63,7 @@ def dataset(
     train, test: parts with the tensor `sentence`, uint8 (sentences, size); truth_intent.npy int64
                  (sentences,), -1: out of scope; sentences.json, labels.txt, truth.json and
                  constants.json; train contains the part validation/ and features/, test contains
-                 some sentences as raw items
+                 rules.json and some sentences as raw items
     dialogue:    what the package needs beside the model: the features, rules.json and, if they are kept,
                  the training sentences
 
@@ -101,6 +101,7 @@ def dataset(
     _write_raw(test, parts["test"])
     features.write(train / "features")
     features.write(dialogue)
+    rules.write(test)  # `score` needs the contexts
     rules.write(dialogue)
     if keep_sentences:
         nearest.write(dialogue, [_plain(one) for one in parts["train"]])

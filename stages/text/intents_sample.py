@@ -65,11 +65,13 @@ def _sentences(templates: list[str], each: int, random: "Random") -> list[str]:
 
 
 def _filled(template: str, random: "Random") -> str:
-    from stages.text._sample_texts import FILLERS, LANGUAGES, LISTS
+    from stages.text._sample_texts import EXTRA, FILLERS, LANGUAGES, LISTS
 
-    language, _, sentence = template.rpartition("|")
+    language, _, sentence = template.partition("|")
     words = {name: random.choice(values) for name, values in FILLERS.items()}
     for name, values in LISTS.items():
         main = random.choice(sorted(values))
-        words[name] = values[main][LANGUAGES.index(language)] if language else main
-    return sentence.format(**words)
+        in_language = language in LANGUAGES
+        words[name] = values[main][LANGUAGES.index(language)] if in_language else main
+    before, after = (random.choice(several) for several in EXTRA[language])
+    return before + sentence.format(**words) + after + words["end"]

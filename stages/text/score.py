@@ -180,13 +180,18 @@ def _warn(metrics: ScoreMetrics, int8: "Tested", labels: list[str]) -> None:
 
 
 def _answers(test: "Path", int8: "Tested", labels: list[str]) -> list[dict[str, Any]]:
+    """Return what the package answers to the raw items, each alone: no context is active."""
+    from stages.tasks.text import dialogue, rules
     from stages.tflite import part
 
+    contexts = rules.read(test).contexts if (test / rules.FILE).is_file() else {}
     found = []
     for item in part.items(test):
         at = item.first
-        intent = labels[int8.predicted[at]] if int8.is_answered[at] else ""
-        row = {"intent": intent, "score": round(float(int8.confidence[at]), 4)}
+        intent = None
+        if int8.is_answered[at]:
+            intent = dialogue.chosen(int8.probabilities[at], labels, contexts, {})
+        row = {"intent": intent or "", "score": round(float(int8.confidence[at]), 4)}
         found.append({"file": item.path.name, "rows": [row]})
     return found
 

@@ -11,7 +11,7 @@ from stages.tasks.text.features import Features
 from stages.tasks.text.rules import Context, Rules
 from tests.stages.tasks import packages
 
-DECISION = {"threshold": 0.5}
+DECISION = {"threshold": 0.5, "temperature": 1.0, "nothing": 3.0}
 SENTENCES = {
     "book": ["book a table for tomorrow", "reserve a table please", "θέλω ένα τραπέζι"],
     "confirm": ["yes that is right", "yes please", "是的"],
