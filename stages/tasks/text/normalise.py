@@ -48,8 +48,8 @@ def _visible(char: str) -> str:
     """Return what a character becomes: itself, a space, or nothing."""
     if char.isspace():
         return " "
-    kind = unicodedata.category(char)
-    if kind in ("Cc", "Cf", "Cs", "Co", "Cn") or "\ufe00" <= char <= "\ufe0f":
+    # Unassigned characters are kept: they are the emoji that an older Python does not know yet.
+    if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co") or "\ufe00" <= char <= "\ufe0f":
         return ""
     return _APOSTROPHES.get(char, char)
 

@@ -49,12 +49,13 @@ def judged(tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "note", notes.append)
     monkeypatch.setattr("stages.text.score.note", notes.append)
 
-    def run(there=LOGITS, rows=ROWS, floating=None, threshold=0.6):
+    def run(there=LOGITS, rows=ROWS, floating=None, threshold=0.6, keeps=True):
         features = Features.fit([text for text, _ in TRAIN])
         made.part_of(tmp_path / "train", TRAIN, features)
         made.part_of(tmp_path / "test", rows, features)
         (part.raw_folder(tmp_path / "test") / "00.txt").write_text(rows[0][0])
         part.write_items(tmp_path / "test", {"00.txt": (0, 0)})
+        (tmp_path / "test/constants.json").write_text(json.dumps({"keep_sentences": keeps}))
         decision = Decision(threshold, 1.0, 0.0).as_constants()
         (tmp_path / "decision.json").write_text(json.dumps(decision))
         runs = {
@@ -134,6 +135,12 @@ def test_the_card_says_how_little_few_sentences_mean(judged):
     card = judged().report["card"]
     assert "**These figures mean little.** 3 test sentences cannot tell" in card["Figures"]
     assert "| music | 1 | 2 |" in card["Data"]
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_the_card_says_that_training_sentences_travel_if_they_do(judged, keeps):
+    says = "training sentences travel in the package" in judged(keeps=keeps).report["card"]["Data"]
+    assert says == keeps
 
 
 def test_intents_without_a_test_sentence_are_named(judged):
