@@ -8,6 +8,10 @@ from numpy.typing import NDArray
 
 FEW = 100  # test sentences in scope below which the figures mean little
 LISTED = 40  # intents that the card lists one by one
+KEPT = (
+    "\n\nThe training sentences travel in the package, readable for everyone who has it, with whatever "
+    "personal data they contain. `params.keep_sentences=false` leaves them out."
+)
 
 
 def sections(
@@ -15,14 +19,19 @@ def sections(
     labels: Sequence[str],
     counts: Mapping[str, NDArray[np.int64]],
     threshold: float,
+    *,
+    keeps_sentences: bool,
 ) -> dict[str, str]:
-    """Return title -> Markdown; counts: sentences of each intent (classes,), by part."""
+    """Return title -> Markdown.
+
+    counts: sentences of each intent (classes,), by part; keeps_sentences: the package has the training ones
+    """
     return {
         "Intended use": (
             f"Recognise which of {len(labels)} intents a sentence has, and answer it. Not for emergencies, "
             "and not for decisions about people's health, safety or rights."
         ),
-        "Data": _data(labels, counts),
+        "Data": _data(labels, counts) + (KEPT if keeps_sentences else ""),
         "Figures": _figures(metrics, threshold),
         "Limits": _limits(metrics),
     }

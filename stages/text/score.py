@@ -121,7 +121,9 @@ def score(
         **{name: there.about[name] for name in ("runtime", "accelerator", "measured_on")},
         **metrics,
         "answers": _answers(test, tested["int8"], labels),
-        "card": _card.sections(metrics, labels, counts, decided.threshold),
+        "card": _card.sections(
+            metrics, labels, counts, decided.threshold, keeps_sentences=_keeps_sentences(test)
+        ),
     }
     report.write_text(json.dumps(whole, indent=1, ensure_ascii=False), encoding="utf-8")
     return metrics
@@ -194,6 +196,14 @@ def _answers(test: "Path", int8: "Tested", labels: list[str]) -> list[dict[str, 
         row = {"intent": intent or "", "score": round(float(int8.confidence[at]), 4)}
         found.append({"file": item.path.name, "rows": [row]})
     return found
+
+
+def _keeps_sentences(test: "Path") -> bool:
+    """Return whether the training sentences are packed with the model."""
+    import json
+
+    constants = json.loads((test / "constants.json").read_text(encoding="utf-8"))
+    return bool(constants["keep_sentences"])
 
 
 def _lines(path: "Path") -> list[str]:

@@ -48,7 +48,7 @@ def _visible(char: str) -> str:
     """Return what a character becomes: itself, a space, or nothing."""
     if char.isspace():
         return " "
-    # Not Cn: what one Python does not know yet is an emoji for a newer one.
+    # Unassigned characters are kept: they are the emoji that an older Python does not know yet.
     if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co") or "\ufe00" <= char <= "\ufe0f":
         return ""
     return _APOSTROPHES.get(char, char)

@@ -17,6 +17,7 @@ from stages.tasks.text.normalise import normalised, words
         ("zero\u200bwidth\ufeff", "zerowidth"),
         ("bell\x07", "bell"),
         ("❤️", "❤"),
+        ("\U0001fbff new", "\U0001fbff new"),  # unassigned: an emoji of a later Unicode
         ("你好，世界", "你好,世界"),
         ("", ""),
     ],
