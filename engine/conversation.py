@@ -31,13 +31,13 @@ class Conversation:
     """The open connection to the stage."""
 
     def __init__(self, connection: socket.socket, folder: Path) -> None:
-        self._lines = connection.makefile("rw", encoding="utf-8")
+        self._asked, self._said = connection.makefile("w"), connection.makefile(encoding="utf-8")
         self._folder = folder
         self.ran_on = str(self._next()["ran_on"])
 
     def say(self, text: str) -> str:
         """Return the model's answer; raise Ended if there is none, as all methods do."""
-        return str(self._asked({"say": text})["text"])
+        return str(self._ask({"say": text})["text"])
 
     def why(self) -> Sections:
         """Return the reasons for the last answer; empty if there is none yet."""
@@ -49,7 +49,7 @@ class Conversation:
 
     def reset(self) -> None:
         """Begin another conversation."""
-        self._asked({"reset": True})
+        self._ask({"reset": True})
 
     def notes(self) -> list[str]:
         """Return what the stage has noted so far."""
@@ -58,19 +58,19 @@ class Conversation:
         return [str(event["text"]) for event in events if event["event"] == "note"]
 
     def _sections(self, what: str) -> Sections:
-        found: Sections = self._asked({what: True})["sections"]
+        found: Sections = self._ask({what: True})["sections"]
         return found
 
-    def _asked(self, question: Mapping[str, object]) -> Mapping[str, Any]:
+    def _ask(self, question: Mapping[str, object]) -> Mapping[str, Any]:
         with suppress(OSError):  # a stage that has ended has closed the socket
-            self._lines.write(json.dumps(question) + "\n")
-            self._lines.flush()
+            self._asked.write(json.dumps(question) + "\n")
+            self._asked.flush()
         return self._next()
 
     def _next(self) -> Mapping[str, Any]:
         line = ""
         with suppress(OSError):
-            line = self._lines.readline()
+            line = self._said.readline()
         if not line.endswith("\n"):
             raise Ended
         answer: Mapping[str, Any] = json.loads(line)

@@ -40,13 +40,12 @@ def converse(
     if not hasattr(opened, "said"):
         raise StageError(f"the task '{task}' holds no conversations: use its package with predict")
     talk = _Talk(opened, opened.new_state())
-    with (
-        socket.socket(fileno=connection) as channel,
-        channel.makefile("rw", encoding="utf-8") as lines,
-    ):
-        _send(lines, {"ran_on": opened.ran_on})
-        for line in lines:
-            _send(lines, talk.answer(json.loads(line)))
+    channel = socket.socket(fileno=connection)
+    # two files: one that is read and written forgets what it has read ahead
+    with channel, channel.makefile(encoding="utf-8") as asked, channel.makefile("w") as said:
+        _send(said, {"ran_on": opened.ran_on})
+        for line in asked:
+            _send(said, talk.answer(json.loads(line)))
 
 
 @dataclass

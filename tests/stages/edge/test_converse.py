@@ -15,15 +15,16 @@ def _asked(package, *questions):
     """Ask the stage, which runs in another thread, and return its answers."""
     ours, theirs = socket.socketpair()
     thread = Thread(
-        target=converse, args=(package,), kwargs={"task": "intents", "connection": theirs.detach()}
+        target=converse,
+        args=(package,),
+        kwargs={"task": "intents", "connection": theirs.detach()},
+        daemon=True,
     )
+    ours.settimeout(60)
     thread.start()
-    with ours, ours.makefile("rw", encoding="utf-8") as lines:
-        for one in questions:
-            lines.write(json.dumps(one) + "\n")
-        lines.flush()
+    with ours, ours.makefile() as lines:
+        ours.sendall("".join(json.dumps(one) + "\n" for one in questions).encode())  # at once
         answers = [json.loads(lines.readline()) for _ in range(1 + len(questions))]
-    ours.close()
     thread.join(10)
     assert not thread.is_alive()
     return answers
