@@ -80,7 +80,9 @@ def train(
     learnt, held = _sentences(train), _sentences(train / "validation")
     judged = held if held and (held.intents >= 0).any() else learnt
     if learnt is None or judged is None or learnt.classes < 2:
-        raise StageError("there is no choice between fewer than two intents: add sentences of others")
+        raise StageError(
+            "there is no choice between fewer than two intents: add sentences of others"
+        )
     settings = Settings(
         epochs=epochs,
         batch_size=batch_size,
@@ -99,7 +101,9 @@ def train(
         note("no validation sentence is in scope: all figures here are those of training sentences")
     logits = _network.outputs(network, judged.all())
     decided, basis = _calibration.calibrated(logits, judged.intents, coverage)
-    note(f"sentences are answered from a confidence of {decided.threshold:.1%}; calibrated on {basis}")
+    note(
+        f"sentences are answered from a confidence of {decided.threshold:.1%}; calibrated on {basis}"
+    )
     decision.write_text(json.dumps(decided.as_constants()), encoding="utf-8")
     finished = _unscaled(network)
     int8_accuracy = _int8_accuracy(finished, train, judged is learnt)

@@ -55,7 +55,12 @@ def train(data):
 
     def run(name, stop=0, folder=data, **params):
         done = subprocess.run(
-            [sys.executable, "-c", TRAIN, json.dumps([str(folder), name, {**SMALL, **params}, stop])],
+            [
+                sys.executable,
+                "-c",
+                TRAIN,
+                json.dumps([str(folder), name, {**SMALL, **params}, stop]),
+            ],
             cwd=data,
             env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
             capture_output=True,
