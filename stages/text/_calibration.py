@@ -32,7 +32,9 @@ def calibrated(
     else:
         threshold = float(np.quantile(inside, 1 - (COVERAGE if coverage is None else coverage)))
         basis = f"{len(inside)} sentences in scope"
-    threshold = np.floor(threshold * 1e6) / 1e6  # rounded down: the sentence that sets it is answered
+    threshold = (
+        np.floor(threshold * 1e6) / 1e6
+    )  # rounded down: the sentence that sets it is answered
     return Decision(float(threshold), decision.temperature, decision.nothing), basis
 
 
@@ -74,7 +76,10 @@ def _loss(
 
 
 def _balanced(inside: NDArray[np.float32], outside: NDArray[np.float32]) -> float:
-    """Return the threshold with the highest sum of inside >= it and outside < it; of equal ones, the lowest."""
+    """Return the threshold with the highest sum of the shares inside >= it and outside < it.
+
+    Of equal ones, the lowest.
+    """
     tried = np.unique(inside)
     answered = 1 - np.searchsorted(np.sort(inside), tried) / len(inside)
     rejected = np.searchsorted(np.sort(outside), tried) / len(outside)

@@ -62,7 +62,11 @@ def _figures(metrics: Mapping[str, Any], threshold: float) -> str:
     count = int(metrics["test_examples"])
     lines = [
         f"Accuracy on {count} test sentences with an intent: {_of(metrics, 'accuracy')}"
-        + (f"; of the float model {metrics['float_accuracy']:.3f}" if "float_accuracy" in metrics else "")
+        + (
+            f"; of the float model {metrics['float_accuracy']:.3f}"
+            if "float_accuracy" in metrics
+            else ""
+        )
         + f". Always answering the most frequent intent gives {metrics['majority_baseline']:.3f}, the "
         f"nearest mean of the training sentences {metrics['centroid_accuracy']:.3f}.",
         f"A sentence is answered from a confidence of {threshold:.3f}: {metrics['coverage']:.1%} of these "

@@ -1,4 +1,4 @@
-"""Trains a network on sparse features, either to labels or to the answers of other networks."""
+"""Trains networks on sparse features, epoch by epoch."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from stages.text._sparse import Batch, Sparse
 
 FEWEST_STEPS = 50  # of an epoch: it passes over few sentences several times
-MOST_SHARE = 16  # an epoch passes over few sentences in at least this many batches
+FEWEST_BATCHES = 16  # into which the sentences are divided
 BATCH = 512  # sentences that are judged at once
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """How all networks are trained; see stages.text.train."""
+    """How networks are trained; see stages.text.train."""
 
     epochs: int
     batch_size: int
@@ -39,6 +39,11 @@ class Sentences:
     features: "Sparse"
     intents: NDArray[np.int64]  # (n,) -1: out of scope
     classes: int
+
+    def joined(self, other: "Sentences") -> "Sentences":
+        """Return both kinds of sentences, these first."""
+        intents = np.concatenate([self.intents, other.intents])
+        return Sentences(self.features.joined(other.features), intents, self.classes)
 
     def targets(self, smoothing: float) -> NDArray[np.float32]:
         """Return the probabilities to be learnt, (n, classes): equal ones for a sentence out of scope."""
@@ -68,76 +73,85 @@ class Sentences:
 
 
 class Course:
-    """The epochs of several networks, one after the other; each resumes where it was interrupted."""
+    """The epochs of one or several networks in turn; each resumes where it was interrupted."""
 
-    def __init__(
-        self, sentences: Sentences, judged: Sentences, smoothing: float, settings: Settings, runs: int
-    ) -> None:
-        self._sentences, self._judged, self._settings = sentences, judged, settings
-        self._targets = sentences.targets(smoothing)
-        self._runs, self._done = runs, 0  # networks: all, and those trained so far
+    def __init__(self, smoothing: float, settings: Settings, networks: int) -> None:
+        self._smoothing, self._settings = smoothing, settings
+        self._networks, self._done = networks, 0  # all, and those trained so far
 
-    def train(self, network: Any, teachers: "list[Any]") -> None:
-        """Train a network to the targets, or, if there are teachers, to their mean answer to the same input.
+    def train(self, network: Any, sentences: Sentences, judged: Sentences | None) -> None:
+        """Train a network; judged: the sentences that measure its progress.
 
-        Its weights become their average over the last steps (Polyak). With feature dropout, teachers
-        answer many more sentences than there are: Beyer et al., "Knowledge distillation: A good
-        teacher is patient and consistent", CVPR 2022.
+        Its weights become their average over the last steps (Polyak and Juditsky, SIAM Journal on
+        Control and Optimization, 1992).
         """
-        settings, name = self._settings, f"network {self._done + 1} of {self._runs}"
-        optimizer = _optimizer(settings, settings.epochs * self._steps())
-        step = _step(network, optimizer, settings.dropout, teachers)
-        chance = np.random.default_rng([settings.seed, self._done])
+        epochs = self._settings.epochs
+        lesson = Lesson(sentences, sentences.targets(self._smoothing), self._settings)
+        optimizer = _optimizer(self._settings, epochs * lesson.steps)
+        step = _step(network, optimizer, self._settings.dropout)
+        chance = np.random.default_rng([self._settings.seed, self._done])
         file = checkpoint() / f"network_{self._done}.npz"
         state = TrainingState(file, network, optimizer, chance)
         history = state.restore()
         if history:
-            note(f"training of {name} resumes after epoch {len(history)}")
+            note(f"training resumes after epoch {self._done * epochs + len(history)}")
         for epoch, row in enumerate(history, 1):
-            self._report(row, epoch, name)
-        while len(history) < settings.epochs:
-            row = {"loss": self._epoch(step, chance), **self._judged.judged(network)}
+            self._report(row, epoch)
+        while len(history) < epochs:
+            row = {"loss": lesson.epoch(step, chance)}
+            if judged:
+                row |= judged.judged(network)
             _check(row)
             history.append(row)
-            self._report(row, len(history), name)
+            self._report(row, len(history))
             state.save(history)
         optimizer.finalize_variable_values(network.trainable_variables)
         self._done += 1
 
-    def _epoch(self, step: "Callable[..., Any]", chance: np.random.Generator) -> float:
+    def _report(self, row: dict[str, float], epoch: int) -> None:
+        epochs = self._settings.epochs
+        done = self._done * epochs + epoch
+        for figure, value in row.items():
+            metric(figure, value, done)
+        progress(done, self._networks * epochs, f"loss {row['loss']:.3f}")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """The batches of an epoch."""
+
+    sentences: Sentences
+    targets: NDArray[np.float32]  # (n, classes)
+    settings: Settings
+
+    @property
+    def size(self) -> int:
+        """The number of sentences in a batch; fewer if there are few sentences."""
+        return max(1, min(self.settings.batch_size, -(-len(self.targets) // FEWEST_BATCHES)))
+
+    @property
+    def steps(self) -> int:
+        return max(FEWEST_STEPS, -(-len(self.targets) // self.size))
+
+    def epoch(self, step: "Callable[..., Any]", chance: np.random.Generator) -> float:
         """Train an epoch, and return the mean loss of its steps."""
         import tensorflow as tf
 
         losses = []
         for rows in self._drawn(chance):
-            batch = self._sentences.features.batch(rows, chance, self._settings.feature_dropout)
+            batch = self.sentences.features.batch(rows, chance, self.settings.feature_dropout)
             seed = chance.integers(0, 2**31, 2, dtype=np.int32)
-            losses.append(step(batch.tensor(), tf.constant(self._targets[rows]), tf.constant(seed)))
+            losses.append(step(batch.tensor(), tf.constant(self.targets[rows]), tf.constant(seed)))
         return float(np.mean([float(loss) for loss in losses]))
 
-    def _size(self) -> int:
-        """Return the number of sentences in a batch."""
-        return max(1, min(self._settings.batch_size, -(-len(self._targets) // MOST_SHARE)))
-
-    def _steps(self) -> int:
-        return max(FEWEST_STEPS, -(-len(self._targets) // self._size()))
-
     def _drawn(self, chance: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-        """Yield the rows of an epoch's batches: every sentence once, then again if they are few."""
+        """Yield the rows of the batches: every sentence once, and then again if they are few."""
         rows = np.zeros(0, np.int64)
-        for _ in range(self._steps()):
+        for _ in range(self.steps):
             if not len(rows):
-                rows = chance.permutation(len(self._targets))
-            yield rows[: self._size()]
-            rows = rows[self._size() :]
-
-    def _report(self, row: dict[str, float], epoch: int, name: str) -> None:
-        epochs = self._settings.epochs
-        done = self._done * epochs + epoch
-        for figure, value in row.items():
-            metric(figure, value, done)
-        accuracy = f"{name}: accuracy {row['val_accuracy']:.3f}"
-        progress(done, self._runs * epochs, accuracy)
+                rows = chance.permutation(len(self.targets))
+            yield rows[: self.size]
+            rows = rows[self.size :]
 
 
 def _optimizer(settings: Settings, steps: int) -> Any:
@@ -153,14 +167,11 @@ def _optimizer(settings: Settings, steps: int) -> Any:
     )
 
 
-def _step(
-    network: Any, optimizer: Any, dropout: float, teachers: "list[Any]"
-) -> "Callable[..., Any]":
+def _step(network: Any, optimizer: Any, dropout: float) -> "Callable[..., Any]":
     """Return a function that trains one step, and returns its loss."""
     import tensorflow as tf
 
     learner = _network.forward(network, dropout)
-    answers = [_network.forward(teacher) for teacher in teachers]
 
     signature = [
         tf.SparseTensorSpec((None, network.input_shape[-1]), tf.float32),
@@ -170,8 +181,6 @@ def _step(
 
     @tf.function(input_signature=signature)  # else each number of features would be traced anew
     def step(features: Any, targets: Any, seed: Any) -> Any:
-        if answers:
-            targets = tf.nn.softmax(tf.add_n([one(features, seed) for one in answers]) / len(answers))
         with tf.GradientTape() as tape:
             logits = learner(features, seed)
             loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))

@@ -72,9 +72,7 @@ def _roc(tested: Mapping[str, Tested]) -> None:
     curves("out-of-scope ROC", series, x=x, y=y)
 
 
-def _mistakes(
-    int8: Tested, labels: Sequence[str], sentences: Sequence[Mapping[str, Any]]
-) -> None:
+def _mistakes(int8: Tested, labels: Sequence[str], sentences: Sequence[Mapping[str, Any]]) -> None:
     """Show the wrong intents of which the model was most certain."""
     wrong = np.flatnonzero(int8.is_inside & ~int8.is_right)
     rows = [
@@ -113,8 +111,6 @@ def _intents(
     columns = ["intent", *counts, "precision", "recall", "F1"]
     rows = [
         (label, *(int(part[at]) for part in counts.values()), *figures)
-        for at, (label, figures) in enumerate(
-            zip(labels, classifier.by_class(matrix), strict=True)
-        )
+        for at, (label, figures) in enumerate(zip(labels, classifier.by_class(matrix), strict=True))
     ]
     table("sentences per intent", columns, rows)

@@ -22,7 +22,9 @@ class Tested:
     classes: int
     threshold: float
     predicted: NDArray[np.intp]  # (n,) the most probable intent
-    ranks: NDArray[np.intp]  # (n,) of the true intent, from 0; of a sentence out of scope: meaningless
+    ranks: NDArray[
+        np.intp
+    ]  # (n,) of the true intent, from 0; of a sentence out of scope: meaningless
     confidence: NDArray[np.float32]  # (n,)
     probabilities: NDArray[np.float32]  # (n, classes)
 

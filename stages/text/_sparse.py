@@ -21,6 +21,15 @@ class Sparse:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
+    def joined(self, other: "Sparse") -> "Sparse":
+        """Return these vectors and others of the same size."""
+        return Sparse(
+            np.concatenate([self.starts, self.starts[-1] + other.starts[1:]]),
+            np.concatenate([self.places, other.places]),
+            np.concatenate([self.values, other.values]),
+            self.size,
+        )
+
     def batch(
         self, rows: NDArray[np.int64], chance: np.random.Generator | None = None, lost: float = 0.0
     ) -> "Batch":

@@ -104,7 +104,9 @@ def score(
     decided = Decision.of(json.loads(decision.read_text(encoding="utf-8")))
     there = raw_outputs.read(outputs)
     build, original = (raw_outputs.read(reference / name) for name in ("default", "float"))
-    tested = {name: _tested(one, truth, decided) for name, one in (("int8", there), ("build", build))}
+    tested = {
+        name: _tested(one, truth, decided) for name, one in (("int8", there), ("build", build))
+    }
     if original.about["model_sha256"] != build.about["model_sha256"]:
         tested["float"] = _tested(original, truth, decided)
     measured_on(there.about["measured_on"])
@@ -133,9 +135,7 @@ def _tested(found: "Outputs", truth: "NDArray[np.int64]", decision: "Decision") 
     from stages.evaluation import classifier
     from stages.text._measures import Tested
 
-    logits = classifier.only_output(
-        found.values(), len(truth), "an intent classifier", "sentences"
-    )
+    logits = classifier.only_output(found.values(), len(truth), "an intent classifier", "sentences")
     return Tested.of(logits, truth, decision)
 
 

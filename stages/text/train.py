@@ -1,4 +1,4 @@
-"""Trains the intent classifier: several networks, whose mean answer the packed network then learns."""
+"""Trains the intent classifier, and finds from which confidence on it answers."""
 
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class TrainMetrics(TypedDict):
-    """val_accuracy and val_loss of the trained network on the validation sentences in scope (on the
-    training sentences if there are none), its accuracy with simulated int8 arithmetic, the threshold
-    of the confidence, and the size of the network.
+    """val_accuracy and val_loss on the validation sentences in scope (on the training sentences if there
+    are none) of the network that has not learnt them, its accuracy with simulated int8 arithmetic, the
+    threshold of the confidence, and the size of the network.
     """
 
     val_accuracy: float
@@ -31,7 +31,6 @@ def train(
     decision: Annotated[Out, Suffix(".json")],
     *,
     hidden: Annotated[int, Range(ge=1, le=4096)] = 384,
-    teachers: Annotated[int, Range(ge=0, le=16)] = 3,
     epochs: Annotated[int, Range(ge=1)] = 20,
     batch_size: Annotated[int, Range(ge=1)] = 256,
     learning_rate: Annotated[float, Range(gt=0, le=1)] = 3e-3,
@@ -40,6 +39,7 @@ def train(
     dropout: Annotated[float, Range(ge=0, lt=1)] = 0.2,
     label_smoothing: Annotated[float, Range(ge=0, lt=1)] = 0.1,
     coverage: Annotated[float, Range(gt=0, le=1)] | None = None,
+    refit: bool = True,
     seed: Annotated[int, Range(ge=0, lt=4294967296)] = 0,
     threads: Annotated[int, Range(ge=1)] = 2,
 ) -> TrainMetrics:
@@ -50,9 +50,7 @@ def train(
     decision: JSON, stages.tasks.text.decision: confidence from which a sentence is answered
 
     hidden:          units of the hidden layer
-    teachers:        networks of the same form that are trained first; the packed network then learns
-                     their mean answer instead of the labels. 0: it learns the labels
-    epochs:          of each network
+    epochs:          passes over the sentences; more, if they are few
     batch_size:      sentences per step; fewer if there are few sentences
     learning_rate:   initial one; it follows a cosine
     weight_decay:    of AdamW
@@ -62,11 +60,15 @@ def train(
     coverage:        share of the validation sentences in scope that are to be answered. null: if at
                      least 10 validation sentences are out of scope, the threshold that separates both
                      kinds best, otherwise 0.95
+    refit:           once the validation sentences have calibrated the answers, train the network again,
+                     in the same way, on training and validation sentences together
     seed:            of weights, order and dropout
     threads:         CPU threads of TensorFlow; their number changes the order of summation
 
-    The same seed and number of threads give the same bytes, even if the training was killed and
-    resumed. StageError: fewer than two intents; the loss becomes NaN or infinite.
+    Sentences out of scope are taught to be equally like all intents (Hendrycks et al., "Deep Anomaly
+    Detection with Outlier Exposure", ICLR 2019). The same seed and number of threads give the same
+    bytes, even if the training was killed and resumed. StageError: fewer than two intents; the loss
+    becomes NaN or infinite.
     """
     import json
 
@@ -78,7 +80,9 @@ def train(
     learnt, held = _sentences(train), _sentences(train / "validation")
     judged = held if held and (held.intents >= 0).any() else learnt
     if learnt is None or judged is None or learnt.classes < 2:
-        raise StageError("there is no choice between fewer than two intents: add sentences of others")
+        raise StageError(
+            "there is no choice between fewer than two intents: add sentences of others"
+        )
     settings = Settings(
         epochs=epochs,
         batch_size=batch_size,
@@ -88,29 +92,40 @@ def train(
         dropout=dropout,
         seed=seed,
     )
-    course = Course(learnt, judged, label_smoothing, settings, teachers + 1)
-    built = [
-        _network.build(learnt.features.size, hidden, learnt.classes) for _ in range(teachers + 1)
-    ]
-    for one in built[:-1]:
-        course.train(one, [])
-    network = built[-1]
-    course.train(network, built[:-1])
+    has_more = refit and held is not None and len(held.intents) > 0
+    course = Course(label_smoothing, settings, 2 if has_more else 1)
+    network = _network.build(learnt.features.size, hidden, learnt.classes)
+    course.train(network, learnt, judged)
     figures = judged.judged(network)
     if judged is learnt:
         note("no validation sentence is in scope: all figures here are those of training sentences")
     logits = _network.outputs(network, judged.all())
     decided, basis = _calibration.calibrated(logits, judged.intents, coverage)
-    note(f"sentences are answered from a confidence of {decided.threshold:.1%}; calibrated on {basis}")
+    note(
+        f"sentences are answered from a confidence of {decided.threshold:.1%}; calibrated on {basis}"
+    )
     decision.write_text(json.dumps(decided.as_constants()), encoding="utf-8")
-    _network.rescale(network, _network.SPREAD / _unit())
-    training.save(network, model)
+    finished = _unscaled(network)
+    int8_accuracy = _int8_accuracy(finished, train, judged is learnt)
+    if has_more:
+        network = _network.build(learnt.features.size, hidden, learnt.classes)
+        course.train(network, learnt.joined(held), None)
+        finished = _unscaled(network)
+    training.save(finished, model)
     return TrainMetrics(
         **figures,
-        val_int8_accuracy=_int8_accuracy(network, train, judged is learnt),
+        val_int8_accuracy=int8_accuracy,
         threshold=decided.threshold,
         parameters=float(network.count_params()),
     )
+
+
+def _unscaled(network: Any) -> Any:
+    """Return the network for features of 0 to 255."""
+    from stages.text import _network
+
+    _network.rescale(network, _network.SPREAD / _unit())
+    return network
 
 
 def _sentences(folder: "Path") -> "Sentences | None":

@@ -20,7 +20,12 @@ _ENDS = {
     "music": ["a song", "jazz", "the album", "ein Lied", "some music", "rock"],
     "weather": ["today", "in Rome", "tomorrow", "heute", "on Monday", "outside"],
 }
-OUTSIDE = ["what is the capital of peru", "sell my shares", "write an essay", "who won the game"] * 3
+OUTSIDE = [
+    "what is the capital of peru",
+    "sell my shares",
+    "write an essay",
+    "who won the game",
+] * 3
 
 
 def sentences(intent: str) -> list[tuple[str, str | None]]:

@@ -35,3 +35,9 @@ def test_dropped_entries_leave_the_expected_sum():
 
 def test_without_chance_nothing_is_dropped():
     assert np.array_equal(_dense(sparse(DENSE, 1).batch(np.arange(3), None, 0.5)), DENSE)
+
+
+def test_joined_vectors_follow_one_another():
+    joined = sparse(DENSE, 1).joined(sparse(DENSE[:2], 2))
+    expected = np.concatenate([DENSE, DENSE[:2] * 2])
+    assert np.array_equal(_dense(joined.batch(np.arange(5))), expected)
