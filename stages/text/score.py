@@ -177,7 +177,7 @@ def _warn(metrics: ScoreMetrics, int8: "Tested", labels: list[str]) -> None:
     if "oos_auroc" not in metrics:
         note(
             "no test sentence is out of scope, so it is unknown how many of those would be answered: "
-            "add sentences without an intent"
+            "add an intent out_of_scope with sentences that it must not answer"
         )
 
 
