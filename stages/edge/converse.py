@@ -3,9 +3,10 @@
 import json
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, cast
 
 from engine.stage import In, StageError
+from engine.stage.bounds import Range
 
 if TYPE_CHECKING:
     from stages.tasks.task import Talker
@@ -17,7 +18,7 @@ def converse(
     package: In,
     *,
     task: str,
-    connection: int,
+    connection: Annotated[int, Range(ge=0)],
     runtime: str = "litert",
     accelerator: str = "none",
 ) -> None:
