@@ -88,7 +88,8 @@ def as_typed(path: Path) -> str:
 
 def printable(line: str) -> str:
     """Return the line without control characters: escape sequences in a log must not reach the terminal."""
-    return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line)
+    kept = "\t\N{ZERO WIDTH JOINER}"  # which joins the parts of an emoji
+    return "".join(c if c.isprintable() or c in kept else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 
 def as_called(text: str, program: str) -> str:

@@ -144,10 +144,9 @@ class Project:
             cwd=self.path,
             env=env,
             text=True,
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            **options,
+            **{"stdin": subprocess.DEVNULL, **options},
         )
 
     def run(self, *words: str, timeout_s: float = 600) -> "subprocess.CompletedProcess[str]":

@@ -4,7 +4,6 @@ The package's task makes the predictions, unless `predict:` in the use case name
 runs on the target's device if there is one, otherwise on this machine.
 """
 
-import json
 import os
 import re
 import sys
@@ -22,9 +21,8 @@ from engine import (
     interrupts,
     layout,
     ordinary,
+    packed,
     predictions,
-    run_files,
-    runs,
     single_job,
 )
 from engine.batch_report import Report
@@ -76,7 +74,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
     Predictions for a camera or stream are printed while it is read; Ctrl-C stops reading and keeps
     the predictions so far.
     """
-    stream, package = _stream(request), _package(request)
+    stream, package = _stream(request), packed.package(request, request.options.run)
     source = None if stream else _source(request)
     output = _output(request)
     contract, params = _contract(request, package, stream)
@@ -208,25 +206,6 @@ def _failed(request: Request[Options], spec: StageSpec, done: single_job.Done) -
     return 1
 
 
-def _package(request: Request[Options]) -> Path:
-    """Return the packed model of run=ID, or else of the newest complete run that has one.
-
-    Prefer complete runs to those that `until` ended, whose model may not have been verified.
-    """
-    usecase, target = request.usecase.name, request.target.name
-    if request.options.run:
-        candidates = [layout.find_run(request.outputs, request.options.run, usecase, target)]
-    else:
-        folder = request.outputs / usecase / target
-        here = [path for path in layout.runs(request.outputs) if path.parent == folder]
-        candidates = runs.packed({path: run_files.summary(path) for path in here})
-    if candidates and (package := layout.package(candidates[0])):
-        return package
-    where = request.options.run or f"{usecase} for {target}"
-    make = f"make one: python run.py usecase={usecase} target={target}"
-    raise UserError(where, "no finished run has a packaged model", make)
-
-
 def _source(request: Request[Options]) -> Path:
     if request.options.input is None:
         raise UserError(
@@ -336,7 +315,7 @@ def _contract(
             "add 'task: NAME' of a module in stages/tasks, or 'predict: stages.<domain>.predict'",
         )
     params = {
-        "task": _task(package),
+        "task": packed.task(package),
         "stream": stream,
         "seconds": request.options.seconds,
         "runtime": request.target.runtime,
@@ -344,13 +323,3 @@ def _contract(
     }
     contract = library.signature(STAGE, f"{request.where}: task")
     return library.loading(contract, params, f"{package}/manifest.json"), params
-
-
-def _task(package: Path) -> str:
-    """Return the task in the package's manifest; version 1 had only one task."""
-    try:
-        manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
-        return str(manifest["task"]) if manifest.get("v", 1) != 1 else "activity"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        what, fix = "the manifest is damaged: it does not name a task", "run the use case again"
-        raise UserError(f"{package}/manifest.json", what, fix) from None

@@ -52,7 +52,8 @@ def answered(
 ) -> "Iterator[tuple[Input | None, dict[str, Any], list[dict[str, Any]]]]":
     """Yield each input of a clip with its answer and the answer's rows; the last answer may have no input.
 
-    Unreadable files are added to `bad` and left out.
+    Unreadable files are added to `bad` and left out. The sentences of a file are not a conversation: each
+    has a state of its own.
     """
     state = task.new_state(still=clip.still)
     try:
@@ -60,6 +61,8 @@ def answered(
             if isinstance(one.raw, Unreadable):
                 bad.append(f"{one.name} ({one.raw})")
                 continue
+            if task.takes == "sentences":
+                state = task.new_state()
             answer = task.answer(one.raw, state)
             yield one, answer, task.rows(answer)
     except Unreadable as error:
@@ -168,4 +171,7 @@ def _nothing(path: Path, task: Task) -> str:
             f"{path.name} is not a picture, a video, a file for this task, or a folder with any of "
             f"these; supported: {read}"
         )
+    if task.takes == "sentences":
+        how = "give a .txt with one on each line, or a .csv with a column text"
+        return f"{path.name} contains no sentences: {how}"
     return f"{path.name} contains no {task.takes} that this task reads"

@@ -17,7 +17,8 @@ class Task(Protocol):
     """A packaged model in use: raw inputs in, answers out.
 
     An input belongs to a clip, which may be a single picture: `new_state` starts it, `answer` gets its
-    inputs in order, and `finish` returns the remaining answer at its end.
+    inputs in order, and `finish` returns the remaining answer at its end. The sentences of a
+    conversation are a clip too.
 
     A task may also have `matched(rows, expected)`, if equal answers may have their rows in another
     order; see `matched` below.
@@ -45,6 +46,19 @@ class Task(Protocol):
 
     def read(self, path: Path) -> "Iterator[Any] | None":
         """Return the inputs in a file of the task's own format, or None for any other format."""
+
+
+class Talker(Task, Protocol):
+    """A task that takes sentences and can hold a conversation; explanations are lines below headings."""
+
+    def said(self, answer: "Mapping[str, Any]") -> str:
+        """Return what the other side says."""
+
+    def why(self, answer: "Mapping[str, Any]") -> "dict[str, list[str]]":
+        """Return the reasons for an answer."""
+
+    def remembered(self, state: Any) -> "dict[str, list[str]]":
+        """Return what the conversation remembers."""
 
 
 def open_task(package: Path, accelerator: str = "none", runtime: str = "litert") -> Task:

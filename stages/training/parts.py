@@ -21,12 +21,14 @@ def divide(
     rows: Sequence[int],
     shares: tuple[float, float],
     seed: int,
+    what: str = "picture",
 ) -> Parts:
     """Return the part of each of these rows, in the same shares for every label.
 
     labels, splits: of all examples: what to stratify by, and the part that the data set assigns, if any
     group:          (examples,) equal numbers for near-duplicates
     shares:         of test and validation
+    what:           an example's name, for a note
 
     An existing split is kept; validation is cut from training if the split has none. Parts may be empty.
     """
@@ -34,7 +36,7 @@ def divide(
     if not any(splits[at] for at in rows):
         test, val, train = _cut(labels, group, rows, shares, chance)
         return {"train": train, "val": val, "test": test}
-    parts = _existing(splits, group, rows)
+    parts = _existing(splits, group, rows, what)
     if not parts["val"]:
         val, train = _cut(labels, group, parts["train"], shares[1:], chance)
         parts |= {"val": val, "train": train}
@@ -42,15 +44,15 @@ def divide(
 
 
 def _existing(
-    splits: "Sequence[str | None]", group: "NDArray[np.int64]", rows: Sequence[int]
+    splits: "Sequence[str | None]", group: "NDArray[np.int64]", rows: Sequence[int], what: str
 ) -> Parts:
-    """Return the data set's own parts; training loses near-duplicates of other parts' pictures."""
+    """Return the data set's own parts; training loses near-duplicates of other parts' examples."""
     parts = {name: [at for at in rows if splits[at] == name] for name in ("train", "val", "test")}
     held = {int(group[at]) for name in ("val", "test") for at in parts[name]}
     kept = [at for at in parts["train"] if int(group[at]) not in held]
     if dropped := len(parts["train"]) - len(kept):
-        pictures = "pictures" if dropped > 1 else "picture"
-        note(f"left out {dropped} training {pictures}: near-duplicates of test pictures")
+        lost = f"{dropped} training {what}{'s' * (dropped != 1)}"
+        note(f"left out {lost}: near-duplicates of test {what}s")
     return parts | {"train": kept}
 
 

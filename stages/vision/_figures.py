@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.stage.figures import confusion_matrix, curves, histogram, picture_grid, table
-from stages.evaluation import classifier
+from stages.evaluation import classifier, roc
 from stages.tflite import part
 from stages.vision import _truth
 
@@ -82,9 +82,8 @@ def _roc(
     """Draw the ROC of the second of two classes; the legend gives the area under it."""
     series = {}
     for name, one in scores.items():
-        wrong, right = _truth.roc(one[:, 1], truth == 1)
-        area = float(((right[1:] + right[:-1]) / 2 * np.diff(wrong)).sum())
-        series[f"{name}, area {area:.3f}"] = (wrong, right)
+        wrong, right = roc.curve(one[:, 1], truth == 1)
+        series[f"{name}, area {roc.area(wrong, right):.3f}"] = (wrong, right)
     x, y = f"share of {labels[0]} predicted as {labels[1]}", f"share of {labels[1]} found"
     curves(f"ROC of {labels[1]}", series, x=x, y=y)
 

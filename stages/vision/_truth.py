@@ -42,17 +42,3 @@ def top_k(scores: NDArray[np.float32], truth: NDArray[np.int64]) -> NDArray[np.f
     order = np.argsort(-scores, axis=1, kind="stable")
     ranks = (order == truth[:, None]).argmax(1)
     return np.cumsum(np.bincount(ranks, minlength=scores.shape[1])) / len(truth)
-
-
-def roc(
-    scores: NDArray[np.float32], is_positive: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return false and true positive rates over all thresholds, from 0 to 1.
-
-    scores: (pictures,) of the positive class; there must be at least one picture of each kind
-    """
-    order = np.argsort(-scores, kind="stable")
-    ends = np.r_[np.flatnonzero(np.diff(scores[order])), len(order) - 1]  # the last of equal scores
-    hits = np.cumsum(is_positive[order])[ends]
-    misses = 1 + ends - hits
-    return np.r_[0, misses / misses[-1]], np.r_[0, hits / hits[-1]]

@@ -92,7 +92,7 @@ COMMANDS = {
     "key": (["params n=1"], "params n=1", "word", "key=value"),
     "several": (["target=rpi3,rpi4"], "target=rpi3,rpi4", "several", "--multirun"),
     "range": (["params.n=range(3)"], "params.n=range(3)", "several", "--multirun"),
-    "no_usecase": (["usecase="], "usecase=", "use case", "chain, clash"),
+    "no_usecase": (["usecase="], "usecase=", "use case", "chain, chatbot, clash"),
     "no_outputs": (["outputs="], "outputs=", "character", "text"),
     "no_asset": (
         ["usecase=data", "assets.mine="],
@@ -179,7 +179,7 @@ COMMANDS = {
     ),
     "nameless_target": (["plan", "target=null"], "target=null", "name", "coral_dev_board, rpi3"),
     "target_of_a_year": (["target=1999"], "target=1999", "target", "coral_dev_board, rpi3"),
-    "usecase_of_a_year": (["usecase=1999"], "usecase=1999", "use case", "chain, clash"),
+    "usecase_of_a_year": (["usecase=1999"], "usecase=1999", "use case", "chain, chatbot, clash"),
     "usecase_named_by_a_number": (["usecase=2024"], "usecase=2024", "number", "a letter"),
     "usecase_without_a_name": (
         ["usecase=日本"],

@@ -47,6 +47,10 @@ ELSEWHERE = [
         "tests/messages/test_commands.py::test_a_prediction_that_cannot_be_made",
     ),
     (
+        "engine/commands/chat.py: _contract",
+        "tests/engine/commands/test_chat.py::test_a_model_that_takes_no_sentences_is_refused",
+    ),
+    (
         "engine/commands/predict.py: _refuse_absent",
         "tests/engine/commands/test_predict.py::test_a_camera_that_is_not_there_is_named",
     ),
@@ -55,7 +59,7 @@ ELSEWHERE = [
         "tests/engine/commands/test_predict.py::test_the_input_is_never_overwritten",
     ),
     (
-        "engine/commands/predict.py: _task",
+        "engine/packed.py: task",
         "tests/engine/commands/test_predict.py::test_a_package_that_names_no_task_is_refused",
     ),
     (

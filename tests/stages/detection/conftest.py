@@ -11,7 +11,7 @@ import pytest
 from stages.detection import _truth
 from stages.detection.annotations import _findings
 from stages.detection.dataset import dataset
-from stages.training import parts
+from stages.training import findings, parts
 
 PARTS = {"train": "train", "val": "train/validation", "test": "test"}
 
@@ -55,7 +55,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Made]
 
     def run(root: Path, **params: Any) -> Made:
         notes: list[str] = []
-        for module in (_findings, parts):
+        for module in (findings, parts):
             monkeypatch.setattr(module, "note", notes.append)
         out = tmp_path / f"out{next(numbers)}"
         out.mkdir()

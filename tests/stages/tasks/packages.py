@@ -44,11 +44,13 @@ def raw_shape(window: int) -> tuple[int, int]:
     return int(rows), int(channels)
 
 
-def write(folder: Path, task: str, about: dict[str, Any], **models: bytes) -> Path:
+def write(
+    folder: Path, task: str, about: dict[str, Any], labels: list[str] = LABELS, **models: bytes
+) -> Path:
     """Write a package of these models, by role."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "constants.json").write_text(json.dumps(about))
-    (folder / "labels.txt").write_text("".join(f"{label}\n" for label in LABELS))
+    (folder / "labels.txt").write_text("".join(f"{label}\n" for label in labels))
     entries = {}
     for role, model in models.items():
         path = folder / "models" / role / "float.tflite"

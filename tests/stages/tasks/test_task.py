@@ -11,6 +11,7 @@ from stages.tasks.activity import Activity
 from stages.tasks.classify import Classify
 from stages.tasks.detect import Detect
 from stages.tasks.faces import Faces
+from stages.tasks.intents import Intents
 from stages.tasks.task import open_task
 from stages.tasks.tensors import Tensors
 from tests.stages.tasks import packages
@@ -20,6 +21,7 @@ TASKS = {
     "classify": Classify,
     "detect": Detect,
     "faces": Faces,
+    "intents": Intents,
     "tensors": Tensors,
 }
 LIBRARY = {  # what tasks share
@@ -44,6 +46,15 @@ def test_every_module_that_is_a_task_is_tested_here():
 def test_a_task_has_every_method_with_the_parameters_of_the_interface(name, method):
     found = inspect.signature(getattr(TASKS[name], method))
     assert list(found.parameters) == list(METHODS[method].parameters)
+
+
+def test_a_task_that_takes_sentences_can_hold_a_conversation():
+    talkers = [name for name, task in TASKS.items() if task.takes == "sentences"]
+    assert talkers == ["intents"]
+    for name in ("said", "why", "remembered"):
+        wanted = inspect.signature(getattr(interface.Talker, name))
+        found = inspect.signature(getattr(Intents, name))
+        assert list(found.parameters) == list(wanted.parameters)
 
 
 def test_a_package_is_opened_with_the_task_that_its_manifest_names(tmp_path):

@@ -27,13 +27,3 @@ def test_the_calibration_error_is_the_mean_gap_of_the_bins():
 def test_top_k_counts_the_pictures_whose_class_is_among_the_first():
     scores = np.float32([[0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.4, 0.4, 0.2], [0.1, 0.2, 0.7]])
     assert _truth.top_k(scores, np.array([0, 2, 1, 0])).tolist() == [0.25, 0.75, 1]
-
-
-def test_the_roc_goes_from_none_to_all():
-    wrong, right = _truth.roc(SCORES[:, 1], TRUTH == 1)
-    assert (wrong.tolist(), right.tolist()) == ([0, 0, 0.5, 0.5, 1], [0, 0.5, 0.5, 1, 1])
-
-
-def test_equal_scores_are_one_step_of_the_roc():
-    wrong, right = _truth.roc(np.float32([0.5, 0.5]), np.array([True, False]))
-    assert (wrong.tolist(), right.tolist()) == ([0, 1], [0, 1])

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from stages.detection import _truth
-from stages.detection.annotations import _findings
 from stages.detection.dataset import dataset
 from stages.tflite import part
+from stages.training import findings
 from tests.stages import odd_pictures as odd
 
 HEIC = () if importlib.util.find_spec("pillow_heif") else ("phone.HEIC",)
@@ -33,8 +33,8 @@ def read(tmp_path_factory):
     notes: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(work)
-        patch.setattr(_findings, "note", notes.append)
-        patch.setattr(_findings, "NAMED", 1000)
+        patch.setattr(findings, "note", notes.append)
+        patch.setattr(findings, "NAMED", 1000)
         dataset(root, work / "train", work / "test", size=odd.SIDE)
     found = {}
     folders = (work / "train", work / "train" / "validation", work / "test")

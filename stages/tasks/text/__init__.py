@@ -1,0 +1,1 @@
+"""Shared code for tasks about sentences: files, features, entities and dialogues."""

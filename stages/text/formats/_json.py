@@ -1,0 +1,32 @@
+"""Parses JSON for the readers, with errors that name the line; CLINC150 and intents.json are both JSON."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from engine.stage import StageError
+from stages.text.formats._files import Files
+
+_HINTS = {
+    "Expecting property name": "remove the comma before }, or put the name into double quotes",
+    "Expecting value": "remove the comma before ], or write the missing value",
+    "Expecting ',' delimiter": 'add the missing comma, or escape a quotation mark inside a text as \\"',
+    "Invalid control character": "write a line break inside a text as \\n",
+    "Extra data": 'put everything into one object: {"intents": [...]}',
+}
+
+
+def parsed(files: Files, path: Path) -> Any:
+    """Return a file's data; StageError: it is not JSON."""
+    name = files.name(path)
+    try:
+        return json.loads(files.text(path))
+    except json.JSONDecodeError as error:
+        hint = next(
+            (text for key, text in _HINTS.items() if error.msg.startswith(key)), "correct it"
+        )
+        raise StageError(
+            f"{name}, line {error.lineno}, column {error.colno}: {error.msg}: {hint}"
+        ) from None
+    except (ValueError, RecursionError):
+        raise StageError(f"{name} is nested too deeply, or has a number too long to read") from None
