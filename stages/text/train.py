@@ -92,8 +92,8 @@ def train(
         dropout=dropout,
         seed=seed,
     )
-    has_more = refit and held is not None and len(held.intents) > 0
-    course = Course(label_smoothing, settings, 2 if has_more else 1)
+    more = held if refit else None
+    course = Course(label_smoothing, settings, 2 if more else 1)
     network = _network.build(learnt.features.size, hidden, learnt.classes)
     course.train(network, learnt, judged)
     figures = judged.judged(network)
@@ -107,9 +107,9 @@ def train(
     decision.write_text(json.dumps(decided.as_constants()), encoding="utf-8")
     finished = _unscaled(network)
     int8_accuracy = _int8_accuracy(finished, train, judged is learnt)
-    if has_more:
+    if more:
         network = _network.build(learnt.features.size, hidden, learnt.classes)
-        course.train(network, learnt.joined(held), None)
+        course.train(network, learnt.joined(more), None)
         finished = _unscaled(network)
     training.save(finished, model)
     return TrainMetrics(
