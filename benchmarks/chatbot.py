@@ -28,15 +28,20 @@ sys.path.insert(0, str(ROOT))
 SIZE, HIDDEN, CLASSES = 8192, 384, 150
 TRAINED, TESTED, ROUNDS = 15_000, 300, 5
 BOUND_MS = 2.0
-NETWORK = """
+BUILD = """
+import sys
+from pathlib import Path
+from stages.text import _network
+from stages.training import network as training
+folder, (size, hidden, classes) = Path(sys.argv[1]), map(int, sys.argv[2:])
+training.fix(0, 2)
+training.save(_network.build(size, hidden, classes), folder / "network")
+"""
+QUANTISE = """
 import sys
 from pathlib import Path
 from stages.edge.quantise import quantise
-from stages.text import _network
-from stages.training import network as training
-folder, size, hidden, classes = Path(sys.argv[1]), *map(int, sys.argv[2:])
-training.fix(0, 2)
-training.save(_network.build(size, hidden, classes), folder / "network")
+folder = Path(sys.argv[1])
 quantise(folder / "network", folder / "models", folder / "train", input_type="uint8")
 """
 
@@ -91,8 +96,9 @@ def ours(folder: Path, learnt: list[str]) -> tuple[Any, Callable[[Any], Any]]:
     features = Features.fit(learnt, SIZE)
     part.write(folder / "train", {"sentence": features.vectors(learnt[:200])})
     sizes = [str(one) for one in (features.size, HIDDEN, CLASSES)]
-    command = [sys.executable, "-c", NETWORK, str(folder), *sizes]
-    subprocess.run(command, check=True, cwd=ROOT, capture_output=True)
+    for program in ([BUILD, str(folder), *sizes], [QUANTISE, str(folder)]):
+        command = [sys.executable, "-c", *program]
+        subprocess.run(command, check=True, cwd=ROOT, capture_output=True)
     model = open_model(folder / "models/model/int8.tflite", threads=1)
     (name,) = model.inputs
     return features, lambda vector: model.predict({name: vector[None]})

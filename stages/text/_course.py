@@ -14,7 +14,7 @@ from stages.training.state import TrainingState
 if TYPE_CHECKING:
     from stages.text._sparse import Batch, Sparse
 
-FEWEST_STEPS = 50  # of an epoch: it passes over few sentences several times
+FEWEST_STEPS = 30  # of an epoch: it passes over few sentences several times
 FEWEST_BATCHES = 16  # into which the sentences are divided
 BATCH = 512  # sentences that are judged at once
 
@@ -40,6 +40,9 @@ class Sentences:
     intents: NDArray[np.int64]  # (n,) -1: out of scope
     classes: int
 
+    def at(self, rows: NDArray[np.int64]) -> "Sentences":
+        return Sentences(self.features.at(rows), self.intents[rows], self.classes)
+
     def joined(self, other: "Sentences") -> "Sentences":
         """Return both kinds of sentences, these first."""
         intents = np.concatenate([self.intents, other.intents])
@@ -58,18 +61,22 @@ class Sentences:
         rows = np.arange(len(self.intents))
         return [self.features.batch(rows[at : at + BATCH]) for at in range(0, len(rows), BATCH)]
 
-    def judged(self, network: Any) -> dict[str, float]:
-        """Return the network's loss and accuracy on the sentences in scope."""
-        from stages.tasks.head import softmax
+    def outputs(self, network: Any) -> NDArray[np.float32]:
+        """Return the network's logits (n, classes)."""
+        return _network.outputs(network, self.all())
 
-        is_inside = self.intents >= 0
-        logits = _network.outputs(network, self.all())[is_inside].astype(np.float64)
-        truth = self.intents[is_inside]
-        right = softmax(logits)[np.arange(len(truth)), truth]
-        return {
-            "val_loss": float(-np.log(np.maximum(right, 1e-12)).mean()),
-            "val_accuracy": float((logits.argmax(1) == truth).mean()),
-        }
+
+def figures(logits: NDArray[np.float32], intents: NDArray[np.int64]) -> dict[str, float]:
+    """Return loss and accuracy of a network with these logits (n, classes) on the sentences in scope."""
+    from stages.tasks.head import softmax
+
+    inside = np.flatnonzero(intents >= 0)
+    truth, judged = intents[inside], logits[inside].astype(np.float64)
+    right = softmax(judged)[np.arange(len(truth)), truth]
+    return {
+        "val_loss": float(-np.log(np.maximum(right, 1e-12)).mean()),
+        "val_accuracy": float((judged.argmax(1) == truth).mean()),
+    }
 
 
 class Course:
@@ -100,7 +107,7 @@ class Course:
         while len(history) < epochs:
             row = {"loss": lesson.epoch(step, chance)}
             if judged:
-                row |= judged.judged(network)
+                row |= figures(judged.outputs(network), judged.intents)
             _check(row)
             history.append(row)
             self._report(row, len(history))

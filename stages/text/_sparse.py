@@ -21,6 +21,13 @@ class Sparse:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
+    def at(self, rows: NDArray[np.int64]) -> "Sparse":
+        """Return some of the vectors, in this order."""
+        batch = self.batch(rows)
+        counts = self.starts[rows + 1] - self.starts[rows]
+        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return Sparse(starts, batch.indices[:, 1], batch.values, self.size)
+
     def joined(self, other: "Sparse") -> "Sparse":
         """Return these vectors and others of the same size."""
         return Sparse(

@@ -110,7 +110,7 @@ def score(
     if original.about["model_sha256"] != build.about["model_sha256"]:
         tested["float"] = _tested(original, truth, decided)
     measured_on(there.about["measured_on"])
-    metrics = ScoreMetrics(  # type: ignore[typeddict-item]
+    metrics = ScoreMetrics(
         **_measures.accuracy(tested, _centroid_accuracy(train, test), there.about["difference"]),
         **_measures.answers(tested["int8"], tested.get("float")),
     )

@@ -1,6 +1,6 @@
 """Trains the intent classifier, and finds from which confidence on it answers."""
 
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from engine.stage import In, Out, StageError, note
 from engine.stage.bounds import Range
@@ -12,15 +12,17 @@ if TYPE_CHECKING:
     from stages.text._course import Sentences
 
 
+FEWEST = 100  # validation sentences in scope with which a threshold can be found
+
+
 class TrainMetrics(TypedDict):
-    """val_accuracy and val_loss on the validation sentences in scope (on the training sentences if there
-    are none) of the network that has not learnt them, its accuracy with simulated int8 arithmetic, the
-    threshold of the confidence, and the size of the network.
+    """val_accuracy and val_loss on the validation sentences in scope, of the network that has not learnt
+    them; on all sentences, by cross-validation, if fewer than 100 are held out. The threshold of the
+    confidence, and the size of the network.
     """
 
     val_accuracy: float
     val_loss: float
-    val_int8_accuracy: float
     threshold: float
     parameters: float
 
@@ -60,8 +62,8 @@ def train(
     coverage:        share of the validation sentences in scope that are to be answered. null: if at
                      least 10 validation sentences are out of scope, the threshold that separates both
                      kinds best, otherwise 0.95
-    refit:           once the validation sentences have calibrated the answers, train the network again,
-                     in the same way, on training and validation sentences together
+    refit:           once the validation sentences have been used to find the threshold, train the
+                     network again, in the same way, on training and validation sentences together
     seed:            of weights, order and dropout
     threads:         CPU threads of TensorFlow; their number changes the order of summation
 
@@ -69,20 +71,18 @@ def train(
     Detection with Outlier Exposure", ICLR 2019). The same seed and number of threads give the same
     bytes, even if the training was killed and resumed. StageError: fewer than two intents; the loss
     becomes NaN or infinite.
+
+    With fewer than 100 validation sentences in scope, the threshold is found by cross-validation: five
+    more networks each judge a fifth of all sentences, which they have not learnt.
     """
     import json
+    from functools import partial
 
-    from stages.text import _calibration, _network
-    from stages.text._course import Course, Settings
+    from stages.text import _calibration, _folds, _network
+    from stages.text._course import Course, Settings, figures
     from stages.training import network as training
 
     training.fix(seed, threads)
-    learnt, held = _sentences(train), _sentences(train / "validation")
-    judged = held if held and (held.intents >= 0).any() else learnt
-    if learnt is None or judged is None or learnt.classes < 2:
-        raise StageError(
-            "there is no choice between fewer than two intents: add sentences of others"
-        )
     settings = Settings(
         epochs=epochs,
         batch_size=batch_size,
@@ -92,82 +92,68 @@ def train(
         dropout=dropout,
         seed=seed,
     )
-    has_more = refit and held is not None and len(held.intents) > 0
-    course = Course(label_smoothing, settings, 2 if has_more else 1)
-    network = _network.build(learnt.features.size, hidden, learnt.classes)
-    course.train(network, learnt, judged)
-    figures = judged.judged(network)
-    if judged is learnt:
-        note("no validation sentence is in scope: all figures here are those of training sentences")
-    logits = _network.outputs(network, judged.all())
+    learnt, held = _sentences(train), _sentences(train / "validation")
+    _check(learnt)
+    everything = learnt.joined(held)
+    build = partial(_network.build, learnt.features.size, hidden, learnt.classes)
+    if (held.intents >= 0).sum() >= FEWEST:
+        course = Course(label_smoothing, settings, 1 + refit)
+        network = build()
+        course.train(network, learnt, held)
+        judged, logits = held, held.outputs(network)
+    else:
+        note(f"fewer than {FEWEST} validation sentences: judging by cross-validation instead")
+        course = Course(label_smoothing, settings, _folds.FOLDS + 1)
+        judged, logits = everything, _folds.out_of_fold(everything, build, course, seed)
+        network = None
+    if refit or network is None:
+        network = build()
+        course.train(network, everything if refit else learnt, None)
     decided, basis = _calibration.calibrated(logits, judged.intents, coverage)
-    note(
-        f"sentences are answered from a confidence of {decided.threshold:.1%}; calibrated on {basis}"
-    )
+    note(f"sentences are answered from a confidence of {decided.threshold:.1%}; found with {basis}")
     decision.write_text(json.dumps(decided.as_constants()), encoding="utf-8")
-    finished = _unscaled(network)
-    int8_accuracy = _int8_accuracy(finished, train, judged is learnt)
-    if has_more:
-        network = _network.build(learnt.features.size, hidden, learnt.classes)
-        course.train(network, learnt.joined(held), None)
-        finished = _unscaled(network)
-    training.save(finished, model)
+    _network.rescale(network, _scale())
+    training.save(network, model)
     return TrainMetrics(
-        **figures,
-        val_int8_accuracy=int8_accuracy,
+        **figures(logits, judged.intents),
         threshold=decided.threshold,
         parameters=float(network.count_params()),
     )
 
 
-def _unscaled(network: Any) -> Any:
-    """Return the network for features of 0 to 255."""
-    from stages.text import _network
-
-    _network.rescale(network, _network.SPREAD / _unit())
-    return network
-
-
-def _sentences(folder: "Path") -> "Sentences | None":
-    """Return the sentences of a part, None if it is missing."""
+def _sentences(folder: "Path") -> "Sentences":
+    """Return the sentences of a part; none if it is missing."""
     import numpy as np
 
-    from stages.text import _network
     from stages.text._course import Sentences
     from stages.text._sparse import sparse
     from stages.tflite import part
 
     if not folder.is_dir():
-        return None
-    vectors = part.read(folder).tensors["sentence"]
-    classes = len((folder / "labels.txt").read_text(encoding="utf-8").splitlines())
-    features = sparse(vectors, _network.SPREAD / _unit())
-    return Sentences(features, np.load(folder / "truth_intent.npy"), classes)
+        (size,) = part.read(folder.parent).tensors["sentence"].shape[1:]
+        nothing = sparse(np.zeros((0, size), np.uint8), 1)
+        return Sentences(nothing, np.zeros(0, np.int64), _classes(folder.parent))
+    features = sparse(part.read(folder).tensors["sentence"], _scale())
+    return Sentences(features, np.load(folder / "truth_intent.npy"), _classes(folder))
 
 
-def _unit() -> float:
+def _classes(folder: "Path") -> int:
+    return len((folder / "labels.txt").read_text(encoding="utf-8").splitlines())
+
+
+def _scale() -> float:
+    """Return by what an input of 0 to 255 is multiplied for training."""
     from stages.tasks.text.features import UNIT
+    from stages.text._network import SPREAD
 
-    return float(UNIT)
+    return SPREAD / UNIT
 
 
-def _int8_accuracy(network: Any, train: "Path", on_training: bool) -> float:
-    """Return the accuracy on the sentences in scope with the rounding of int8 arithmetic."""
+def _check(learnt: "Sentences") -> None:
     import numpy as np
 
-    from stages.tflite import part
-    from stages.training import fake_quantisation
-
-    folder = train if on_training else train / "validation"
-    shown = part.read(train).tensors["sentence"]
-    twin = fake_quantisation.simulated(
-        network, fake_quantisation.measured_on(shown, 200).astype(np.float32)
-    )
-    truth = np.load(folder / "truth_intent.npy")
-    rows = np.flatnonzero(truth >= 0)
-    vectors, right = part.read(folder).tensors["sentence"], 0
-    for at in range(0, len(rows), 512):
-        chunk = rows[at : at + 512]
-        logits = np.asarray(twin(vectors[chunk].astype(np.float32), training=False))
-        right += int((logits.argmax(1) == truth[chunk]).sum())
-    return right / len(rows)
+    known = np.unique(learnt.intents[learnt.intents >= 0])
+    if len(known) < 2:
+        raise StageError(
+            f"the training sentences have {len(known)} intents: add sentences until there are two or more"
+        )

@@ -44,7 +44,7 @@ class Decision:
         """Return the decision in a package's constants; StageError: they have none."""
         found = constants.get(KEY)
         names = ("threshold", "temperature", "nothing")
-        values = [found.get(name) for name in names] if isinstance(found, dict) else []
+        values: list[Any] = [found.get(name) for name in names] if isinstance(found, dict) else []
         if not values or not all(map(_is_number, values)) or values[1] <= 0:
             raise StageError(
                 f"the package's constants have no '{KEY}' with {', '.join(names)}: package the model "

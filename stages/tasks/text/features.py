@@ -50,8 +50,8 @@ class Features:
         names = tuple(sorted(most))
         whole = 1 + len(sentences)
         # float16 is what the file keeps: the same values before and after writing
-        weights = np.float16([1 + math.log(whole / (1 + counts[name])) for name in names])
-        return cls(names, tuple(map(float, weights)))
+        found = [1 + math.log(whole / (1 + counts[name])) for name in names]
+        return cls(names, tuple(np.array(found, np.float16).tolist()))
 
     @classmethod
     def read(cls, folder: Path) -> Features:
@@ -63,13 +63,13 @@ class Features:
                 f"{FILES[0]} has {len(names)} lines, but {FILES[1]} has {len(weights)} weights: "
                 "package the model again"
             )
-        return cls(tuple(names), tuple(map(float, weights)))
+        return cls(tuple(names), tuple(weights.tolist()))
 
     def write(self, folder: Path) -> None:
         """Write the files into the folder, which is created if it does not exist."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / FILES[0]).write_bytes("".join(f"{name}\n" for name in self.names).encode())
-        np.save(folder / FILES[1], np.float16(self.weights), allow_pickle=False)
+        np.save(folder / FILES[1], np.array(self.weights, np.float16), allow_pickle=False)
 
     @property
     def size(self) -> int:

@@ -32,13 +32,15 @@ def sentences(intent: str) -> list[tuple[str, str | None]]:
     return [(f"{a} {b}", intent) for a in _STARTS[intent] for b in _ENDS[intent]]
 
 
-def write(root: Path, outside: Sequence[str] = OUTSIDE, validation: bool = True) -> Path:
+def write(
+    root: Path, outside: Sequence[str] = OUTSIDE, validation: bool = True, repeated: int = 1
+) -> Path:
     """Write train/ with validation/, and test/; every third sentence is for testing."""
     rows = [row for label in LABELS for row in sentences(label)]
     rows += [(text, None) for text in outside]
     parts = {"train": rows[1::3], "test": rows[::3]}
     if validation:
-        parts["train/validation"] = rows[2::3]
+        parts["train/validation"] = rows[2::3] * repeated
     features = Features.fit([text for text, _ in parts["train"]])
     for name, chosen in parts.items():
         part_of(root / name, chosen, features)

@@ -41,3 +41,8 @@ def test_joined_vectors_follow_one_another():
     joined = sparse(DENSE, 1).joined(sparse(DENSE[:2], 2))
     expected = np.concatenate([DENSE, DENSE[:2] * 2])
     assert np.array_equal(_dense(joined.batch(np.arange(5))), expected)
+
+
+def test_some_of_the_vectors_can_be_chosen():
+    chosen = sparse(DENSE, 1).at(np.array([2, 0]))
+    assert np.array_equal(_dense(chosen.batch(np.arange(2))), DENSE[[2, 0]])

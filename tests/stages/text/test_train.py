@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stages.tasks.text.decision import Decision, Judged
+from stages.tflite import part
 from tests.stages.text import made
 
 if importlib.util.find_spec("tensorflow") is None:  # not imported here: that takes seconds
@@ -91,38 +93,46 @@ def learnt(train, data):
 
 
 def test_it_learns_sentences_in_several_languages(learnt, data):
-    assert learnt["val_accuracy"] > 0.9
-    assert learnt["val_int8_accuracy"] > 0.9
+    assert learnt["val_accuracy"] > 0.8
     decision = json.loads((data / "learnt.json").read_text())["decision"]
     assert decision["threshold"] == learnt["threshold"]
 
 
+def _judged(data: Path, name: str, test: Path) -> tuple[Judged, "np.ndarray"]:
+    """Return what a saved network, with numpy alone, says about the test sentences in scope, and the truth."""
+    kernel, bias, last, end = (np.load(data / name / f"weights_{at:03}.npy") for at in range(4))
+    vectors = part.read(test).tensors["sentence"].astype(np.float32)
+    truth = np.load(test / "truth_intent.npy")
+    logits = np.maximum(vectors @ kernel + bias, 0) @ last + end
+    decision = Decision.of(json.loads((data / f"{name}.json").read_text()))
+    return decision.judge(logits[truth >= 0]), truth[truth >= 0]
+
+
 def test_the_network_takes_unscaled_features(learnt, data):
     """The saved weights include the scale with which training worked."""
-    from stages.tflite import part
-
-    kernel, bias, last, end = (np.load(data / "learnt" / f"weights_{at:03}.npy") for at in range(4))
-    vectors = part.read(data / "test").tensors["sentence"].astype(np.float32)
-    logits = np.maximum(vectors @ kernel + bias, 0) @ last + end
-    truth = np.load(data / "test" / "truth_intent.npy")
-    assert (logits.argmax(1) == truth)[truth >= 0].mean() > 0.9
+    judged, truth = _judged(data, "learnt", data / "test")
+    assert (judged.probabilities.argmax(1) == truth).mean() > 0.9
 
 
-def test_only_a_refit_network_learns_the_validation_sentences(train, data, learnt):
-    assert train("held", epochs=6, refit=False) == learnt
-    assert (data / "held.json").read_text() == (data / "learnt.json").read_text()
-    assert _written(data / "held") != _written(data / "learnt")
-
-
-def test_without_validation_the_training_sentences_are_judged(train, tmp_path):
+def test_most_sentences_are_answered_although_few_could_set_the_threshold(train, data, tmp_path):
+    """Sentences that a network has learnt would set a threshold that few others reach."""
     folder = made.write(tmp_path / "few", outside=(), validation=False)
-    assert train("few", folder=folder, epochs=6)["val_accuracy"] > 0.9
+    threshold = train("few", folder=folder, epochs=6)["threshold"]
+    judged, _ = _judged(data, "few", folder / "test")
+    assert (judged.confidence >= threshold).mean() > 0.7
+
+
+def test_enough_validation_sentences_are_judged_by_a_network_that_has_not_learnt_them(
+    train, data, tmp_path
+):
+    folder = made.write(tmp_path / "many", repeated=5)
+    held = train("held", folder=folder, refit=False)
+    assert train("refit", folder=folder) == held  # the figures are those before the second training
+    assert _written(data / "held") != _written(data / "refit")
 
 
 def test_a_single_intent_is_refused(train, tmp_path):
     folder = made.write(tmp_path / "one")
-    for path in (folder / "train", folder / "train/validation"):
-        (path / "labels.txt").write_text("greet\n")
-        intents = np.load(path / "truth_intent.npy")
-        np.save(path / "truth_intent.npy", np.minimum(intents, 0))
-    assert "fewer than two intents" in train("one", folder=folder)
+    intents = np.load(folder / "train" / "truth_intent.npy")
+    np.save(folder / "train" / "truth_intent.npy", np.minimum(intents, 0))
+    assert "the training sentences have 1 intents" in train("one", folder=folder)
