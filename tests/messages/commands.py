@@ -201,7 +201,12 @@ COMMANDS = {
         "'assets.mine=\"/my,videos\"'",
     ),
     "section": (["params=5"], "params=5", "5", "key: value"),
-    "asset_of_a_number": (["usecase=data", "assets.mine=5"], "assets.mine=5", "5", "activity_sample"),
+    "asset_of_a_number": (
+        ["usecase=data", "assets.mine=5"],
+        "assets.mine=5",
+        "5",
+        "activity_sample",
+    ),
     "text_of_a_number": (["name=5"], "name=5", "5", "'name=\"5\"'"),
     "already_there": (["+params.n=5"], "+params.n=...", "already", "params.n=..., without the +"),
     "reference": (["params.n=${params.m}"], "params.n=${params.m}", "params.m", "params.n"),
