@@ -49,7 +49,7 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
     library = Library(request.settings.stage_packages, request.roots, store.root / "sources.json")
     chosen = request.settings.executor
     executors = Dispatcher(dispatch.executor_context(request), chosen.name, chosen.first_of)
-    left_out = when.left_out(usecase.stages, request.target, usecase.params, request.assets)
+    left_out = when.left_out(usecase.stages, request.target, usecase.params, _given(request))
     there = {name: spec for name, spec in usecase.stages.items() if name not in left_out}
     why = executors.choose(_readable(there, library), refused)
     library.remember()
@@ -122,6 +122,11 @@ def _readable(stages: Mapping[str, StageSpec], library: Library) -> Stages:
     return found
 
 
+def _given(request: Request) -> dict[str, object]:
+    """Return the value of each asset; one that is wrong, and hence not among the request's, is given too."""
+    return {**request.usecase.assets, **request.assets}
+
+
 def _checked(
     request: Request,
     usecase: UseCase,
@@ -130,7 +135,7 @@ def _checked(
     left_out: Mapping[str, str],
 ) -> Checked:
     """Check the use case, or raise all its mistakes, validation errors included, ordered by stage."""
-    conditions = when.mistakes(usecase.stages, usecase.params, request.where, request.assets)
+    conditions = when.mistakes(usecase.stages, usecase.params, request.where, _given(request))
     mistakes, checked = [*request.mistakes, *conditions], None
     try:
         checked = check.check(usecase, library, executors.place, request.where, left_out)

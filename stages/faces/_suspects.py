@@ -58,5 +58,6 @@ def tell(names: Sequence[str]) -> None:
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         note(
             f"{len(names)} picture{' is' if is_one else 's are'} unlike the others of the same person, and "
-            f"may show somebody else: {', '.join(names[:_NAMED])}{more}"
+            f"may show somebody else; if so, remove {'it' if is_one else 'them'}: "
+            f"{', '.join(names[:_NAMED])}{more}"
         )

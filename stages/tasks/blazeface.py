@@ -22,7 +22,9 @@ SIDE = 128  # of the network's input, in pixels; its outputs have the same unit
 BOXES, SCORES = "regressors", "classificators"
 ANCHORS = 896
 VALUES = 16  # centre, size and six landmarks
-MARGINS = (0.25, 0.0)  # shares of the longer side: the second for pictures of small faces
+# Shares of the longer side: a face that fills the picture is found with the first one, a small one with the
+# second one.
+MARGINS = (0.25, 0.0)
 MEAN, DEVIATION = 127.5, 127.5  # of a pixel
 LEAST_SCORE = 0.5
 _OVERLAP = 0.3  # from which two boxes are the same face; MediaPipe's value
@@ -84,6 +86,21 @@ def decode(outputs: Mapping[str, NDArray[Any]], frame: Framed) -> Found:
     picked, points = scores[chosen].astype(np.float32), points.astype(np.float32)
     faces = [_mean(points, picked, together) for together in _groups(points, picked)]
     return _in_picture(faces, frame)
+
+
+def joined(faces: Found, others: Found) -> Found:
+    """Return the faces, the largest first, with those of the others whose centre is in none of them."""
+    centres = (others.boxes[:, :2] + others.boxes[:, 2:]) / 2
+    after = (faces.boxes[:, None, :2] <= centres).all(-1)
+    before = (centres <= faces.boxes[:, None, 2:]).all(-1)
+    is_new = ~(after & before).any(0)
+    both = [
+        np.concatenate([getattr(faces, name), getattr(others, name)[is_new]])
+        for name in ("boxes", "scores", "landmarks")
+    ]
+    sides = both[0][:, 2:] - both[0][:, :2]
+    order = np.argsort(-sides.prod(1), kind="stable")
+    return Found(*(one[order] for one in both))
 
 
 def _anchors() -> NDArray[np.float32]:

@@ -84,7 +84,7 @@ class Faces:
 
     def answer(self, raw: NDArray[np.uint8], state: Turns) -> dict[str, Any]:
         """Return the faces, the largest first: name, score, box as top, left, bottom, right in pixels; and
-        live, if the package asks for it: whether the head has turned in this clip.
+        live of a named one, if the package asks for it: whether the head has turned in this clip.
         """
         found = detected(raw, self._detector)
         answers = []
@@ -93,8 +93,8 @@ class Faces:
             similar = self._gallery.similarities(embedded(values, self._embedder), len(self._names))
             name, score = decided(similar[0], self._names, self._threshold)
             one = {"name": name, "score": score, "box": box(found, at)}
-            if self._checks_liveness:
-                one["live"] = name != UNKNOWN and state.is_live(name, found.landmarks[at])
+            if self._checks_liveness and name != UNKNOWN:
+                one["live"] = state.is_live(name, found.landmarks[at])
             answers.append(one)
         return {"faces": answers}
 
@@ -143,15 +143,15 @@ def detected(picture: NDArray[np.uint8], detector: Model | None) -> Found:
     """Return the faces in a picture, the largest first; without a detector, all of it is one face."""
     if detector is None:
         return whole(picture)
+    large, small = (_found(picture, detector, margin) for margin in blazeface.MARGINS)
+    return blazeface.joined(large, small)
+
+
+def _found(picture: NDArray[np.uint8], detector: Model, margin: float) -> Found:
+    """Return the faces in a picture with this margin around it."""
     (name,) = detector.inputs
-    found = None
-    for margin in blazeface.MARGINS:
-        frame = blazeface.framed(picture, margin)
-        found = blazeface.decode(detector.predict({name: frame.values}), frame)
-        if len(found):
-            break
-    assert found is not None  # there are margins
-    return found
+    frame = blazeface.framed(picture, margin)
+    return blazeface.decode(detector.predict({name: frame.values}), frame)
 
 
 def whole(picture: NDArray[np.uint8]) -> Found:

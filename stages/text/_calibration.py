@@ -7,7 +7,7 @@ from stages.tasks.head import softmax
 from stages.tasks.text.decision import Decision
 
 COVERAGE = 0.95  # share of the sentences in scope that is answered, if there are none out of scope
-FEWEST_OUTSIDE = 10  # sentences out of scope that can calibrate anything
+FEWEST_OUTSIDE = 5  # sentences out of scope that can calibrate anything
 TEMPERATURES = np.geomspace(0.2, 5, 33)
 LEVELS = np.linspace(0, 1, 41)  # quantiles of the highest logits, tried as the logit of nothing
 

@@ -60,7 +60,7 @@ def train(
     dropout:         share of the hidden units that a step drops
     label_smoothing: share of a label that is spread over all intents
     coverage:        share of the validation sentences in scope that are to be answered. null: if at
-                     least 10 validation sentences are out of scope, the threshold that separates both
+                     least 5 validation sentences are out of scope, the threshold that separates both
                      kinds best, otherwise 0.95
     refit:           once the validation sentences have been used to find the threshold, train the
                      network again, in the same way, on training and validation sentences together

@@ -72,6 +72,21 @@ def test_a_path_is_an_asset_with_its_digest(plans, project):
     assert asset.path == project.path / "four.txt" and asset.digest.startswith(("file:", "sha256:"))
 
 
+def test_a_wrong_path_of_an_asset_is_the_only_mistake_about_it(plans, project):
+    stages = {
+        "b": {
+            "uses": "mystages.double",
+            "inputs": {"number": "asset:mine"},
+            "when": {"assets.mine": True},
+        }
+    }
+    assets = {"mine": None}
+    project.usecase("reads", json.dumps({"name": "reads", "assets": assets, "stages": stages}))
+    with pytest.raises(ExceptionGroup) as caught:
+        plans("usecase=reads", "assets.mine=/nowhere.txt")
+    assert [one.where for one in caught.value.exceptions] == ["assets.mine=/nowhere.txt"]
+
+
 def test_a_sample_that_no_stage_reads_is_not_made(plans, project):
     inputs = {"number": ["asset:other", "asset:mine"]}
     stages = {"b": {"uses": "mystages.double", "inputs": inputs}}

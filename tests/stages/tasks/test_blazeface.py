@@ -49,6 +49,23 @@ def test_faces_apart_are_kept_the_largest_first():
     assert (found.boxes[:, 2] - found.boxes[:, 0]).round().tolist() == [40, 10]
 
 
+def _found(*edges):
+    count = len(edges)
+    corners = np.float32(edges).reshape(count, 4)
+    return blazeface.Found(corners, np.ones(count, np.float32), np.zeros((count, 6, 2), np.float32))
+
+
+def test_faces_found_with_two_margins_are_joined_without_doubles():
+    large = _found([0, 0, 100, 100])
+    small = _found([40, 40, 70, 70], [0, 110, 50, 150], [200, 0, 260, 90])
+    assert blazeface.joined(large, small).boxes.tolist() == [
+        [0, 0, 100, 100],
+        [200, 0, 260, 90],
+        [0, 110, 50, 150],
+    ]
+    assert len(blazeface.joined(_found(), small)) == 3 and len(blazeface.joined(large, _found())) == 1
+
+
 def test_weak_detections_are_no_faces():
     assert len(blazeface.decode(_outputs((0, -1, 60, 60, 40)), _square())) == 0
 

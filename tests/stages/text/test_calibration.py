@@ -33,7 +33,7 @@ def test_without_sentences_out_of_scope_most_are_answered():
 
 
 def test_few_sentences_out_of_scope_calibrate_nothing():
-    logits, intents = _made(outside=9)
+    logits, intents = _made(outside=4)
     assert calibrated(logits, intents, None)[1] == "400 sentences in scope"
 
 
