@@ -110,10 +110,7 @@ def draw(
     }
     roc = {name: (matched, 1 - missed) for name, (_, matched, missed) in labelled.items()}
     curves("ROC", roc, x="false match rate", y="true match rate")
-    det = {
-        name: (np.log10(np.maximum(matched, 1e-6)), np.log10(np.maximum(missed, 1e-6)))
-        for name, (_, matched, missed) in labelled.items()
-    }
+    det = {name: _logarithms(matched, missed) for name, (_, matched, missed) in labelled.items()}
     curves("DET", det, x="false match rate, power of ten", y="false non-match rate, power of ten")
     pairs = compared["int8"].pairs
     edges = np.linspace(float(pairs.cosines.min()), 1, _BINS + 1)
@@ -125,6 +122,14 @@ def draw(
     histogram("cosine of pairs", edges, counts, x="cosine", y="share of pairs")
     _open_set(compared["int8"], threshold)
     _by_quality(compared["int8"], threshold, truth)
+
+
+def _logarithms(
+    matched: "NDArray[Any]", missed: "NDArray[Any]"
+) -> "tuple[NDArray[Any], NDArray[Any]]":
+    """Return the powers of ten of both rates where neither is 0; the smallest rate of few pairs is coarse."""
+    there = (matched > 0) & (missed > 0)
+    return np.log10(matched[there]), np.log10(missed[there])
 
 
 def _open_set(int8: Compared, threshold: float) -> None:

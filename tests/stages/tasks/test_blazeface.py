@@ -63,7 +63,9 @@ def test_faces_found_with_two_margins_are_joined_without_doubles():
         [200, 0, 260, 90],
         [0, 110, 50, 150],
     ]
-    assert len(blazeface.joined(_found(), small)) == 3 and len(blazeface.joined(large, _found())) == 1
+    assert (
+        len(blazeface.joined(_found(), small)) == 3 and len(blazeface.joined(large, _found())) == 1
+    )
 
 
 def test_weak_detections_are_no_faces():
