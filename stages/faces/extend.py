@@ -99,7 +99,7 @@ def _is_known(kept: "Gallery", found: "Gallery") -> "NDArray[np.bool_]":
 def _alike(
     added: "Gallery", joined: "Gallery", labels: "Sequence[str]", old: int, threshold: float
 ) -> list[str]:
-    """Return a sentence for each new person whose face would get somebody else's name.
+    """Return both names and the cosine for each new person whose face would get somebody else's name.
 
     old: the number of people in the package, whose indices precede those of the new ones
     """
@@ -112,7 +112,7 @@ def _alike(
         others[at, person] = -1
         if person >= old and highest[at] >= threshold:
             name = labels[int(others[at].argmax())]
-            found.setdefault(person, f"{labels[person]} resembles {name} ({highest[at]:.3f})")
+            found.setdefault(person, f"{labels[person]}, {name} ({highest[at]:.3f})")
     return list(found.values())
 
 

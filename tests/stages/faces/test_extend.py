@@ -97,7 +97,7 @@ def test_further_faces_of_a_packed_person_are_added_and_named(extended):
 
 def test_a_new_person_with_the_face_of_another_is_named(extended):
     metrics, _, _, said = extended(NEW, [2], [[200, 30, 0]])
-    assert metrics["alike"] == 1 and "zoe resembles person_01 (0.99" in said[0]
+    assert metrics["alike"] == 1 and ": zoe, person_01 (0.99" in said[0]
 
 
 def test_faces_that_are_all_in_the_package_are_refused(extended):

@@ -96,7 +96,7 @@ def test_a_truncated_gallery_is_refused(tmp_path, name, left):
 def test_an_embedder_of_another_width_is_refused(tmp_path):
     gallery = faces.Gallery(np.float32([[1, 0, 0]]), np.int64([0]))
     task = open_task(_package(tmp_path / "p", 0.9, gallery))
-    with pytest.raises(StageError, match="3 values.* 2: package the model again"):
+    with pytest.raises(StageError, match=r"3 values.* 2: package the model again"):
         task.answer(np.full((20, 30, 3), 90, np.uint8), task.new_state())
 
 
