@@ -66,6 +66,7 @@ def extend(
     kept = faces.read(packed, len(labels))
     int8 = roles.runnable(roles.of_role(models, role))[0]
     found = _embedded.gallery(train, int8, np.load(train / "truth_person.npy"))
+    kept.require_width(found.embeddings)
     is_known = _is_known(kept, found)
     if is_known.all():
         raise StageError("the package already has all of these faces: add pictures to assets.enrol")

@@ -52,17 +52,21 @@ class Gallery:
 
         StageError: embeddings of another width than the gallery's.
         """
-        wide, here = self.embeddings.shape[1], np.shape(embeddings)[1]
-        if wide != here:
-            raise StageError(
-                f"an embedding in the gallery has {wide} values, and the embedder makes {here}: package the "
-                "model again"
-            )
+        self.require_width(embeddings)
         cosines = unit_length(embeddings) @ self.embeddings.T
         best = np.full((len(cosines), people), -1, np.float32)
         for person in np.unique(self.people):
             best[:, person] = cosines[:, self.people == person].max(1)
         return best
+
+    def require_width(self, embeddings: NDArray[Any]) -> None:
+        """Raise StageError if embeddings (m, d) are of another width than the gallery's."""
+        own, other = self.embeddings.shape[1], embeddings.shape[1]
+        if own != other:
+            raise StageError(
+                f"an embedding in the gallery has {own} values, and the embedder makes {other}: package the "
+                "model again"
+            )
 
     def write(self, folder: Path) -> None:
         """Write its files into an existing folder."""
