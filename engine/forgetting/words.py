@@ -16,7 +16,7 @@ from urllib.parse import quote
 REMOVED = "[removed]"
 _FEWEST_BYTES = 5  # of a name that is searched for in binary files: shorter ones occur by chance
 _LETTER = r"\w\u0300-\u036f-"  # accents that are characters of their own are no \w
-_STARTS = r"""(?:(?<![^\n])|(?<=["'>\[(;=])|(?<=[:,] ))"""
+_STARTS = r"""(?:(?<![^\n])|(?<=["'>\[(;])|(?<=[:,] ))"""
 _SUFFIXES = "jpe?g|jfif|png|bmp|gif|webp|tiff?|hei[cf]|avif|jp2|p[gpb]m"
 _PICTURE = rf"""(?=/(?:(?![,:;] )[^\n"])*?\.(?i:{_SUFFIXES})(?!\w))"""
 _AFTER_NUMBER = r"(?= and \d| \(\d?| -?\d)"  # "Ann and 3 more", "Ann (0.91)", "Ann 0.91"

@@ -42,6 +42,7 @@ def test_a_name_is_replaced_in_each_form(name, text, clean):
         ("Zoe", unicodedata.normalize("NFD", "Zoë/1.jpg")),
         ("embedder", "embedder"),
         ("embedder", "the embedder is small"),
+        ("photos", "run.py input=photos/1.jpg"),
         ("embedder", "run.py stages.embedder.params.role=embedder"),
         ("embedder", '{"embedder": {"role": "embedder"}}'),
     ],
