@@ -38,7 +38,8 @@ def choose(
         shutil.copytree(original, models)
         note(
             "the published embedder is kept: fewer than two people validate, so that nobody knows whether "
-            "the fine-tuned one is better. Add people with at least two pictures, or increase params.val_share"
+            "the fine-tuned one is better. Add people with at least two pictures, or increase "
+            "params.val_share"
         )
         return ChooseMetrics(is_tuned=0.0)
     before, after = (one for one in errors if one is not None)
