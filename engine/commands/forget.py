@@ -8,7 +8,7 @@ person.
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,7 +20,7 @@ from engine.errors import UserError, did_you_mean
 from engine.forgetting import evidence, remains, removal
 from engine.forgetting.evidence import Evidence, Output
 from engine.forgetting.removal import Found
-from engine.forgetting.words import Words
+from engine.forgetting.words import Words, normal
 from engine.mlflow import forgetting as mlflow
 from engine.options import CommandOptions
 from engine.request import Request
@@ -46,6 +46,7 @@ class Options(CommandOptions):
 def main(request: Request[Options]) -> tuple[int, None]:
     """Remove the person's data, and print what was removed and where copies may remain."""
     person, contract = _person(request), _contract(request)
+    _require_outputs(request.outputs)
     layout.make_outputs(request.outputs)
     store = Store(layout.store_dir(request.outputs))
     with interrupts.terminable(), store.locks.unused() as is_unused:
@@ -61,22 +62,32 @@ def main(request: Request[Options]) -> tuple[int, None]:
             if not done.succeeded:
                 print(done.log_tail, file=sys.stderr)
                 return 1, None
-            found = _found(request, there, done, person)
+            about = json.loads(done.outputs["found"].read_text(encoding="utf-8"))
+            folders = remains.folders(there.runs)
+            words = Words(person, [*about["names"], *(path.name for path in folders)])
+            found = _found(request, there, done, about, words)
             _tell(request, found)
             if not request.options.dry_run:
                 database = mlflow.database(request.outputs, request.settings.tracking.model_dump())
-                for line in removal.remove(found, Words(person), store, work, database):
+                for line in removal.remove(found, words, store, work, database):
                     print(line)
     if not request.options.dry_run:
-        _tell_rest(request, found.there, person)
+        _tell_rest(request, folders, words)
     return 0, None
 
 
 def _person(request: Request[Options]) -> str:
-    person = (request.options.person or "").strip()
+    person = normal(request.options.person or "")
     if not person:
         raise UserError("person", "forget needs the name of a person", "add person=NAME")
     return person
+
+
+def _require_outputs(outputs: Path) -> None:
+    """Raise UserError if nothing was ever run there, so that a typo creates no folder."""
+    if not layout.store_dir(outputs).is_dir():
+        fix = "name the outputs folder of your runs: outputs=DIR"
+        raise UserError(f"outputs={as_typed(outputs)}", "there are no outputs of runs", fix)
 
 
 def _contract(request: Request[Options]) -> Contract:
@@ -110,18 +121,25 @@ def _entry(digest: str) -> str:
     return digest.replace(":", "-")
 
 
-def _found(request: Request[Options], there: Evidence, done: single_job.Done, person: str) -> Found:
-    """Return what to remove; raise UserError if nothing is known of the person."""
-    words = Words(person)
+def _found(
+    request: Request[Options],
+    there: Evidence,
+    done: single_job.Done,
+    about: Mapping[str, list[str]],
+    words: Words,
+) -> Found:
+    """Return what to remove; raise UserError if nothing is known of the person.
+
+    about: what the stage found
+    """
     for note in done.notes:
         print(f"note: {note}")
-    about = json.loads(done.outputs["found"].read_text(encoding="utf-8"))
     digests = {_entry(digest): digest for digest in there.artifacts}
     holding, whole = ([digests[one] for one in about[key]] for key in ("holding", "packages"))
     doomed = there.of(holding, whole, words)
     if not doomed.digests and not any(map(words.of_pictures.are_in, _notes(there))):
         what = f"no artifact of {request.usecase.name} in {as_typed(request.outputs)} has this name"
-        raise UserError(f"person={person}", what, did_you_mean(person, about["names"]))
+        raise UserError(f"person={words.name}", what, did_you_mean(words.name, about["names"]))
     made = sorted(done.outputs["rewritten"].iterdir())
     packages = {digests[path.name]: path for path in made}
     return Found(request.usecase.name, there, doomed, packages)
@@ -158,14 +176,14 @@ def _tell(request: Request[Options], found: Found) -> None:
             print(f"kept: {as_typed(run_dir)}: {summary.damage}; remove the folder manually")
 
 
-def _tell_rest(request: Request[Options], there: Evidence, person: str) -> None:
+def _tell_rest(request: Request[Options], folders: Iterable[Path], words: Words) -> None:
     """Print where the name still is, and where this command cannot look."""
     print("the next run makes what was removed again, without the person if the pictures are gone")
-    for path in remains.pictures(there.runs, person):
+    for path in (one for one in folders if words.are(one.name)):
         print(
             f"left: your pictures in {as_typed(path)}; if you keep them, the next run enrols the person"
         )
-    files = remains.files(request.outputs, Words(person))
+    files = remains.files(request.outputs, words)
     for path in files[:MOST_NAMED]:
         print(f"left: {as_typed(path)} still has the name")
     if len(files) > MOST_NAMED:

@@ -37,17 +37,18 @@ class Evidence:
         """Return the artifacts to remove, with their jobs.
 
         holding:  digests of artifacts that name the person
-        packages: digests of artifacts that name everybody whose data they have
+        packages: digests of artifacts that name everybody whose data they have; only holding ones go
 
         To the holding ones come artifacts computed from them, those of jobs whose notes or figures name
         the person's pictures, and, in the runs that have any, artifacts of unknown origin.
         """
+        kept = {*packages} - {*holding}
         named = [one for one in self.own if _names(one, words)]
         roots = {*holding, *(digest for one in named for digest in one.outputs.values())}
-        found = derived(self.records, roots)
+        found = derived(self.records, roots - kept, kept)
         known = {digest for one in self.records for digest in one.outputs.values()}
         held = {one.run_id for one in self.outputs if one.digest in found.digests}
-        unknown = {one.digest for one in self.outputs if one.run_id in held} - known - {*packages}
+        unknown = {one.digest for one in self.outputs if one.run_id in held} - known - kept
         return Derived(found.digests | unknown, found.records)
 
 

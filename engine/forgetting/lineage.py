@@ -14,8 +14,10 @@ class Derived:
     records: tuple[Record, ...]  # a job comes after those whose outputs it reads
 
 
-def derived(records: Iterable[Record], roots: Collection[str]) -> Derived:
-    """Return the roots, and what was computed from them, directly or not.
+def derived(
+    records: Iterable[Record], roots: Collection[str], kept: Collection[str] = ()
+) -> Derived:
+    """Return the roots, and what was computed from them, directly or not, except through the kept ones.
 
     An artifact that a job also made without them has nothing of them: the same model, copied out of two
     packages.
@@ -24,7 +26,7 @@ def derived(records: Iterable[Record], roots: Collection[str]) -> Derived:
     while new := [one for one in left if not digests.isdisjoint(_inputs(one))]:
         found += new
         left = [one for one in left if one not in new]
-        digests |= _made(new) - _made(left)
+        digests |= _made(new) - _made(left) - {*kept}
     makers = [one for one in left if not digests.isdisjoint(one.outputs.values())]
     return Derived(frozenset(digests), tuple(_in_order([*makers, *found])))
 

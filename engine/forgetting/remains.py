@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from engine import handles, run_files
@@ -10,19 +11,23 @@ from engine.forgetting.words import Words
 _MOST_BYTES = 1 << 32  # of a file that is searched
 
 
-def pictures(runs: Iterable[Path], person: str) -> list[Path]:
-    """Return the folders with the person's name in the data that the runs read."""
+def folders(runs: Iterable[Path]) -> list[Path]:
+    """Return the folders in the data that the runs read: if these are pictures of people, one of each."""
     found = set()
     for run_dir in runs:
         for asset in run_files.state(run_dir).start.get("assets", ()):
-            folder = Path(str(asset.get("path") or "")) / person
-            if folder.is_dir():
-                found.add(folder)
+            path = Path(str(asset.get("path") or ""))
+            with suppress(OSError):  # it is no folder, or gone
+                found |= {entry for entry in path.iterdir() if entry.is_dir()}
     return sorted(found)
 
 
 def files(outputs: Path, words: Words) -> list[Path]:
-    """Return the files below outputs/ whose name or bytes have the name, also within zip archives."""
+    """Return the files below outputs/ whose name or bytes have the name, also within zip archives.
+
+    The name counts anywhere: a file too many is better than one that nobody is told about.
+    """
+    words = words.anywhere
     with handles.folder(outputs.resolve()) as root:
         entries = [outputs / one.path for one in handles.walk(root) if not one.is_folder]
     return [path for path in entries if path.is_file() and _has(path, outputs, words)]

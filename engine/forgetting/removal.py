@@ -61,6 +61,7 @@ def remove(
             rewritten=rewritten,
             has_name=words.are_in_bytes,
             without_name=words.replaced,
+            without_pictures=words.of_pictures.replaced,
         )
         count = mlflow.clean(database, found.usecase, change, changed)
         yield f"changed in MLflow: {plural(count, 'record')}, tagged {mlflow.TAG}"

@@ -12,7 +12,8 @@ from engine.events import RunState
 from engine.forgetting.words import Words
 
 GONE = "a figure was removed, because it named a person who was removed"
-_TEXTS = ("text", "message", "log_tail", "because", "command", "notes")
+_TEXTS = ("text", "message", "log_tail", "notes")
+_PATHS = ("because", "command", "assets")  # words of the program, with names of files among them
 _PAGES = ("report.html", "model_card.md")
 Render = Callable[[RunState, Path], None]  # writes the pages of a run again
 
@@ -64,17 +65,26 @@ def _clean_journal(path: Path, words: Words, digests: Mapping[str, str]) -> bool
 
 
 def _clean_event(event: dict[str, Any], words: Words, digests: Mapping[str, str]) -> dict[str, Any]:
-    if event["event"] == "figure" and words.are_in(event):
+    if event["event"] == "figure" and _shows(event, words):
         stamp = {key: event[key] for key in ("v", "seq", "time")}
         return {**stamp, "event": "note", "stage": event["stage"], "text": GONE}
+    of_pictures = words.of_pictures
     made = {key: words.replaced(one) if key in _TEXTS else one for key, one in event.items()}
-    if "assets" in made:
-        made["assets"] = [{**words.replaced(one), "key": one["key"]} for one in made["assets"]]
+    made |= {key: of_pictures.replaced(made[key]) for key in _PATHS if key in made}
     if "figures" in made:
-        made["figures"] = [one for one in made["figures"] if not words.are_in(one)]
+        made["figures"] = [one for one in made["figures"] if not _shows(one, words)]
     if "outputs" in made and isinstance(made["outputs"], dict):
         made["outputs"] = {name: digests.get(one, one) for name, one in made["outputs"].items()}
     return made
+
+
+def _shows(figure: Mapping[str, Any], words: Words) -> bool:
+    """Return whether a figure has a picture's name anywhere, or the person in its labels or captions."""
+    captions = [one.get("caption") for one in figure.get("pictures") or () if isinstance(one, dict)]
+    labels = [*captions, *(figure.get("labels") or ())]
+    if any(words.are(one) or words.are_in(one) for one in labels):
+        return True
+    return words.of_pictures.are_in(dict(figure))
 
 
 def _is_stale(run_dir: Path, state: RunState) -> bool:

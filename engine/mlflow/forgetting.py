@@ -89,6 +89,7 @@ class Change:
     ]  # old digest -> new digest, and a folder called like it
     has_name: Callable[[bytes], bool]
     without_name: Callable[[str], str]
+    without_pictures: Callable[[str], str]  # only without the names of the person's pictures
 
 
 def database(outputs: Path, tracking: Mapping[str, object]) -> Path | None:
@@ -177,16 +178,25 @@ def _clean_files(folder: Path, change: Change, run: tuple[Path, RunState] | None
         folder / name for name in (artifacts.REPORT, artifacts.CARD) if (folder / name).is_file()
     ]
     found = [*own, *_files(folder / "run"), *_files(folder / "figures")]
-    named = [path for path in found if change.has_name(path.read_bytes())]
-    for path in named:
-        if path.parent.name == "figures" or path.name == artifacts.REPORT:  # they embed pictures
-            handles.remove(path)
-        else:
-            _rewrite(path, change.without_name(path.read_text(encoding="utf-8", errors="replace")))
+    named = [path for path in found if _clean_file(path, change)]
     if run and own:  # the report shows which artifacts there are
         handles.remove(folder / "run")
         artifacts.copy_run_files(run[0], run[1].start, folder)
     return bool(named)
+
+
+def _clean_file(path: Path, change: Change) -> bool:
+    """Remove the name from a file, or the file if it embeds pictures; return whether it had the name."""
+    if not change.has_name(path.read_bytes()):
+        return False
+    if path.parent.name == "figures" or path.name == artifacts.REPORT:
+        return handles.remove(path)
+    text = path.read_text(encoding="utf-8", errors="replace")
+    is_settings = path.suffix == ".yaml"  # whose values may be called like a person
+    clean = change.without_pictures(text) if is_settings else change.without_name(text)
+    if clean != text:
+        _rewrite(path, clean)
+    return clean != text
 
 
 def _clean_model(folder: Path, digest: str, change: Change) -> bool:
@@ -210,26 +220,29 @@ def _clean_model(folder: Path, digest: str, change: Change) -> bool:
 
 
 def _clean_texts(tables: sqlite3.Connection, owner: str, change: Change) -> bool:
-    """Remove the name from the texts of a run or a model; return whether any had it."""
+    """Remove the names of pictures from the texts of a run or a model; return whether any had one.
+
+    A person's name alone may be a parameter's value or a stage's name.
+    """
     is_changed = False
     for table, column, key in _TEXTS:
         query = f"SELECT rowid, {column} FROM {table} WHERE {key} = ?"
         for row, text in tables.execute(query, (owner,)).fetchall():
-            if text and (words := change.without_name(text)) != text:
+            if text and (words := change.without_pictures(text)) != text:
                 tables.execute(f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (words, row))
                 is_changed = True
     return is_changed
 
 
 def _clean_datasets(tables: sqlite3.Connection, runs: Iterable[str], change: Change) -> None:
-    """Remove the name from the data sets of runs: their names and sources are paths."""
+    """Remove the names of pictures from the data sets of runs: their names and sources are paths."""
     for run in runs:
         query = "SELECT source_id FROM inputs WHERE destination_id = ? AND source_type = 'DATASET'"
         for (dataset,) in tables.execute(query, (run,)).fetchall():
             for column in _OF_DATASETS:
                 where = f"FROM datasets WHERE dataset_uuid = '{dataset}'"
                 for (text,) in tables.execute(f"SELECT {column} {where}").fetchall():
-                    if text and (words := change.without_name(text)) != text:
+                    if text and (words := change.without_pictures(text)) != text:
                         update = f"UPDATE datasets SET {column} = ? WHERE dataset_uuid = ?"
                         tables.execute(update, (words, dataset))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.stage import note
+from stages.faces import _names
 
 LABELS, CONSTANTS = "labels.txt", "constants.json"
 _NAMED = 8  # in a note
@@ -43,6 +44,7 @@ class Packed:
 
 
 def packed_people(folder: Path) -> Packed:
-    """Return the people that stages.faces.unpack wrote into the folder."""
+    """Return the people that stages.faces.unpack wrote into the folder, in the normal form of names."""
     labels = (folder / LABELS).read_text(encoding="utf-8").splitlines()
-    return Packed(tuple(labels), json.loads((folder / CONSTANTS).read_text(encoding="utf-8")))
+    constants = json.loads((folder / CONSTANTS).read_text(encoding="utf-8"))
+    return Packed(tuple(map(_names.normal, labels)), constants)

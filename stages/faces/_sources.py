@@ -4,14 +4,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.stage import StageError
+from stages.faces import _names
 from stages.media import kinds
+from stages.tasks.faces import UNKNOWN
 
 _HOW = "make one folder per person, named like the person, and put at least one picture into each"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A picture: its path, its name relative to the user's folder, and whose it is."""
+    """A picture: its path, whose it is, and its name, which begins with the person's: "Ada/1.jpg"."""
 
     path: Path
     name: str
@@ -28,7 +30,11 @@ class Found:
 
 
 def find(root: Path, fewest: int = 2) -> Found:
-    """Return the pictures to read; StageError: fewer people than `fewest` have any."""
+    """Return the pictures to read.
+
+    Forms of a name that differ only in how its letters are composed, or in spaces around it, are one
+    person's. StageError: fewer people than `fewest` have pictures; a name that is none, or `unknown`.
+    """
     if not root.is_dir():
         raise StageError(f"{root.name} is not a folder: {_HOW}")
     found = Found()
@@ -44,13 +50,17 @@ def find(root: Path, fewest: int = 2) -> Found:
 
 
 def _add(found: Found, root: Path, folder: Path) -> None:
-    """Add the pictures of a person, including those in subfolders."""
-    person = folder.name.strip()
+    """Add the pictures of a person, including those in subfolders; two folders may be of one person."""
+    person = _names.normal(folder.name)
     if not person or not person.isprintable():
         raise StageError(f"{folder.name!r} is not a name: rename the folder")
+    if person == UNKNOWN:
+        raise StageError(
+            f"nobody can be called {UNKNOWN!r}, as this is the answer for strangers: rename the folder"
+        )
     before = len(found.sources)
     for path in kinds.below(folder):
-        name = path.relative_to(root).as_posix()
+        name = f"{person}/{path.relative_to(folder).as_posix()}"
         if kinds.may_be_picture(path):
             found.sources.append(Source(path, name, person))
         else:

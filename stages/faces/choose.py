@@ -1,6 +1,6 @@
 """Keeps a fine-tuned embedder only if it is better than the original one on people that it did not see."""
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from engine.stage import In, Out, note
 
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 
 class ChooseMetrics(TypedDict):
-    """The equal error rates of verification of both int8 models on the validation people, 0 to 1, and
-    whether the fine-tuned one is kept (1) or not (0).
+    """The equal error rates of verification of both int8 models on the validation people, 0 to 1, which are
+    missing if too few people validate; and whether the fine-tuned one is kept (1) or not (0).
     """
 
-    original_eer: float
-    tuned_eer: float
+    original_eer: NotRequired[float]
+    tuned_eer: NotRequired[float]
     is_tuned: float
 
 
@@ -29,23 +29,35 @@ def choose(
 
     role: of the model that makes embeddings
 
-    Without validation people, or if both are equally good, the original is kept.
+    The original is kept if both are equally good, or if fewer than two people validate.
     """
     import shutil
 
     errors = [_error(train, folder, role) for folder in (original, tuned)]
-    is_tuned = errors[1] < errors[0]
+    if None in errors:
+        shutil.copytree(original, models)
+        note(
+            "the published embedder is kept: fewer than two people validate, so that nobody knows whether "
+            "the fine-tuned one is better. Add people with at least two pictures, or increase "
+            "params.val_share"
+        )
+        return ChooseMetrics(is_tuned=0.0)
+    before, after = (one for one in errors if one is not None)
+    is_tuned = after < before
     shutil.copytree(tuned if is_tuned else original, models)
     what = "the fine-tuned embedder is kept"
     if not is_tuned:
         what = "the published embedder is kept: the fine-tuned one is not better"
-    rates = f"{errors[1]:.2%}, published: {errors[0]:.2%}"
+    rates = f"{after:.2%}, published: {before:.2%}"
     note(f"{what} (equal error rate on people that it did not see: {rates})")
-    return ChooseMetrics(original_eer=errors[0], tuned_eer=errors[1], is_tuned=float(is_tuned))
+    return ChooseMetrics(original_eer=before, tuned_eer=after, is_tuned=float(is_tuned))
 
 
-def _error(train: "Path", models: "Path", role: str) -> float:
-    """Return the equal error rate on the validation faces and the same people's faces in the gallery."""
+def _error(train: "Path", models: "Path", role: str) -> float | None:
+    """Return the equal error rate on the validation faces and the same people's faces in the gallery.
+
+    None: too few of them, so that no two faces are of one person, or none of two people.
+    """
     import numpy as np
 
     from stages.faces import _embedded, _rates
@@ -53,7 +65,7 @@ def _error(train: "Path", models: "Path", role: str) -> float:
 
     held = train / "validation"
     if not held.is_dir():
-        return 0.0
+        return None
     model = roles.runnable(roles.of_role(models, role))[0]
     found = [
         _embedded.gallery(folder, model, np.load(folder / "truth_person.npy"))
@@ -63,4 +75,4 @@ def _error(train: "Path", models: "Path", role: str) -> float:
     embeddings = np.concatenate([found[0].embeddings, found[1].embeddings[is_held]])
     people = np.concatenate([found[0].people, found[1].people[is_held]])
     pairs = _rates.Pairs(embeddings, people)
-    return pairs.equal_error() if pairs.has_both else 0.0
+    return pairs.equal_error() if pairs.has_both else None

@@ -66,6 +66,7 @@ def extend(
     kept = faces.read(packed, len(labels))
     int8 = roles.runnable(roles.of_role(models, role))[0]
     found = _embedded.gallery(train, int8, np.load(train / "truth_person.npy"))
+    kept.require_width(found.embeddings)
     is_known = _is_known(kept, found)
     if is_known.all():
         raise StageError("the package already has all of these faces: add pictures to assets.enrol")
@@ -99,7 +100,7 @@ def _is_known(kept: "Gallery", found: "Gallery") -> "NDArray[np.bool_]":
 def _alike(
     added: "Gallery", joined: "Gallery", labels: "Sequence[str]", old: int, threshold: float
 ) -> list[str]:
-    """Return a sentence for each new person whose face would get somebody else's name.
+    """Return both names and the cosine for each new person whose face would get somebody else's name.
 
     old: the number of people in the package, whose indices precede those of the new ones
     """
@@ -112,7 +113,7 @@ def _alike(
         others[at, person] = -1
         if person >= old and highest[at] >= threshold:
             name = labels[int(others[at].argmax())]
-            found.setdefault(person, f"{labels[person]} resembles {name} ({highest[at]:.3f})")
+            found.setdefault(person, f"{labels[person]}, {name} ({highest[at]:.3f})")
     return list(found.values())
 
 

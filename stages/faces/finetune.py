@@ -60,8 +60,8 @@ def finetune(
     count = len(np.unique(people))
     if count < _adaptation.FEWEST:
         raise StageError(
-            f"{count} people have faces for fine-tuning, and it needs {_adaptation.FEWEST}: add people with "
-            "at least two pictures, or use params.method=published"
+            f"{count} {'person has' if count == 1 else 'people have'} faces for fine-tuning, and it needs "
+            f"{_adaptation.FEWEST}: add people with at least two pictures, or use params.method=published"
         )
     fix(seed, threads)
     network = load(model)

@@ -30,22 +30,24 @@ def forget(
     """
     import json
 
-    from stages.faces import _removal
+    from stages.faces import _names, _removal
 
     rewritten.mkdir()
+    person = _names.normal(person)
     names: set[str] = set()
     holding, packages, made = [], [], 0
     entries = sorted(artifacts.iterdir())
     for at, entry in enumerate(entries):
         progress(at, len(entries), "")
         path = entry.resolve()
-        names |= _removal.people(path)
         package = _removal.as_package(path)
+        there = {_names.normal(one) for one in package.labels} if package else _names.named(path)
+        names |= there
         if package:
             packages.append(entry.name)
-        if _removal.holds(path, person):
+        if person in there:
             holding.append(entry.name)
-            if package and person in package.labels:
+            if package:
                 made += _removal.without(package, person, rewritten / entry.name)
     about = {"names": sorted(names), "holding": holding, "packages": packages}
     found.write_text(json.dumps(about, indent=1), encoding="utf-8")

@@ -90,7 +90,8 @@ def people(
     seed:       determines who validates
 
     The test part has aligned faces of people, and is sent to the device while `infer` runs there.
-    StageError: fewer than two people; no face in any picture.
+    StageError: fewer than two people with a usable face (with `packed`, nobody); somebody called "unknown";
+    no face in any picture; a val_share with which nobody would test, for `finetune`.
     """
     import numpy as np
 
@@ -101,7 +102,9 @@ def people(
     wanted = _wanted(old, face)
     if old:
         val_share = 0.0
-    found = _sources.find(pictures, fewest=1 if old else 2)
+    _require_testers(val_share, method)
+    fewest = 1 if old else 2
+    found = _sources.find(pictures, fewest)
     read = _Read(found.sources, _opened(detector), wanted)
     _tell("skipped", found.ignored, "other file")
     _tell("ignored", found.empty, "folder", " without pictures")
@@ -122,6 +125,7 @@ def people(
         names = [read.examples[at].source.name for at in parts[name]]
         _tell("left out", names, "near-duplicate", which)
     labels = sorted({owners[at] for at in parts["gallery"]})
+    _require_people(labels, fewest, len(parts["ambiguous"]))
     if old:
         labels = old.with_new(labels)
     chosen = {name: [read.examples[at] for at in rows] for name, rows in parts.items()}
@@ -135,6 +139,27 @@ def people(
     )
     _write_raw(test, chosen["test"], raw)
     return _counted(labels, parts, read)
+
+
+def _require_testers(val_share: float, method: str) -> None:
+    """Raise StageError if the shares of people who fine-tune and who validate leave nobody to test."""
+    if method == "finetune" and val_share + TRAIN_SHARE >= 1:
+        raise StageError(
+            f"params.val_share={val_share:g}: {TRAIN_SHARE:.0%} of the people fine-tune, so that nobody is "
+            f"left to test: set params.val_share below {1 - TRAIN_SHARE:g}, or use params.method=published"
+        )
+
+
+def _require_people(labels: list[str], fewest: int, ambiguous: int) -> None:
+    """Raise StageError if too few people have a face that is nobody else's."""
+    if len(labels) >= fewest:
+        return
+    who = "nobody has a usable face" if fewest == 1 else "fewer than two people have a usable face"
+    why = "add pictures in which one face is clearly visible"
+    if ambiguous:
+        pictures = "1 picture shows" if ambiguous == 1 else f"{ambiguous} pictures show"
+        why = f"{pictures} the face of two people: leave each picture in the folder of one person"
+    raise StageError(f"{who}: {why}")
 
 
 def _counted(labels: list[str], parts: "Parts", read: "_Read") -> PeopleMetrics:

@@ -192,7 +192,7 @@ def _suspected(
 
     enrolled = json.loads((train / "truth.json").read_text(encoding="utf-8"))["names"]
     packed = gallery.people[: len(gallery.people) - len(enrolled)]  # of a package that was extended
-    enrolled = [f"a packed face of {truth['labels'][at]}" for at in packed] + enrolled
+    enrolled = [f"{truth['labels'][at]}/(packed)" for at in packed] + enrolled
     chosen = np.flatnonzero(people != NOBODY)
     found = _suspects.find(
         np.concatenate([gallery.embeddings, embeddings[chosen]]),

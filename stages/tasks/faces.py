@@ -48,12 +48,25 @@ class Gallery:
     people: NDArray[np.int64]  # (n,) index of a name
 
     def similarities(self, embeddings: NDArray[Any], people: int) -> NDArray[np.float32]:
-        """Return the cosine of m embeddings with each person's most similar one (m, people); -1: none."""
+        """Return the cosine of m embeddings with each person's most similar one (m, people); -1: none.
+
+        StageError: embeddings of another width than the gallery's.
+        """
+        self.require_width(embeddings)
         cosines = unit_length(embeddings) @ self.embeddings.T
         best = np.full((len(cosines), people), -1, np.float32)
         for person in np.unique(self.people):
             best[:, person] = cosines[:, self.people == person].max(1)
         return best
+
+    def require_width(self, embeddings: NDArray[Any]) -> None:
+        """Raise StageError if embeddings (m, d) are of another width than the gallery's."""
+        own, other = self.embeddings.shape[1], embeddings.shape[1]
+        if own != other:
+            raise StageError(
+                f"an embedding in the gallery has {own} values, and the embedder makes {other}: package the "
+                "model again"
+            )
 
     def write(self, folder: Path) -> None:
         """Write its files into an existing folder."""
@@ -210,12 +223,25 @@ def matched(rows: Sequence[Row], expected: Sequence[Row]) -> list[Pair]:
 
 
 def read(folder: Path, people: int) -> Gallery:
-    """Return the gallery in a folder; StageError: its files do not fit together or the names."""
-    embeddings, of = (np.load(folder / name, allow_pickle=False) for name in (GALLERY, PEOPLE))
-    is_whole = embeddings.ndim == 2 and of.shape == embeddings.shape[:1] and len(of) > 0
+    """Return the gallery in a folder; StageError: its files are damaged, or do not fit together or the
+    names.
+    """
+    embeddings, of = (_loaded(folder / name) for name in (GALLERY, PEOPLE))
+    is_whole = embeddings.ndim == 2 and of.shape == embeddings.shape[:1] and embeddings.size > 0
+    is_whole = is_whole and embeddings.dtype.kind == "f" and of.dtype.kind in "iu"
     if not is_whole or of.min() < 0 or of.max() >= people:
         raise StageError(
-            f"the gallery has embeddings {list(embeddings.shape)} of people {list(of.shape)}, and there "
-            f"are {people} names: package the model again"
+            f"the gallery has {embeddings.dtype} embeddings {list(embeddings.shape)} of {of.dtype} people "
+            f"{list(of.shape)}, and there are {people} names: package the model again"
         )
-    return Gallery(embeddings, of)
+    return Gallery(embeddings.astype(np.float32), of.astype(np.int64))
+
+
+def _loaded(path: Path) -> NDArray[Any]:
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        found = None
+    if not isinstance(found, np.ndarray):  # np.load also opens archives of arrays
+        raise StageError(f"{path.name} of the gallery is damaged: package the model again")
+    return found

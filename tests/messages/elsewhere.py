@@ -7,6 +7,10 @@ ELSEWHERE = [
         "tests/engine/commands/test_forget.py::test_a_run_in_progress_is_not_disturbed",
     ),
     (
+        "engine/commands/forget.py: _require_outputs",
+        "tests/engine/commands/test_forget.py::test_a_wrong_folder_of_outputs_is_refused_and_not_created",
+    ),
+    (
         "engine/commands/forget.py: _found",
         "tests/engine/commands/test_forget.py::test_a_name_that_is_nowhere_is_refused_with_the_nearest",
     ),

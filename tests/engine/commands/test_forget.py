@@ -16,8 +16,8 @@ MEMBERS = """
         \"\"\"Read names.\"\"\"
         data.write_text(who.read_text())
         for name in who.read_text().split():
-            note(f"left out {name}/1.jpg")
-            print(f"nothing in {name}/1.jpg", flush=True)
+            note(f"left out: {name}/1.jpg")
+            print(f"no face: {name}/1.jpg", flush=True)
 """
 SIZE = """
     from engine.stage import In, Out
@@ -128,7 +128,7 @@ def test_the_next_run_makes_only_what_was_removed(team, give):
 def test_the_texts_of_the_run_have_no_name_but_stay_readable(team, give):
     give(*FORGETTING, "person=robert")
     state = team.state()
-    notes = [f"left out {one}/1.jpg" for one in ("alice", words.REMOVED)]
+    notes = [f"left out: {one}/1.jpg" for one in ("alice", words.REMOVED)]
     assert state.stages["members"].notes == notes and state.damage == ""
     assert run_files.summary(team.last).is_complete
     log = (team.last / "logs/members.log").read_text()
@@ -153,8 +153,37 @@ def test_a_name_that_is_nowhere_is_refused_with_the_nearest(team, give):
     assert len(_artifacts(team)) == 4
 
 
-def test_a_word_of_the_notes_is_no_person(team, give):
-    assert give(*FORGETTING, "person=left").status == 2
+@pytest.mark.parametrize(
+    "word", ["left", "left out", "members", "data", "names.txt", "lice", "1.jpg"]
+)
+def test_a_word_of_the_program_is_no_person(team, give, word):
+    assert give(*FORGETTING, f"person={word}").status == 2
+    assert len(_artifacts(team)) == 4
+
+
+def test_a_package_without_the_person_is_kept(team, give):
+    team.stage(
+        "members", MEMBERS.replace("data.write_text(who.read_text())", "data.write_text('alicia')")
+    )
+    give("usecase=team", f"outputs={team.path / 'other'}")
+    team.outputs = team.path / "other"
+    done = give(*FORGETTING, "person=robert")  # only notes name him
+    assert done.status == 0 and _artifacts(team) == ["beside/data", "pack/package/names.txt"]
+    assert _mentions(team.outputs, "robert") == []
+
+
+def test_a_name_may_be_composed_in_another_way(team, give):
+    (team.path / "who.txt").write_text("alice Zo\u00eb")
+    give("usecase=team")
+    assert give(*FORGETTING, "person=Zoe\u0308").status == 0
+    assert _artifacts(team) == ["beside/data", "pack/package/names.txt"]
+    assert _mentions(team.outputs, "Zo\u00eb") == []
+
+
+def test_a_wrong_folder_of_outputs_is_refused_and_not_created(team, give):
+    done = give(*FORGETTING, "person=robert", "outputs=outptus")
+    assert done.status == 2 and "outputs=DIR" in done.err
+    assert not (team.path / "outptus").exists()
 
 
 def test_somebody_without_artifacts_is_removed_from_the_notes(team, give):

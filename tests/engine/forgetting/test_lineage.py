@@ -31,5 +31,13 @@ def test_what_is_made_in_the_same_way_without_the_root_is_not_derived():
     assert found.digests == {"faces", "gallery", "report", "people"}
 
 
+def test_what_is_kept_is_not_derived_and_leads_to_nothing():
+    found = derived(CHAIN, {"faces"}, {"gallery"})
+    assert found.digests == {"faces"} and [one.stage for one in found.records] == [
+        "faces",
+        "gallery",
+    ]
+
+
 def test_without_roots_there_is_nothing():
     assert derived(CHAIN, ()).digests == frozenset() and derived(CHAIN, ()).records == ()

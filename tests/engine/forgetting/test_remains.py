@@ -17,7 +17,10 @@ def outputs(tmp_path):
 
 
 def _found(outputs):
-    return [str(path.relative_to(outputs)) for path in remains.files(outputs, Words("Adele"))]
+    return [
+        str(path.relative_to(outputs))
+        for path in remains.files(outputs, Words("Adele", ["Adele B"]))
+    ]
 
 
 def test_a_name_is_found_in_texts_databases_archives_and_names_of_files(outputs):
@@ -30,6 +33,11 @@ def test_a_name_is_found_in_texts_databases_archives_and_names_of_files(outputs)
         tables.execute("CREATE TABLE notes AS SELECT 'Adele' AS text")
     tables.close()
     assert sorted(_found(outputs)) == ["note.txt", "team/Adele/1.png", "x.db", "x.zip"]
+
+
+def test_somebody_else_whose_name_is_longer_is_no_remainder(outputs):
+    (outputs / "note.txt").write_text("left out Adele B/1.jpg and Adele-Marie")
+    assert _found(outputs) == []
 
 
 def test_what_cannot_be_read_stops_nothing(outputs):

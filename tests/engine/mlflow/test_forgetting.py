@@ -27,14 +27,9 @@ def recorded(outputs: Path, events: Any, make_job: Any) -> Path:
         found = whole_run(events, make_job, name)
         if name == "r1":
             found[0]["assets"] = [
-                {
-                    **found[0]["assets"][0],
-                    "name": "Adele",
-                    "path": "/data/Adele",
-                    "digest": "file:a",
-                }
+                {**found[0]["assets"][0], "path": "Adele/1.jpg", "digest": "file:a"}
             ]
-            found[0]["params"]["who"] = "Adele"
+            found[0]["params"] |= {"first": "Adele/1.jpg", "role": "Adele"}
             grid = {"caption": "Adele/1.jpg", "data": "iVBORw0KGgo="}
             figure = {"event": "figure", "stage": "train", "kind": "picture_grid", "name": "wrong"}
             at = next(n for n, one in enumerate(found) if one["event"] == "figure")
@@ -48,7 +43,11 @@ def recorded(outputs: Path, events: Any, make_job: Any) -> Path:
 def clean(outputs: Path, doomed: set[str], **runs: Any) -> int:
     words = Words("Adele")
     change = Change(
-        doomed=doomed, rewritten={}, has_name=words.are_in_bytes, without_name=words.replaced
+        doomed=doomed,
+        rewritten={},
+        has_name=words.are_in_bytes,
+        without_name=words.replaced,
+        without_pictures=words.of_pictures.replaced,
     )
     found = forgetting.database(outputs, TRACKING)
     assert found is not None
@@ -57,10 +56,10 @@ def clean(outputs: Path, doomed: set[str], **runs: Any) -> int:
 
 def mentions(outputs: Path) -> list[Path]:
     every = [outputs / "mlflow.db", *(outputs / "mlartifacts").rglob("*")]
-    return [path for path in every if path.is_file() and b"Adele" in path.read_bytes()]
+    return [path for path in every if path.is_file() and b"Adele/" in path.read_bytes()]
 
 
-def test_no_byte_of_the_name_is_left(recorded: Path) -> None:
+def test_no_byte_of_a_pictures_name_is_left(recorded: Path) -> None:
     assert len(mentions(recorded)) > 3
     clean(recorded, set())
     assert mentions(recorded) == []
@@ -79,7 +78,14 @@ def test_the_rest_of_a_record_stays(recorded: Path) -> None:
     assert after["r2/train"] == before["r2/train"]
     for key in ("points", "status", "times", "last"):
         assert after["r1/train"][key] == before["r1/train"][key]
-    assert after["r1/"]["params"]["p7"] == "7" and after["r1/"]["params"]["who"] == "[removed]"
+    assert (
+        after["r1/"]["params"]["p7"] == "7" and after["r1/"]["params"]["first"] == "[removed]/1.jpg"
+    )
+
+
+def test_a_parameter_whose_value_is_the_name_stays(recorded: Path) -> None:
+    clean(recorded, set())
+    assert snapshot(database(recorded))["r1/"]["params"]["role"] == "Adele"
 
 
 def test_artifacts_are_removed_by_their_digest(recorded: Path) -> None:

@@ -27,8 +27,8 @@ def chosen(tmp_path, monkeypatch):
 
     monkeypatch.setattr("stages.faces._embedded.gallery", embedded)
 
-    def run(original, tuned, has_validation=True):
-        for folder, people in (("train", [0, 1]), ("train/validation", [0, 0, 1, 1])):
+    def run(original, tuned, has_validation=True, owners=(0, 0, 1, 1)):
+        for folder, people in (("train", [0, 1]), ("train/validation", owners)):
             if has_validation or folder == "train":
                 (tmp_path / folder).mkdir()
                 np.save(tmp_path / folder / "truth_person.npy", np.int64(people))
@@ -58,4 +58,11 @@ def test_a_model_that_is_not_better_is_dropped(chosen, original):
 
 
 def test_without_validation_people_the_original_is_kept(chosen):
-    assert chosen("poor", "good", has_validation=False)[0]["is_tuned"] == 0
+    metrics, kept, said = chosen("poor", "good", has_validation=False)
+    assert (metrics, kept) == ({"is_tuned": 0}, "poor")
+    assert "fewer than two people validate" in said[0] and "%" not in said[0]
+
+
+def test_a_single_validation_person_decides_nothing(chosen):
+    metrics, kept, said = chosen("poor", "good", owners=(0, 0, 0, 0))
+    assert (metrics, kept) == ({"is_tuned": 0}, "poor") and "%" not in said[0]

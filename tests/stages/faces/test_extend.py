@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from engine.stage import StageError
+from stages.faces._extension import packed_people
 from stages.faces.extend import extend
 from stages.faces.face_sample import face_sample
 from stages.faces.people import people
@@ -97,7 +98,18 @@ def test_further_faces_of_a_packed_person_are_added_and_named(extended):
 
 def test_a_new_person_with_the_face_of_another_is_named(extended):
     metrics, _, _, said = extended(NEW, [2], [[200, 30, 0]])
-    assert metrics["alike"] == 1 and "zoe resembles person_01 (0.99" in said[0]
+    assert metrics["alike"] == 1 and ": zoe, person_01 (0.99" in said[0]
+
+
+def test_a_packed_person_is_known_however_the_name_is_composed(unpacked):
+    (unpacked / "labels.txt").write_text("ann\nZoe\u0308\n", encoding="utf-8")
+    assert packed_people(unpacked).with_new(["Zo\u00eb"]) == ["ann", "Zo\u00eb"]
+
+
+def test_a_gallery_of_another_width_is_refused(extended, unpacked):
+    Gallery(np.float32([[1, 0], [0, 1]]), np.int64([0, 1])).write(unpacked)
+    with pytest.raises(StageError, match=r"has 2 values.*makes 3: package the model again"):
+        extended(NEW, [2], [[0, 20, 200]])
 
 
 def test_faces_that_are_all_in_the_package_are_refused(extended):

@@ -49,8 +49,13 @@ def test_the_head_is_added_to_the_network(model, train, tmp_path):
 @pytest.mark.parametrize("people", [0, 3])
 def test_too_few_people_are_refused(model, train, tmp_path, people):
     folder = train(people) if people else tmp_path
-    with pytest.raises(StageError, match=r"params\.method=published"):
+    with pytest.raises(StageError, match=rf"^{people} people have .*params\.method=published"):
         finetune(model, folder, tmp_path / "tuned")
+
+
+def test_one_person_is_too_few_in_the_singular(model, train, tmp_path):
+    with pytest.raises(StageError, match=r"^1 person has faces"):
+        finetune(model, train(1), tmp_path / "tuned")
 
 
 def test_a_ready_model_is_refused(train, tmp_path):

@@ -100,21 +100,77 @@ def test_a_damaged_package_is_found_but_not_rewritten(package, forgotten):
     ("name", "text", "is_found"),
     [
         ("truth.json", '{"names": ["bob/1.jpg", "cy/1.jpg"]}', True),
-        ("truth.json", '{"names": ["bobby/1.jpg", "cy/bob.jpg"]}', False),
-        ("report.json", '{"answers": [{"rows": [{"name": "bob"}]}]}', True),
-        ("predictions.jsonl", '{"name": "cy"}\n{"name": "bob"}\n', True),
-        ("predictions.jsonl", 'no JSON\n{"name": "bobby"}\n', False),
+        ("truth.json", '{"names": ["bobby/1.jpg", "cy/bob.jpg", "bob"]}', False),
+        ("truth.json", '{"labels": ["ann", "bob"], "names": []}', True),
+        ("truth.json", '{"bob": ["bob"], "boxes": "bob"}', False),
+        ("truth.json", "no JSON", False),
         ("labels.txt", "ann\nbob\n", True),
         ("labels.txt", "ann\nbob the second\n", False),
+        ("notes.txt", "bob\n", False),
     ],
 )
-def test_a_name_is_found_whole_or_before_a_slash(artifacts, forgotten, name, text, is_found):
+def test_a_name_is_found_where_people_are_listed_and_nowhere_else(
+    artifacts, forgotten, name, text, is_found
+):
     (artifacts / "one").mkdir()
     (artifacts / "one" / name).write_text(text)
     assert forgotten("bob")[1]["holding"] == ["one"] * is_found
+
+
+@pytest.mark.parametrize(
+    ("report", "names"),
+    [
+        ({"answers": [{"file": "ann", "rows": [{"name": "bob"}, {"name": "unknown"}]}]}, ["bob"]),
+        ({"answers": [{"rows": [{"bob": 1}]}, "bob"], "runtime": "bob"}, []),
+        (["bob"], []),
+    ],
+)
+def test_a_report_names_those_whom_it_answers(artifacts, forgotten, report, names):
+    (artifacts / "sha256-0").write_text(json.dumps(report))  # files in the store have no suffix
+    found = forgotten("bob")[1]
+    assert (found["names"], found["holding"]) == (names, ["sha256-0"] * len(names))
 
 
 def test_a_folder_of_the_persons_pictures_is_found(artifacts, forgotten):
     (artifacts / "people/bob").mkdir(parents=True)
     (artifacts / "people/bob/1.png").write_bytes(b"")
     assert forgotten("bob")[1]["holding"] == ["people"]
+
+
+@pytest.mark.parametrize("path", ["embedder/int8.tflite", "a/embedder/1.png"])
+def test_other_folders_are_no_people(artifacts, forgotten, path):
+    (artifacts / "models" / path).parent.mkdir(parents=True)
+    (artifacts / "models" / path).touch()
+    assert forgotten("embedder")[1]["holding"] == []
+
+
+@pytest.mark.parametrize("word", ["faces", "uint8", "int8.tflite", "data", "embedder", "v", "an"])
+def test_a_word_in_a_package_is_no_person(package, forgotten, word):
+    _, found, rewritten = forgotten(word)
+    assert found["holding"] == [] and list(rewritten.iterdir()) == []
+
+
+@pytest.mark.parametrize("given", ["Zo\u00eb", "Zoe\u0308", " Zo\u00eb "])
+def test_all_forms_of_a_name_are_one_person(package, forgotten, given):
+    _relabel(package, "Zo\u00eb\nZoe\u0308\ncy\n")
+    _, found, rewritten = forgotten(given)
+    assert found["names"] == ["Zo\u00eb", "cy"] and found["holding"] == ["package"]
+    opened = open_package(rewritten / "package")
+    gallery = faces.read(opened.data(faces.GALLERY, faces.PEOPLE), 1)
+    assert opened.labels == ("cy",) and gallery.people.tolist() == [0]
+
+
+def test_a_package_with_a_damaged_gallery_is_not_rewritten(package, forgotten):
+    (package / "data/gallery.npy").write_bytes(b"")
+    _relabel(package, "ann\nbob\ncy\n")
+    _, found, rewritten = forgotten("bob")
+    assert (found["holding"], found["packages"]) == (["package"], [])
+    assert list(rewritten.iterdir()) == []
+
+
+def _relabel(package, labels):
+    (package / "labels.txt").write_text(labels, encoding="utf-8")
+    manifest = json.loads((package / "manifest.json").read_text())
+    (package / "manifest.json").unlink()
+    (package / "data").chmod(0o755)
+    packages.seal(package, manifest)

@@ -1,6 +1,7 @@
 """Pictures of people as they come: read, aligned, divided, and the faulty ones named."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -94,6 +95,39 @@ def test_fewer_than_two_people_are_refused(made, tmp_path):
     (tmp_path / "few" / "ann").mkdir(parents=True)
     with pytest.raises(StageError, match="one folder per person"):
         made(tmp_path / "few")
+
+
+def test_forms_of_one_name_are_one_person(made, pictures, tmp_path):
+    for at, name in enumerate(("Zo\u00eb", "Zoe\u0308", " Zo\u00eb ")):
+        (pictures / f"person_0{at}").rename(pictures / name)
+    metrics, _ = made(pictures, enrolled=3)
+    labels = (tmp_path / "train/labels.txt").read_text(encoding="utf-8").splitlines()
+    assert metrics["people"] == 4 and labels[0] == "Zo\u00eb"
+    own = [name for name in _names(tmp_path / "train") if name.startswith("Zo")]
+    assert len(own) == 3 and all(name.startswith("Zo\u00eb/") for name in own)
+
+
+@pytest.mark.parametrize("name", ["unknown", " unknown"])
+def test_nobody_can_be_called_unknown(made, pictures, name):
+    (pictures / "person_00").rename(pictures / name)
+    with pytest.raises(StageError, match=r"'unknown'.*rename the folder"):
+        made(pictures)
+
+
+def test_people_who_have_only_pictures_of_two_people_are_not_counted(made, pictures):
+    for person in range(2, 6):
+        shutil.rmtree(pictures / f"person_0{person}")
+    shutil.rmtree(pictures / "person_01")
+    shutil.copytree(pictures / "person_00", pictures / "person_01")
+    with pytest.raises(
+        StageError, match=r"fewer than two people have a usable face: 8 pictures show"
+    ):
+        made(pictures)
+
+
+def test_a_share_that_leaves_nobody_to_test_is_refused(made, pictures):
+    with pytest.raises(StageError, match=r"params\.val_share=0\.65.*below 0\.65"):
+        made(pictures, method="finetune", val_share=0.65)
 
 
 def test_without_a_model_of_its_role_there_is_no_detector(made, pictures, tmp_path):

@@ -101,4 +101,4 @@ def test_a_packed_face_that_is_unlike_the_others_is_named_without_a_file(
     truth = json.loads((tmp_path / "train/truth.json").read_text())
     (tmp_path / "train/truth.json").write_text(json.dumps({**truth, "names": ["a.png"]}))
     metrics, _, _ = scored(0.9)
-    assert metrics["suspects"] == 1 and "a packed face of ann" in told[0]
+    assert metrics["suspects"] == 1 and ": ann/(packed)" in told[0]

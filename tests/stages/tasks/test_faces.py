@@ -62,6 +62,44 @@ def test_a_gallery_of_people_without_a_name_is_refused(tmp_path):
         open_task(_package(tmp_path / "p", 0.9, gallery))
 
 
+TWO = GALLERY.embeddings[:2]
+DAMAGED = [
+    (TWO[:0], np.int64([])),
+    (TWO[:, :0], np.int64([0, 1])),
+    (TWO, np.float32([0, 1])),
+    (TWO, np.int64([0, 1, 1])),
+    (TWO, np.int64([0, -1])),
+    (TWO.astype(str), np.int64([0, 1])),
+    (TWO.astype(object), np.int64([0, 1])),
+    (TWO.astype(np.int64), np.int64([0, 1])),
+    (TWO[0], np.int64([0, 1])),
+]
+
+
+@pytest.mark.parametrize(("embeddings", "people"), DAMAGED)
+def test_arrays_that_are_no_gallery_are_refused(tmp_path, embeddings, people):
+    np.save(tmp_path / faces.GALLERY, embeddings, allow_pickle=True)
+    np.save(tmp_path / faces.PEOPLE, people)
+    with pytest.raises(StageError, match="package the model again"):
+        faces.read(tmp_path, 2)
+
+
+@pytest.mark.parametrize("name", [faces.GALLERY, faces.PEOPLE])
+@pytest.mark.parametrize("left", [0, 7, 100, -1])
+def test_a_truncated_gallery_is_refused(tmp_path, name, left):
+    GALLERY.write(tmp_path)
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:left])
+    with pytest.raises(StageError, match="package the model again"):
+        faces.read(tmp_path, 2)
+
+
+def test_an_embedder_of_another_width_is_refused(tmp_path):
+    gallery = faces.Gallery(np.float32([[1, 0, 0]]), np.int64([0]))
+    task = open_task(_package(tmp_path / "p", 0.9, gallery))
+    with pytest.raises(StageError, match=r"3 values.* 2: package the model again"):
+        task.answer(np.full((20, 30, 3), 90, np.uint8), task.new_state())
+
+
 def test_faces_are_compared_by_their_place():
     row = {"name": "ann", "score": 0.9, "top": 0, "left": 0, "bottom": 10, "right": 10}
     moved = {**row, "left": 1, "name": "bob"}
