@@ -6,7 +6,7 @@ from engine.stage import StageError
 from stages.media import splits
 from stages.media.unreadable import Unreadable
 from stages.tasks.text import table
-from stages.text.formats._corpus import Corpus
+from stages.text.formats._corpus import Corpus, intent_name
 from stages.text.formats._files import Files
 from stages.text.formats._findings import Findings
 
@@ -22,7 +22,7 @@ def read(path: Path, files: Files, corpus: Corpus, findings: Findings) -> None:
 
 
 def _add(row: table.Row, where: str, part: str | None, corpus: Corpus, findings: Findings) -> None:
-    word, intent = row["split"], row["intent"]
+    word, intent = row["split"], intent_name(row["intent"], where)
     split = splits.named(word) if word else part
     if not intent:
         findings.add("broken_rows", where, "it has no intent")

@@ -11,7 +11,7 @@ from typing import Any
 from engine.stage import StageError
 from stages.tasks.text.rules import Context
 from stages.text.formats import _answers
-from stages.text.formats._corpus import Corpus
+from stages.text.formats._corpus import Corpus, intent_name
 from stages.text.formats._fields import entries, field, filled, texts
 from stages.text.formats._files import Files
 from stages.text.formats._findings import Findings
@@ -35,7 +35,7 @@ def read(data: Any, path: Path, files: Files, corpus: Corpus, findings: Findings
         tag = field(entry, *_NAMES)
         if not isinstance(tag, str) or not tag.strip():
             raise StageError(f"{name}: intent {at} has no tag: write {_EXAMPLE}")
-        _add(tag.strip(), entry, name, files.split(path), corpus, findings)
+        _add(intent_name(tag, name), entry, name, files.split(path), corpus, findings)
     _answers.add_entities(field(top, "entities"), f"{name}: entities", corpus)
 
 
