@@ -54,7 +54,7 @@ def intent_name(text: str, source: str) -> str:
     for one in name:
         if unicodedata.category(one) in ("Cc", "Cf", "Cs") and one not in _JOINERS:
             raise StageError(
-                f"{source}: the name of the intent {ascii(name)} has the invisible character "
+                f"{source}: the name of the intent {name!a} has the invisible character "
                 f"U+{ord(one):04X}: remove it"
             )
     return name

@@ -17,13 +17,18 @@ def test_a_name_is_one_line(gap):
 
 def test_responses_belong_to_the_same_name(read):
     intent = {"tag": "book\ntable", "patterns": ["a"], "responses": ["When?"]}
-    files = {"a.json": json.dumps({"intents": [intent]}), "b.yml": 'contexts: {"book\\ntable": {sets: x}}'}
+    files = {
+        "a.json": json.dumps({"intents": [intent]}),
+        "b.yml": 'contexts: {"book\\ntable": {sets: x}}',
+    }
     corpus = read(**files).corpus
     assert set(corpus.responses) == set(corpus.contexts) == {"book table"}
 
 
 def test_other_invisible_characters_are_refused():
-    with pytest.raises(StageError, match=r"a.csv: .*'gr\\x07eet' has the invisible .*U\+0007: remove"):
+    with pytest.raises(
+        StageError, match=r"a.csv: .*'gr\\x07eet' has the invisible .*U\+0007: remove"
+    ):
         Corpus().name("gr\x07eet", "a.csv")
 
 
