@@ -23,12 +23,13 @@ def decoded(data: bytes, name: str, findings: Findings) -> str:
     """Return a file's text; findings: gets its encoding if that is not UTF-8."""
     text = reading.decoded(data)
     if text is not None:
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data:
-            findings.add("recoded", name, "UTF-16")
+        encoding = reading.encoding(data)
+        if not encoding.startswith("utf-8"):
+            findings.add("recoded", name, encoding[:6].upper())
         return text
     encoding = guessed(data)
     findings.add("recoded", name, encoding)
-    return data.decode(encoding, errors="replace")
+    return data.decode(encoding, errors="replace").replace("\0", "")
 
 
 def guessed(data: bytes) -> str:
