@@ -6,6 +6,7 @@ from pathlib import Path
 from engine.stage import StageError
 from stages.media import kinds, splits
 from stages.tasks.text import reading
+from stages.text.formats._encoding import decoded, whole
 from stages.text.formats._findings import Findings
 
 
@@ -25,12 +26,10 @@ class Files:
 
     def name(self, path: Path) -> str:
         """Return the path below the user's folder."""
-        return path.relative_to(self._base).as_posix()
+        return whole(path.relative_to(self._base).as_posix())
 
     def text(self, path: Path) -> str:
         """Return the file's text, with line feeds only; StageError: it is too large, or no text."""
-        from stages.text.formats._encoding import decoded
-
         self.used.add(path)
         if path.stat().st_size > reading.MOST_BYTES:
             size = f"{reading.MOST_BYTES // 1_000_000} MB"

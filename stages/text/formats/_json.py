@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.stage import StageError
+from stages.text.formats._encoding import whole
 from stages.text.formats._files import Files
 
 _HINTS = {
@@ -20,7 +21,7 @@ def parsed(files: Files, path: Path) -> Any:
     """Return a file's data; StageError: it is not JSON."""
     name = files.name(path)
     try:
-        return json.loads(files.text(path))
+        return _whole(json.loads(files.text(path)))
     except json.JSONDecodeError as error:
         hint = next(
             (text for key, text in _HINTS.items() if error.msg.startswith(key)), "correct it"
@@ -30,3 +31,14 @@ def parsed(files: Files, path: Path) -> Any:
         ) from None
     except (ValueError, RecursionError):
         raise StageError(f"{name} is nested too deeply, or has a number too long to read") from None
+
+
+def _whole(data: Any) -> Any:
+    """Return the data with whole characters in its texts: "\\ud83d" alone is none."""
+    if isinstance(data, str):
+        return whole(data)
+    if isinstance(data, list):
+        return [_whole(one) for one in data]
+    if isinstance(data, dict):
+        return {whole(name): _whole(value) for name, value in data.items()}
+    return data
