@@ -12,11 +12,14 @@ from stages.text.formats._findings import Findings
 
 
 def read(path: Path, files: Files, corpus: Corpus, findings: Findings) -> None:
-    """Add the rows of a file to the corpus; StageError: it is no such table."""
+    """Add the rows of a file to the corpus, if it has the columns; StageError: it cannot be read."""
     name = files.name(path)
     try:
         for line, row in table.rows(files.text(path), "text", "intent"):
             _add(row, f"{name}, line {line}", files.split(path), corpus, findings)
+    except table.Lacking as error:
+        files.used.discard(path)
+        files.foreign[path] = StageError(f"{name}: {error}")
     except Unreadable as error:
         raise StageError(f"{name}: {error}") from None
 

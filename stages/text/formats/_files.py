@@ -19,6 +19,7 @@ class Files:
         self._base = root.parent if self.is_single else root
         self.paths = [root] if self.is_single else list(kinds.below(root))
         self.used: set[Path] = set()
+        self.foreign: dict[Path, StageError] = {}  # what is wrong, if nothing else is usable
 
     def ending(self, *suffixes: str) -> list[Path]:
         """Return the files with one of these suffixes, in any letter case."""
@@ -38,6 +39,11 @@ class Files:
             )
         text = decoded(path.read_bytes(), self.name(path), self._findings)
         return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+    def contains(self, path: Path, pattern: "re.Pattern[bytes]") -> bool:
+        """Return whether the first megabyte of a file has this."""
+        with path.open("rb") as file:
+            return bool(pattern.search(file.read(1_000_000)))
 
     def split(self, path: Path) -> str | None:
         """Return the part that the file's name or its folder says: train.csv, test/greet.txt."""

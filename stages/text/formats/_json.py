@@ -19,9 +19,11 @@ _HINTS = {
 
 def parsed(files: Files, path: Path) -> Any:
     """Return a file's data; StageError: it is not JSON."""
-    name = files.name(path)
+    name, text = files.name(path), files.text(path)
+    if not text.strip():
+        raise StageError(f"{name}: the file is empty")
     try:
-        return _whole(json.loads(files.text(path)))
+        return _whole(json.loads(text))
     except json.JSONDecodeError as error:
         hint = next(
             (text for key, text in _HINTS.items() if error.msg.startswith(key)), "correct it"
