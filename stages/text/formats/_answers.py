@@ -51,7 +51,7 @@ def add_entities(value: Any, where: str, corpus: Corpus) -> None:
         return
     for name, one in mapping(value, where, "{city: [Rome, Milan]}").items():
         own = f"{where}: {name}"
-        _check_name(str(name), own)
+        check_name(str(name), own)
         if isinstance(one, str):
             corpus.patterns[str(name)].append(one)
         elif isinstance(one, Mapping):
@@ -62,7 +62,8 @@ def add_entities(value: Any, where: str, corpus: Corpus) -> None:
                 corpus.lookups[str(name)].setdefault(text, [])
 
 
-def _check_name(name: str, where: str) -> None:
+def check_name(name: str, where: str) -> None:
+    """Raise StageError if a response cannot have a variable of this name."""
     if not name.isidentifier():
         raise StageError(
             f"{where}: '{name}' cannot be used in a response as {{{name}}}: write letters, digits and _"
