@@ -6,6 +6,7 @@ socket; Ctrl-C reaches only this process.
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -90,8 +91,8 @@ def opened(
         try:
             yield Conversation(ours, folder)
         except Ended:
-            _end(process)  # it closes the socket before it writes why
-            raise Ended(log_tail(folder / "log")) from None
+            reason = _reason(_end(process))  # it closes the socket before it writes why
+            raise Ended("\n".join(filter(None, [log_tail(folder / "log"), reason]))) from None
         finally:
             with suppress(OSError):
                 ours.shutdown(socket.SHUT_RDWR)
@@ -124,9 +125,19 @@ def _start(
     )
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> int | None:
+    """Wait for the process; return its exit status, or None if it had to be killed."""
     try:
-        process.wait(END_S)
+        return process.wait(END_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+        return None
+
+
+def _reason(status: int | None) -> str:
+    """Return why a process ended that could not say it."""
+    if status is None or status >= 0:
+        return ""
+    hint = ", perhaps for lack of memory" if status == -signal.SIGKILL else ""
+    return f"the model's process was ended by signal {-status}{hint}"

@@ -8,6 +8,8 @@ from pathlib import Path
 from engine import interrupts
 from engine.errors import UserError
 
+_STDERR = 2  # its file descriptor
+
 
 def main(program: str = "rpi-mlops") -> int:
     """Run the command line of this process, and return its exit status.
@@ -15,6 +17,7 @@ def main(program: str = "rpi-mlops") -> int:
     program: the command's name, as the user types it.
     """
     interrupts.end_at_once()
+    _open_standard_files()
     # until a command begins: imports create little garbage, and collecting it costs a tenth of the start-up
     # time
     gc.disable()
@@ -33,6 +36,17 @@ def main(program: str = "rpi-mlops") -> int:
             raise
         sys.stderr.write(f"{_not_installed(str(error.name), program)}\n")
         return 2
+
+
+def _open_standard_files() -> None:
+    """Open the null device as each of the files 0 to 2 that the caller closed (`<&-`).
+
+    Otherwise a later socket or file gets such a number, and a child takes it for its standard input.
+    """
+    opened = os.open(os.devnull, os.O_RDWR)
+    while opened <= _STDERR:
+        opened = os.open(os.devnull, os.O_RDWR)
+    os.close(opened)
 
 
 def _not_installed(package: str, program: str) -> UserError:

@@ -10,10 +10,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from io import TextIOWrapper
 
 from pydantic import Field
 
-from engine import conversation, packed
+from engine import conversation, interrupts, packed
 from engine.contract import Contract
 from engine.conversation import Conversation, Ended, Sections
 from engine.errors import UserError, did_you_mean
@@ -49,7 +50,10 @@ def main(request: Request[Options]) -> tuple[int, None]:
     contract, params = _contract(request, packed.task(package))
     print(f"the model of run {package.parents[2].name}", file=sys.stderr)
     try:
-        with conversation.opened(contract, package, params, request.roots) as model:
+        with (
+            interrupts.terminable(),
+            conversation.opened(contract, package, params, request.roots) as model,
+        ):
             _tell_start(model)
             _Chat(model, is_terminal=_is_terminal()).run()
     except Ended as error:
@@ -85,7 +89,8 @@ def _tell_start(model: Conversation) -> None:
 
 
 def _is_terminal() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    """Return whether a person types; a standard file is None if the caller closed it."""
+    return all(one is not None and one.isatty() for one in (sys.stdin, sys.stdout))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +159,8 @@ def _typed(prompt: str) -> Iterator[str]:
 
 
 def _piped() -> Iterator[str]:
-    """Yield the lines of a pipe or file."""
-    for line in sys.stdin:
-        yield line.strip()
+    """Yield the lines of a pipe or file; bytes that are no text become replacement characters."""
+    if isinstance(sys.stdin, TextIOWrapper):  # None: it is closed
+        sys.stdin.reconfigure(errors="replace")
+        for line in sys.stdin:
+            yield line.strip()

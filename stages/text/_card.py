@@ -1,5 +1,6 @@
 """Writes the intent classifier's sections of the model card."""
 
+import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -55,7 +56,7 @@ def _data(labels: Sequence[str], counts: Mapping[str, NDArray[np.int64]]) -> str
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+    return html.escape(text, quote=False).replace("|", "\\|")
 
 
 def _figures(metrics: Mapping[str, Any], threshold: float) -> str:

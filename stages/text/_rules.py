@@ -18,9 +18,8 @@ def rules(corpus: Corpus, labels: list[str], not_understood: str, findings: Find
 
     not_understood: the answer to a sentence that is not understood, unless the files have one
     """
-    for entity, patterns in corpus.patterns.items():
-        for pattern in patterns:
-            _patterns.check(pattern, entity)
+    patterns = {entity: list(dict.fromkeys(some)) for entity, some in corpus.patterns.items()}
+    _patterns.check(patterns)
     fallback = [
         one
         for intent, several in corpus.responses.items()
@@ -32,7 +31,7 @@ def rules(corpus: Corpus, labels: list[str], not_understood: str, findings: Find
         not_understood=fallback or [not_understood],
         contexts={one: corpus.contexts[one] for one in labels if one in corpus.contexts},
         lookups=_lists(corpus, findings),
-        patterns={entity: list(dict.fromkeys(some)) for entity, some in corpus.patterns.items()},
+        patterns=patterns,
     )
     _tell(found, corpus, labels, findings)
     return found

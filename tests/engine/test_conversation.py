@@ -1,6 +1,7 @@
 """A conversation is a process that answers until it ends, and tells why it ended."""
 
 import os
+import signal
 
 import pytest
 
@@ -63,6 +64,15 @@ def test_what_the_stage_notes_is_there_from_the_start(opened):
 def test_a_stage_that_ends_says_why(opened, params, said):
     with pytest.raises(conversation.Ended, match=said), opened(**params) as model:
         model.say("bad")
+
+
+def test_a_process_that_is_killed_is_said_to_be(opened):
+    said = "the model's process was ended by signal 9, perhaps for lack of memory"
+    before = set(tree.children(os.getpid()))
+    with pytest.raises(conversation.Ended, match=said), opened() as model:
+        [child] = set(tree.children(os.getpid())) - before
+        os.kill(child, signal.SIGKILL)
+        model.say("hello")
 
 
 def test_the_process_ends_with_the_conversation(opened):

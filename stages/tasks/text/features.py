@@ -56,12 +56,17 @@ class Features:
     @classmethod
     def read(cls, folder: Path) -> Features:
         """Return the features in a folder; StageError: its files are damaged."""
-        names = (folder / FILES[0]).read_bytes().decode("utf-8").split("\n")[:-1]
-        weights = np.load(folder / FILES[1], allow_pickle=False)
-        if weights.shape != (len(names),):
+        try:
+            names = (folder / FILES[0]).read_bytes().decode("utf-8").split("\n")[:-1]
+            weights = np.load(folder / FILES[1], allow_pickle=False)
+            is_finite = bool(np.isfinite(weights).all())
+        except (OSError, ValueError, EOFError, TypeError, AttributeError) as error:
+            what = f"{' or '.join(FILES)} cannot be read"
+            raise StageError(f"the package's {what}: package the model again") from error
+        if weights.shape != (len(names),) or not is_finite:
             raise StageError(
-                f"{FILES[0]} has {len(names)} lines, but {FILES[1]} has {len(weights)} weights: "
-                "package the model again"
+                f"{FILES[0]} has {len(names)} lines, but {FILES[1]} has {weights.size} weights, or one that "
+                "is no number: package the model again"
             )
         return cls(tuple(names), tuple(weights.tolist()))
 

@@ -45,14 +45,26 @@ def sentences(path: Path) -> Iterator[str]:
 
 
 def decoded(data: bytes) -> Optional[str]:
-    """Return text in UTF-8 or UTF-16, with or without a byte order mark; None if it is in neither."""
-    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "")
-    if not encoding and b"\0" in data:
-        encoding = "utf-16-le" if data[1::2].count(0) >= data[::2].count(0) else "utf-16-be"
+    """Return text in UTF-8 or UTF-16, with or without a byte order mark; None if it is in neither.
+
+    Invisible NUL characters are left out.
+    """
     try:
-        return data.decode(encoding or "utf-8")
+        return data.decode(encoding(data)).replace("\0", "")
     except ValueError:
         return None
+
+
+def encoding(data: bytes) -> str:
+    """Return the encoding that the text has if it is Unicode.
+
+    UTF-16 without a mark is assumed if a quarter of the bytes are NUL: half of them are in English, and
+    fewer in other languages and with emoji.
+    """
+    marked = next((name for mark, name in _MARKS if data.startswith(mark)), "")
+    if marked or 4 * data.count(0) < max(1, len(data)):
+        return marked or "utf-8"
+    return "utf-16-le" if data[1::2].count(0) >= data[::2].count(0) else "utf-16-be"
 
 
 def _text(path: Path) -> str:
@@ -62,5 +74,5 @@ def _text(path: Path) -> str:
     text = decoded(data)
     if text is None:
         note(f"{path.name} is not UTF-8: read as Western European ({WESTERN})")
-        text = data.decode(WESTERN, errors="replace")
+        text = data.decode(WESTERN, errors="replace").replace("\0", "")
     return text

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, List
+from typing import Any, Dict, List, TypeVar
 
 from engine.stage import StageError
 
 FILE = "rules.json"
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -37,18 +39,49 @@ class Rules:
 
 
 def read(folder: Path) -> Rules:
-    """Return the rules in a folder; StageError: they are damaged."""
+    """Return the rules in a folder; StageError: they are damaged, such as by hand."""
     try:
         found = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        contexts = {name: Context(**one) for name, one in found["contexts"].items()}
-        rules = Rules(**{**found, "contexts": contexts})
-        texts = [*rules.not_understood, *_flat(rules.responses), *_flat(rules.patterns)]
+        rules = Rules(
+            responses=_each(found.pop("responses"), _texts),
+            not_understood=_texts(found.pop("not_understood")),
+            contexts=_each(found.pop("contexts"), _context),
+            lookups=_each(found.pop("lookups"), _lists),
+            patterns=_each(found.pop("patterns"), _patterns),
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StageError(f"the package's {FILE} is damaged: package the model again") from error
-    if not rules.not_understood or not all(isinstance(one, str) for one in texts):
-        raise StageError(f"the package's {FILE} has no texts to answer: package the model again")
+    if found or not rules.not_understood:
+        raise StageError(
+            f"the package's {FILE} has unknown keys, or no answer to what is not understood: package the "
+            "model again"
+        )
     return rules
 
 
-def _flat(several: Mapping[str, Sequence[Any]]) -> List[Any]:
-    return [one for some in several.values() for one in some]
+def _each(value: Any, read_one: Callable[[Any], _T]) -> Dict[str, _T]:
+    return {name: read_one(one) for name, one in value.items()}
+
+
+def _context(value: Any) -> Context:
+    return Context(**_lists(value))
+
+
+def _lists(value: Any) -> Dict[str, List[str]]:
+    return _each(value, _texts)
+
+
+def _texts(value: Any) -> List[str]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise TypeError("not a list of texts")
+    return value
+
+
+def _patterns(value: Any) -> List[str]:
+    """Return texts that are regular expressions."""
+    for pattern in _texts(value):
+        try:
+            re.compile(pattern, re.IGNORECASE)
+        except (re.error, OverflowError) as error:
+            raise ValueError(str(error)) from None
+    return _texts(value)

@@ -20,18 +20,25 @@ COLUMNS: Mapping[str, Sequence[str]] = {  # the name, and those of other tools
 Row = Dict[str, str]
 
 
+class Lacking(Unreadable):
+    """The table has other columns: it may be about something else."""
+
+
 def rows(text: str, *needed: str) -> Iterator[Tuple[int, Row]]:
     """Yield each row by the names of COLUMNS, with the number of its last line.
 
-    Unreadable: the first line lacks a needed column, or a quote is never closed.
+    Lacking: the first line lacks a needed column; Unreadable: a quoted text ends elsewhere than its cell.
     """
     lines = text.splitlines()
     header = next((line for line in lines if line.strip()), "")
     delimiter = max(",;\t", key=header.count)
-    reader = csv.reader(io.StringIO(text.replace("\0", ""), newline=""), delimiter=delimiter)
+    source = io.StringIO(text.replace("\0", ""), newline="")
+    reader = csv.reader(source, delimiter=delimiter, strict=True)
+    first = 1  # line of the row
     names: List[str] = []
     try:
         for cells in reader:
+            first = reader.line_num + 1
             if not any(map(str.strip, cells)):
                 continue
             if names:
@@ -39,17 +46,26 @@ def rows(text: str, *needed: str) -> Iterator[Tuple[int, Row]]:
                 continue
             names = _names(cells)
             if lacking := [one for one in needed if one not in names]:
-                raise Unreadable(
+                raise Lacking(
                     f"its first line is '{header.strip()[:100]}', without the column "
                     f"{' and '.join(lacking)}; write {','.join(needed)} there"
                 )
     except csv.Error as error:
-        raise Unreadable(f"line {reader.line_num}: {error}") from None
+        raise Unreadable(f"line {reader.line_num}: {_explained(str(error), first)}") from None
 
 
 def sentences(text: str) -> Iterator[str]:
     """Yield the column `text`; Unreadable: there is none."""
     return (row["text"] for _, row in rows(text, "text"))
+
+
+def _explained(error: str, first: int) -> str:
+    """Return what is wrong in the row that begins in line `first`, and what to write."""
+    if error == "unexpected end of data":
+        return f"the quoted text of the row in line {first} never ends: close or remove its quote"
+    if "expected after" in error:
+        return f'{error}: write a quote inside a quoted text twice, as in "a ""nice"" table"'
+    return error
 
 
 def _names(header: Sequence[str]) -> List[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.stage import StageError
 from stages.tasks.text.rules import Context
-from stages.text.formats._corpus import Corpus
+from stages.text.formats._corpus import Corpus, intent_name
 from stages.text.formats._fields import field, filled, mapping
 
 _UTTER = "utter_"  # Rasa's prefix for the response to an intent
@@ -27,12 +27,13 @@ def read(data: Mapping[str, Any], name: str, corpus: Corpus) -> None:
     """Add what a file says to the corpus; StageError: it cannot be used."""
     found = mapping(field(data, "responses"), f"{name}: responses", "{greet: [Hello!, Hi!]}")
     for intent, said in found.items():
-        key = str(intent).removeprefix(_UTTER)
+        key = intent_name(str(intent).removeprefix(_UTTER), f"{name}: responses")
         corpus.responses[key] += filled(_plain(said), f"{name}: responses: {intent}")
     found = mapping(field(data, "contexts"), f"{name}: contexts", "{confirm: {requires: booking}}")
     for intent, one in found.items():
         where = f"{name}: contexts: {intent}"
-        corpus.contexts[str(intent)] = context(mapping(one, where, "{requires: booking}"), where)
+        key = intent_name(str(intent), f"{name}: contexts")
+        corpus.contexts[key] = context(mapping(one, where, "{requires: booking}"), where)
     entities = field(data, "entities")
     if not isinstance(entities, list):  # Rasa's domain only lists their names
         add_entities(entities, f"{name}: entities", corpus)
@@ -50,7 +51,7 @@ def add_entities(value: Any, where: str, corpus: Corpus) -> None:
         return
     for name, one in mapping(value, where, "{city: [Rome, Milan]}").items():
         own = f"{where}: {name}"
-        _check_name(str(name), own)
+        check_name(str(name), own)
         if isinstance(one, str):
             corpus.patterns[str(name)].append(one)
         elif isinstance(one, Mapping):
@@ -61,7 +62,8 @@ def add_entities(value: Any, where: str, corpus: Corpus) -> None:
                 corpus.lookups[str(name)].setdefault(text, [])
 
 
-def _check_name(name: str, where: str) -> None:
+def check_name(name: str, where: str) -> None:
+    """Raise StageError if a response cannot have a variable of this name."""
     if not name.isidentifier():
         raise StageError(
             f"{where}: '{name}' cannot be used in a response as {{{name}}}: write letters, digits and _"

@@ -8,6 +8,7 @@ from typing import Any
 
 from stages.media import splits
 from stages.text.formats._corpus import Corpus
+from stages.text.formats._fields import short
 from stages.text.formats._files import Files
 from stages.text.formats._findings import Findings
 
@@ -28,7 +29,7 @@ def read(data: Any, path: Path, files: Files, corpus: Corpus, findings: Findings
         for at, row in enumerate(rows if split and isinstance(rows, list) else (), 1):
             where = f"{files.name(path)}, {key}, entry {at}"
             if not _is_row(row):
-                findings.add("broken_rows", where, f"not [sentence, intent] but {row!r:.40}")
+                findings.add("broken_rows", where, f"not [sentence, intent] but {short(row)}")
             elif not row[0].strip():
                 findings.add("blank", where)
             else:

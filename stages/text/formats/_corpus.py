@@ -1,11 +1,14 @@
 """What a user's files say, whatever their format."""
 
+import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+from engine.stage import StageError
 from stages.tasks.text.rules import Context
 
 _OUT_OF_SCOPE = {"oos", "outofscope", "nlufallback"}
+_JOINERS = "\u200c\u200d"  # Persian and emoji need them
 _FALLBACK = {"fallback", "noanswer", "default", "defaultfallback", "unknown", "notunderstood"}
 
 
@@ -34,7 +37,7 @@ class Corpus:
 
     def add(self, text: str, intent: str, source: str, split: str | None = None) -> None:
         """Add a sentence; the name of an intent may say that it is out of scope."""
-        name = intent.strip()
+        name = intent_name(intent, source)
         outside = is_out_of_scope(name)
         self.name(name, source)
         plain = " ".join(text.split())
@@ -42,7 +45,19 @@ class Corpus:
 
     def name(self, intent: str, source: str) -> None:
         """Record an intent, whether or not it has sentences."""
-        self.intents.setdefault(intent.strip(), source)
+        self.intents.setdefault(intent_name(intent, source), source)
+
+
+def intent_name(text: str, source: str) -> str:
+    """Return the name on one line, as labels.txt needs it; StageError: it has an invisible character."""
+    name = " ".join(text.split())
+    for one in name:
+        if unicodedata.category(one) in ("Cc", "Cf", "Cs") and one not in _JOINERS:
+            raise StageError(
+                f"{source}: the name of the intent {name!a} has the invisible character "
+                f"U+{ord(one):04X}: remove it"
+            )
+    return name
 
 
 def is_out_of_scope(intent: str) -> bool:

@@ -14,6 +14,7 @@ from stages.text.formats._findings import Findings
 _GREEK, _CHINESE = "cp1253", "gb18030"
 # ISO 8859-7 has Ά where Windows 1253 has a pilcrow; the other letters have equal codes
 _ISO_GREEK, _ISO_ALPHA = "iso8859_7", re.compile(rb"\xb6[\xdc-\xfe]")
+_HALF = re.compile("[\ud800-\udfff]")
 _WORD = re.compile(r"[A-Za-z\u0370-\u03ff]*[\u0370-\u03ff][A-Za-z\u0370-\u03ff]*")
 _CAPITAL, _SMALL = "\u0386\u0388-\u038f\u0391-\u03ab", "\u0390\u03ac-\u03ce"
 _GREEK_WORD = re.compile(rf"[{_CAPITAL}]?[{_SMALL}]+|[{_CAPITAL}]{{2,}}")
@@ -23,12 +24,18 @@ def decoded(data: bytes, name: str, findings: Findings) -> str:
     """Return a file's text; findings: gets its encoding if that is not UTF-8."""
     text = reading.decoded(data)
     if text is not None:
-        if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data:
-            findings.add("recoded", name, "UTF-16")
+        encoding = reading.encoding(data)
+        if not encoding.startswith("utf-8"):
+            findings.add("recoded", name, encoding[:6].upper())
         return text
     encoding = guessed(data)
     findings.add("recoded", name, encoding)
-    return data.decode(encoding, errors="replace")
+    return data.decode(encoding, errors="replace").replace("\0", "")
+
+
+def whole(text: str) -> str:
+    """Return the text with the halves of a character, which escapes can write, replaced."""
+    return _HALF.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def guessed(data: bytes) -> str:

@@ -1,5 +1,6 @@
 """Texts in data that a user wrote: one or several, under any of the names that people use."""
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ def texts(value: Any, where: str) -> list[str]:
     values = [] if value is None else value if isinstance(value, list) else [value]
     for one in values:
         if isinstance(one, bool) or not isinstance(one, str | int | float):
-            raise StageError(f"{where} is {_short(one)}: write a text, or a list of texts")
+            raise StageError(f"{where} is {short(one)}: write a text, or a list of texts")
     return [str(one).strip() for one in values]
 
 
@@ -31,20 +32,30 @@ def mapping(value: Any, where: str, example: str) -> Mapping[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise StageError(f"{where} is {_short(value)}: write {example}")
+        raise StageError(f"{where} is {short(value)}: write {example}")
     return value
 
 
 def entries(value: Any, where: str) -> Sequence[Mapping[str, Any]]:
     """Return a list of objects; StageError: it is anything else."""
     if not isinstance(value, list):
-        raise StageError(f"{where} is {_short(value)}: write a list")
+        raise StageError(f"{where} is {short(value)}: write a list")
     for at, one in enumerate(value, 1):
         if not isinstance(one, Mapping):
-            raise StageError(f"{where}, entry {at}, is {_short(one)}: write an object with names")
+            raise StageError(f"{where}, entry {at}, is {short(one)}: write an object with names")
     return value
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+def short(value: Any) -> str:
+    """Return the beginning of a value; YAML's anchors can make one that is too large to write out."""
+    return _SHORT.repr(value)
+
+
+def _shortened() -> reprlib.Repr:
+    made = reprlib.Repr()
+    made.maxlevel, made.maxlist, made.maxdict = 2, 2, 2
+    made.maxstring = made.maxother = 40
+    return made
+
+
+_SHORT = _shortened()

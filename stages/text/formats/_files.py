@@ -6,6 +6,7 @@ from pathlib import Path
 from engine.stage import StageError
 from stages.media import kinds, splits
 from stages.tasks.text import reading
+from stages.text.formats._encoding import decoded, whole
 from stages.text.formats._findings import Findings
 
 
@@ -18,6 +19,7 @@ class Files:
         self._base = root.parent if self.is_single else root
         self.paths = [root] if self.is_single else list(kinds.below(root))
         self.used: set[Path] = set()
+        self.foreign: dict[Path, StageError] = {}  # what is wrong, if nothing else is usable
 
     def ending(self, *suffixes: str) -> list[Path]:
         """Return the files with one of these suffixes, in any letter case."""
@@ -25,12 +27,10 @@ class Files:
 
     def name(self, path: Path) -> str:
         """Return the path below the user's folder."""
-        return path.relative_to(self._base).as_posix()
+        return whole(path.relative_to(self._base).as_posix())
 
     def text(self, path: Path) -> str:
         """Return the file's text, with line feeds only; StageError: it is too large, or no text."""
-        from stages.text.formats._encoding import decoded
-
         self.used.add(path)
         if path.stat().st_size > reading.MOST_BYTES:
             size = f"{reading.MOST_BYTES // 1_000_000} MB"
@@ -39,6 +39,11 @@ class Files:
             )
         text = decoded(path.read_bytes(), self.name(path), self._findings)
         return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+    def contains(self, path: Path, pattern: "re.Pattern[bytes]") -> bool:
+        """Return whether the first megabyte of a file has this."""
+        with path.open("rb") as file:
+            return bool(pattern.search(file.read(1_000_000)))
 
     def split(self, path: Path) -> str | None:
         """Return the part that the file's name or its folder says: train.csv, test/greet.txt."""

@@ -11,12 +11,12 @@ from typing import Any
 from engine.stage import StageError
 from stages.tasks.text.rules import Context
 from stages.text.formats import _answers
-from stages.text.formats._corpus import Corpus
+from stages.text.formats._corpus import Corpus, intent_name
 from stages.text.formats._fields import entries, field, filled, texts
 from stages.text.formats._files import Files
 from stages.text.formats._findings import Findings
 
-_NAMES = ("tag", "intent", "name")
+_TAGS = ("tag", "intent")
 _PATTERNS = ("patterns", "examples", "text", "texts", "utterances", "sentences")
 _EXAMPLE = '{"intents": [{"tag": "greet", "patterns": ["hello"], "responses": ["Hi!"]}]}'
 
@@ -24,18 +24,25 @@ _EXAMPLE = '{"intents": [{"tag": "greet", "patterns": ["hello"], "responses": ["
 def is_form(data: Any) -> bool:
     """Return whether the data of a JSON file has this form."""
     if isinstance(data, list):
-        return bool(data) and all(isinstance(one, dict) and field(one, *_NAMES) for one in data)
+        return bool(data) and all(isinstance(one, dict) and _is_entry(one) for one in data)
     return isinstance(data, dict) and field(data, "intents") is not None
+
+
+def _is_entry(one: Mapping[str, Any]) -> bool:
+    """Return whether an entry of a mere list is an intent: a menu has names and texts, too."""
+    if field(one, *_TAGS) is not None:
+        return True
+    return field(one, "name") is not None and isinstance(field(one, *_PATTERNS), list)
 
 
 def read(data: Any, path: Path, files: Files, corpus: Corpus, findings: Findings) -> None:
     """Add what a file says to the corpus; StageError: it cannot be used."""
     name, top = files.name(path), data if isinstance(data, dict) else {"intents": data}
     for at, entry in enumerate(entries(field(top, "intents"), f"{name}: intents"), 1):
-        tag = field(entry, *_NAMES)
-        if not isinstance(tag, str) or not tag.strip():
+        tag = field(entry, *_TAGS, "name")
+        if isinstance(tag, bool) or not isinstance(tag, str | int | float) or not str(tag).strip():
             raise StageError(f"{name}: intent {at} has no tag: write {_EXAMPLE}")
-        _add(tag.strip(), entry, name, files.split(path), corpus, findings)
+        _add(intent_name(str(tag), name), entry, name, files.split(path), corpus, findings)
     _answers.add_entities(field(top, "entities"), f"{name}: entities", corpus)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.stage import StageError
+from stages.text.formats._encoding import whole
 from stages.text.formats._files import Files
 
 _HINTS = {
@@ -18,9 +19,11 @@ _HINTS = {
 
 def parsed(files: Files, path: Path) -> Any:
     """Return a file's data; StageError: it is not JSON."""
-    name = files.name(path)
+    name, text = files.name(path), files.text(path)
+    if not text.strip():
+        raise StageError(f"{name}: the file is empty")
     try:
-        return json.loads(files.text(path))
+        return _whole(json.loads(text))
     except json.JSONDecodeError as error:
         hint = next(
             (text for key, text in _HINTS.items() if error.msg.startswith(key)), "correct it"
@@ -30,3 +33,14 @@ def parsed(files: Files, path: Path) -> Any:
         ) from None
     except (ValueError, RecursionError):
         raise StageError(f"{name} is nested too deeply, or has a number too long to read") from None
+
+
+def _whole(data: Any) -> Any:
+    """Return the data with whole characters in its texts: "\\ud83d" alone is none."""
+    if isinstance(data, str):
+        return whole(data)
+    if isinstance(data, list):
+        return [_whole(one) for one in data]
+    if isinstance(data, dict):
+        return {whole(name): _whole(value) for name, value in data.items()}
+    return data

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.stage import StageError
+from stages.text.formats._answers import check_name
 from stages.text.formats._corpus import Corpus
-from stages.text.formats._fields import entries, field
+from stages.text.formats._fields import entries, field, short
 from stages.text.formats._files import Files
 from stages.text.formats._findings import Findings
 from stages.text.formats._yaml import Text
@@ -18,6 +19,8 @@ from stages.text.formats._yaml import Text
 _MARKED = re.compile(
     r"\[([^\[\]]+)\](?:\(([^()]*)\)|(\{[^{}]*\}))"
 )  # [Rome](city), [Rome]{"entity": "city"}
+# it begins with a whole word: otherwise a long word would be read once from each of its characters
+_PAIR = re.compile(r"(?<!\w)(\w+)[\"']?\s*:\s*[\"']([^\"']*)[\"']")
 _KINDS = ("intent", "synonym", "lookup", "regex")
 _EXAMPLE = "'- intent: greet' with 'examples: |' and '- hello' on the lines below"
 
@@ -36,7 +39,13 @@ def read(
         kind = next((one for one in _KINDS if entry.get(one)), None)
         if kind is None:
             raise StageError(f"{name}: nlu, entry {at}, is not an intent: write {_EXAMPLE}")
+        if not isinstance(entry[kind], str):
+            raise StageError(
+                f"{name}: nlu, entry {at}: {kind} is {short(entry[kind])}: write its name"
+            )
         key, examples = str(entry[kind]).strip(), list(_examples(entry, name, findings))
+        if kind in ("lookup", "regex"):
+            check_name(key, f"{name}: {kind}")
         if kind == "intent":
             corpus.name(key, name)
             for text, where in examples:
@@ -72,7 +81,7 @@ def _lines(found: Any, name: str) -> Iterator[tuple[str, int]]:
             yield str(text).strip().removeprefix("- "), text.line
         return
     if not isinstance(found, str):
-        raise StageError(f"{name}: examples are {found!r:.40}: write {_EXAMPLE}")
+        raise StageError(f"{name}: examples are {short(found)}: write {_EXAMPLE}")
     first = getattr(found, "line", 1) + getattr(found, "is_block", False)
     for at, line in enumerate(found.splitlines(), first):
         if line.strip():
@@ -99,7 +108,7 @@ def _unmarked(text: str, corpus: Corpus, where: str, findings: Findings) -> str:
 def _entity(said: str, name: str | None, described: str | None) -> tuple[str, str]:
     """Return the entity and the value of a mark; an older form is [said](entity:value)."""
     if described is not None:
-        pairs = dict(re.findall(r"[\"']?(\w+)[\"']?\s*:\s*[\"']([^\"']*)[\"']", described))
+        pairs = dict(_PAIR.findall(described))
         return pairs.get("entity", ""), pairs.get("value", said).strip()
     entity, _, value = (name or "").partition(":")
     return entity.strip(), (value or said).strip()

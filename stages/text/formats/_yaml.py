@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from engine.stage import StageError
+from stages.text.formats._encoding import whole
 from stages.text.formats._files import Files
 
 
@@ -20,7 +21,7 @@ class _Loader(yaml.BaseLoader):
     """Makes only texts, lists and objects."""
 
     def construct_scalar(self, node: yaml.ScalarNode) -> Text:
-        text = Text(super().construct_scalar(node))
+        text = Text(whole(super().construct_scalar(node)))
         text.line, text.is_block = node.start_mark.line + 1, node.style in ("|", ">")
         return text
 

@@ -99,9 +99,18 @@ def test_an_unknown_command_gets_the_nearest_one(talk):
 
 
 def test_bytes_that_are_no_text_end_nothing(chatty):
-    with chatty.start("chat", *WORDS, stdin=subprocess.PIPE, errors="surrogateescape") as process:
+    strict = ["env", "PYTHONIOENCODING=utf-8:strict"]
+    options = {"before": strict, "stdin": subprocess.PIPE, "errors": "surrogateescape"}
+    with chatty.start("chat", *WORDS, **options) as process:
         out, _ = process.communicate("\udcff\udcfe hello there\n/quit\n", timeout=60)
     assert process.returncode == 0 and len(out.splitlines()) == 1
+
+
+def test_a_closed_input_is_an_empty_one(chatty):
+    closed = ["sh", "-c", 'exec "$@" <&-', "sh"]
+    with chatty.start("chat", *WORDS, before=closed) as process:
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, "") and "Traceback" not in err
 
 
 def test_a_damaged_package_ends_with_the_reason(talk, chatty):
@@ -123,13 +132,17 @@ def test_a_model_that_takes_no_sentences_is_refused(chatty, tmp_path):
     assert "takes no sentences" in done.stderr and "run.py predict" in done.stderr
 
 
-def test_ctrl_c_ends_it_and_the_model(chatty):
-    with chatty.start("chat", *WORDS, stdin=subprocess.PIPE) as process:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_end_it_and_the_model(chatty, tmp_path, number):
+    place = ["env", f"TMPDIR={tmp_path}"]
+    with chatty.start("chat", *WORDS, before=place, stdin=subprocess.PIPE) as process:
         process.stdin.write("hello there\n")
         process.stdin.flush()
         assert process.stdout.readline()
-        process.send_signal(signal.SIGINT)
+        assert list(tmp_path.glob("chat-*"))
+        process.send_signal(number)
         assert process.wait(30) == 130
+    assert not list(tmp_path.glob("chat-*"))
     assert chatty.until(lambda: not chatty.processes(), 30)
 
 

@@ -87,5 +87,30 @@ def test_sentences_without_text_are_refused(sentences):
 def test_files_that_do_not_fit_together_are_refused(features, tmp_path):
     features.write(tmp_path)
     np.save(tmp_path / "weights.npy", np.ones(3, np.float16))
-    with pytest.raises(StageError, match=r"lines, but weights.npy has 3 weights: package"):
+    with pytest.raises(StageError, match=r"lines, but weights.npy has 3 weights.*: package"):
+        Features.read(tmp_path)
+
+
+def _damaged_weights(change):
+    return lambda folder: np.save(folder / "weights.npy", change(np.load(folder / "weights.npy")))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: (folder / "vocabulary.txt").write_bytes(b"w\xff\n"),
+        lambda folder: (folder / "weights.npy").write_bytes(b""),
+        lambda folder: (folder / "weights.npy").write_bytes(b"x" * 100),
+        lambda folder: (
+            np.savez(folder / "x.npz", a=[1]) or (folder / "x.npz").rename(folder / "weights.npy")
+        ),
+        _damaged_weights(lambda weights: weights[0]),
+        _damaged_weights(lambda weights: weights * np.nan),
+        _damaged_weights(lambda weights: weights.astype(str)),
+    ],
+)
+def test_damaged_files_are_refused(features, tmp_path, damage):
+    features.write(tmp_path)
+    damage(tmp_path)
+    with pytest.raises(StageError, match="package the model again"):
         Features.read(tmp_path)

@@ -15,6 +15,19 @@ def test_unicode_is_read_with_and_without_a_mark(tmp_path, encoding):
     assert list(reading.sentences(path)) == ["Grüße", "σήμερα 👋", "che ore sono"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
+def test_a_nul_character_is_left_out(tmp_path, encoding):
+    path = tmp_path / "a.txt"
+    path.write_bytes("Grü\0ße\nche ore sono".encode(encoding))
+    assert list(reading.sentences(path)) == ["Grüße", "che ore sono"]
+
+
+def test_a_quote_that_is_never_closed_swallows_nothing(tmp_path):
+    (tmp_path / "a.csv").write_text('text,n\na,1\n"b,2\nc,3\n')
+    with pytest.raises(Unreadable, match="row in line 3 never ends"):
+        list(reading.sentences(tmp_path / "a.csv"))
+
+
 def test_anything_else_is_western_and_said_to_be(tmp_path, monkeypatch):
     said = []
     monkeypatch.setattr(reading, "note", said.append)

@@ -51,6 +51,11 @@ def test_rows_that_cannot_be_used_are_counted(read):
         ),
         ("text,response\n", "without the column intent"),
         ("", "has no sentences"),
+        (
+            'text,intent\na,x\n"b,x\nc,x\n',
+            r"a.csv: line \d: the quoted .* in line 3 never ends: close",
+        ),
+        ('text,intent\n"a" b,x\n', "line 2: .*: write a quote inside a quoted text twice"),
         ("text,intent\n" + '"' + "x" * 200_000 + '",a\n', "a.csv: line .*field larger"),
     ],
 )

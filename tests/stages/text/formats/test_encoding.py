@@ -2,7 +2,7 @@
 
 import pytest
 
-from stages.text.formats._encoding import guessed
+from stages.text.formats._encoding import guessed, whole
 
 SAMPLES = {
     "cp1252": [
@@ -51,3 +51,22 @@ SAMPLES = {
 def test_a_few_words_are_enough(encoding, text):
     data = text.encode(encoding)
     assert data.decode(guessed(data)) == text
+
+
+def test_half_a_character_is_replaced():
+    assert whole("a\ud83d b 👋") == "a\ufffd b 👋"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "a.json",
+            r'{"intents": [{"tag": "a", "patterns": ["hi \ud83d"], "responses": ["\ude00 \ud83d\udc4b"]}]}',
+        ),
+        ("a.yml", 'nlu: [{intent: a, examples: ["hi \\ud83d"]}]\nresponses: {a: ["\\ude00 👋"]}'),
+    ],
+)
+def test_half_a_character_in_a_file_is_replaced(read, name, text):
+    corpus = read(**{name: text}).corpus
+    assert corpus.sentences[0].text == "hi \ufffd" and corpus.responses["a"] == ["\ufffd 👋"]

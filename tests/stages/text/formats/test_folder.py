@@ -87,6 +87,11 @@ def test_files_in_several_encodings_are_read_and_named(read):
     assert all(word in said for word in ("cp1252", "cp1253", "gb18030", "UTF-16", "iso8859_7"))
 
 
+def test_a_nul_character_does_not_change_the_encoding(read):
+    found = read(**{"a.txt": "Gr\0üß Gott", "b.txt": "hello"})
+    assert found.sentences[0] == ("Grüß Gott", "a") and found.counts == {}
+
+
 def test_a_single_text_file_is_no_data_set(read):
     with pytest.raises(StageError, match=r"a\.txt has no sentences with their intents"):
         read(only="a.txt", **{"a.txt": "hello"})

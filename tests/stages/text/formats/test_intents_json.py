@@ -53,6 +53,12 @@ def test_entities_are_lists_values_with_forms_and_patterns(read):
     assert found.corpus.patterns == {"order": ["[0-9]{4}"]}
 
 
+def test_a_number_is_a_name(read):
+    found = _read(read, {"tag": 0, "patterns": ["a"]}, {"tag": 2.5, "patterns": ["b"]})
+    assert found.sentences == [("a", "0"), ("b", "2.5")]
+    assert read(**{"intents.json": '[{"tag": 0, "patterns": ["a"]}]'}).sentences == [("a", "0")]
+
+
 def test_an_empty_list_of_entities_is_none(read):
     assert _read(read, GREET, BOOK, entities=[]).corpus.lookups == {}
 
@@ -88,7 +94,8 @@ def test_empty_sentences_are_counted(read):
         ('{"intents": [{"tag": "a", "patterns": ["b"]}], "entities": ["city"]}', "entities is"),
         ('{"a": 1}', "has no sentences with their intents: give an intents.json"),
         ("[" * 100_000, "nested too deeply"),
-        ("", "line 1, column 1"),
+        (" \n", "data.json: the file is empty"),
+        ('{"intents": [{"tag": true}]}', "intent 1 has no tag"),
     ],
 )
 def test_what_cannot_be_used_is_named(read, text, said):

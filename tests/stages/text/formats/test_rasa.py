@@ -1,7 +1,10 @@
 """Rasa's training data in YAML."""
 
 import os
+import time
+from itertools import pairwise
 from pathlib import Path
+from string import ascii_lowercase
 
 import pytest
 
@@ -108,12 +111,47 @@ def test_several_files_and_a_domain_are_joined(read):
         ("nlu:\n- intent: a\n  examples: {b: c}\n", "examples are .*: write"),
         ("nlu:\n- intent: a\n  examples:\n  - {c: d}\n", "an example has no text"),
         ("nlu:\n", "has no sentences"),
+        ("nlu:\n- lookup: the city\n", "a.yml: lookup: 'the city' cannot be used in a response"),
+        ("nlu:\n- regex: zip-code\n", "a.yml: regex: 'zip-code' cannot be used"),
+        ("nlu:\n- intent: [a]\n", r"entry 1: intent is \['a'\]: write its name"),
         ("a: !!python/object/apply:os.system [ls]\n", "has no sentences"),
     ],
 )
 def test_what_cannot_be_used_is_named(read, text, said):
     with pytest.raises(StageError, match=said):
         read(**{"a.yml": text})
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "nlu: *z",
+        "nlu:\n- *z",
+        "nlu: [{intent: *z}]",
+        "nlu: [{intent: a, examples: *z}]",
+        "responses: {a: *z}",
+    ],
+)
+def test_anchors_that_multiply_are_named_at_once(read, use):
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]" for a, b in pairwise(ascii_lowercase)]
+    start_s = time.perf_counter()
+    with pytest.raises(StageError, match=r"a\.yml: .*: write|a\.yml: .* has no text"):
+        read(**{"a.yml": "\n".join([*lines, use])})
+    assert time.perf_counter() - start_s < 5
+
+
+@pytest.mark.parametrize(
+    "described", ["x" * 20_000, "x: " * 7_000, "x" + " " * 20_000, "'" * 20_000]
+)
+def test_a_long_mark_takes_a_moment(read, described):
+    start_s = time.perf_counter()
+    found = read(
+        **{
+            "a.yml": f"nlu:\n- intent: a\n  examples:\n  - '[b]{{{described.replace(chr(39), chr(34))}}}'\n"
+        }
+    )
+    assert found.counts == {"broken_marks": 1} and time.perf_counter() - start_s < 2
 
 
 @pytest.mark.mirror
