@@ -9,7 +9,7 @@ from typing import Any
 from engine import journal, run_files
 from engine.durable import write_whole
 from engine.events import RunState
-from engine.forgetting.words import Words
+from engine.forgetting.words import REMOVED, Words
 
 GONE = "a figure was removed, because it named a person who was removed"
 _TEXTS = ("text", "message", "log_tail", "notes")
@@ -69,13 +69,20 @@ def _clean_event(event: dict[str, Any], words: Words, digests: Mapping[str, str]
         stamp = {key: event[key] for key in ("v", "seq", "time")}
         return {**stamp, "event": "note", "stage": event["stage"], "text": GONE}
     of_pictures = words.of_pictures
-    made = {key: words.replaced(one) if key in _TEXTS else one for key, one in event.items()}
+    made = {key: _without(one, words) if key in _TEXTS else one for key, one in event.items()}
     made |= {key: of_pictures.replaced(made[key]) for key in _PATHS if key in made}
     if "figures" in made:
         made["figures"] = [one for one in made["figures"] if not _shows(one, words)]
     if "outputs" in made and isinstance(made["outputs"], dict):
         made["outputs"] = {name: digests.get(one, one) for name, one in made["outputs"].items()}
     return made
+
+
+def _without(text: Any, words: Words) -> Any:
+    """Return a text of a stage, or a list of them, without the name, which may be all of a text."""
+    if isinstance(text, list):
+        return [_without(one, words) for one in text]
+    return REMOVED if words.are(text) else words.replaced(text)
 
 
 def _shows(figure: Mapping[str, Any], words: Words) -> bool:

@@ -28,6 +28,7 @@ def run_dir(tmp_path, events, make_job):
     events.cached("ann", notes=["left out: ann/2.jpg"], figures=[GRID, NAMED, CURVE])
     events.started("b").add("note", stage="b", text="left out: ann/1.jpg, joann ann/1.jpg")
     events.add("figure", stage="b", **GRID).add("figure", stage="b", **CURVE)
+    events.add("progress", stage="b", done=1, total=2, message="ann")
     events.finished("b", total=1.0).done()
     with journal.Journal(tmp_path / journal.FILE_NAME) as written:
         written.append(*({k: v for k, v in e.items() if k != "seq"} for e in events.events))
@@ -54,6 +55,13 @@ def test_no_text_of_the_run_has_the_name_any_more(run_dir):
     assert state.stages["ann"].notes == ["left out: [removed]/2.jpg"]
     for name in ("logs/b.log", "report.html"):
         assert not Words("ann").are_in((run_dir / name).read_text())
+
+
+def test_a_progress_that_is_only_the_name_has_none(run_dir):
+    _clean(run_dir)
+    lines = (run_dir / journal.FILE_NAME).read_text().splitlines()
+    [progress] = [event for event in map(json.loads, lines) if event["event"] == "progress"]
+    assert progress["message"] == "[removed]"
 
 
 def test_figures_that_name_the_person_are_gone_and_others_stay(run_dir):
