@@ -124,6 +124,12 @@ def test_a_damaged_package_ends_with_the_reason(talk, chatty):
     assert "labels.txt of the package does not match its checksum" in err
 
 
+def test_predict_asks_for_a_text_file_if_there_is_no_such_input(chatty):
+    done = chatty.run("predict", *WORDS, "input=missing.txt")
+    assert done.returncode == 2
+    assert "no such file or folder\n  give the path of a text file or a CSV\n" in done.stderr
+
+
 def test_a_model_that_takes_no_sentences_is_refused(chatty, tmp_path):
     other = packages.write(tmp_path / "p", "tensors", {}, model=packages.always((1, 2), [1.0]))
     assert chatty.run(*WORDS, f"assets.source={other}").returncode == 0
