@@ -138,8 +138,8 @@ def test_a_model_that_takes_no_sentences_is_refused(chatty, tmp_path):
     assert "takes no sentences" in done.stderr and "run.py predict" in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_and_sigterm_end_it_and_the_model(chatty, tmp_path, number):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_and_other_signals_end_it_and_the_model(chatty, tmp_path, number):
     place = ["env", f"TMPDIR={tmp_path}"]
     with chatty.start("chat", *WORDS, before=place, stdin=subprocess.PIPE) as process:
         process.stdin.write("hello there\n")
@@ -161,7 +161,10 @@ def terminal(chatty):
     child = pexpect.spawn(sys.executable, argv, encoding="utf-8", timeout=30, cwd=str(chatty.path))
     child.expect("you > ")
     yield child
-    child.close(force=True)
+    if child.isalive():
+        child.kill(signal.SIGHUP)
+        child.wait()
+    child.close()
 
 
 def test_at_a_terminal_the_arrow_brings_back_the_last_sentence(terminal):
