@@ -6,6 +6,7 @@ typed is stored.
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -52,6 +53,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
     try:
         with (
             interrupts.terminable(),
+            interrupts.terminable(signal.SIGHUP),  # the terminal was closed
             conversation.opened(contract, package, params, request.roots) as model,
         ):
             _tell_start(model)

@@ -75,7 +75,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
     the predictions so far.
     """
     stream, package = _stream(request), packed.package(request, request.options.run)
-    source = None if stream else _source(request)
+    source = None if stream else _source(request, package)
     output = _output(request)
     contract, params = _contract(request, package, stream)
     if stream.isdecimal():
@@ -206,7 +206,7 @@ def _failed(request: Request[Options], spec: StageSpec, done: single_job.Done) -
     return 1
 
 
-def _source(request: Request[Options]) -> Path:
+def _source(request: Request[Options], package: Path) -> Path:
     if request.options.input is None:
         raise UserError(
             "input", "predict needs an input", "add input=FILE_OR_FOLDER, or input=0 for a camera"
@@ -216,10 +216,20 @@ def _source(request: Request[Options]) -> Path:
         raise UserError(
             f"input={request.options.input}",
             "there is no such file or folder",
-            "give the path of a video, a picture or a folder",
+            f"give the path of {_readable(request, package)}",
         )
     digest.refuse_endless(f"input={request.options.input}", path)
     return path
+
+
+def _readable(request: Request[Options], package: Path) -> str:
+    """Return what the packed model's task reads; a use case without one may read anything."""
+    takes = None
+    if request.usecase.task is not None:
+        contract, _ = _contract(request, package, "")
+        library = Library(request.settings.stage_packages, request.roots)
+        takes = library.constant(contract.modules[-1], "takes")
+    return "a text file or a CSV" if takes == "sentences" else "a video, a picture or a folder"
 
 
 def _output(request: Request[Options]) -> Path | None:

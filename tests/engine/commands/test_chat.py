@@ -124,6 +124,12 @@ def test_a_damaged_package_ends_with_the_reason(talk, chatty):
     assert "labels.txt of the package does not match its checksum" in err
 
 
+def test_predict_asks_for_a_text_file_if_there_is_no_such_input(chatty):
+    done = chatty.run("predict", *WORDS, "input=missing.txt")
+    assert done.returncode == 2
+    assert "no such file or folder\n  give the path of a text file or a CSV\n" in done.stderr
+
+
 def test_a_model_that_takes_no_sentences_is_refused(chatty, tmp_path):
     other = packages.write(tmp_path / "p", "tensors", {}, model=packages.always((1, 2), [1.0]))
     assert chatty.run(*WORDS, f"assets.source={other}").returncode == 0
@@ -132,8 +138,8 @@ def test_a_model_that_takes_no_sentences_is_refused(chatty, tmp_path):
     assert "takes no sentences" in done.stderr and "run.py predict" in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_and_sigterm_end_it_and_the_model(chatty, tmp_path, number):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_and_other_signals_end_it_and_the_model(chatty, tmp_path, number):
     place = ["env", f"TMPDIR={tmp_path}"]
     with chatty.start("chat", *WORDS, before=place, stdin=subprocess.PIPE) as process:
         process.stdin.write("hello there\n")
@@ -155,7 +161,10 @@ def terminal(chatty):
     child = pexpect.spawn(sys.executable, argv, encoding="utf-8", timeout=30, cwd=str(chatty.path))
     child.expect("you > ")
     yield child
-    child.close(force=True)
+    if child.isalive():
+        child.kill(signal.SIGHUP)
+        child.wait()
+    child.close()
 
 
 def test_at_a_terminal_the_arrow_brings_back_the_last_sentence(terminal):

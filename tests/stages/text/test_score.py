@@ -10,6 +10,7 @@ from engine import stage
 from engine.stage import StageError
 from stages.tasks.text.decision import Decision
 from stages.tasks.text.features import Features
+from stages.text import _card
 from stages.text.score import score
 from stages.tflite import outputs, part
 from stages.tflite.tensor import Tensor
@@ -135,6 +136,12 @@ def test_the_card_says_how_little_few_sentences_mean(judged):
     card = judged().report["card"]
     assert "**These figures mean little.** 3 test sentences cannot tell" in card["Figures"]
     assert "| music | 1 | 2 |" in card["Data"]
+
+
+def test_the_card_shows_names_as_they_are():
+    counts = {"training": np.array([2])}
+    card = _card._data(["<b>a|b</b>"], counts)
+    assert "| &lt;b&gt;a\\|b&lt;/b&gt; | 2 |" in card
 
 
 @pytest.mark.parametrize("keeps", [True, False])
