@@ -105,7 +105,7 @@ def recorded(outputs: Path, events: Any, make_job: Any) -> dict[str, Any]:
         append(folder, [event])
         time.sleep(0.02)
     follower.close()
-    until(lambda: "recorded" in follower.outcome, 60)
+    until(lambda: follower.outcome.startswith("recorded ("), 60)
     return snapshot(database(outputs))
 
 
