@@ -140,7 +140,7 @@ def test_a_model_that_takes_no_sentences_is_refused(chatty, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_and_other_signals_end_it_and_the_model(chatty, tmp_path, number):
-    place = ["env", f"TMPDIR={tmp_path}"]
+    place = ["env", "--default-signal", f"TMPDIR={tmp_path}"]  # nohup lets tests ignore SIGHUP
     with chatty.start("chat", *WORDS, before=place, stdin=subprocess.PIPE) as process:
         process.stdin.write("hello there\n")
         process.stdin.flush()
