@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.stage import note
 from stages.faces import _names
+from stages.training.findings import listed
 
 LABELS, CONSTANTS = "labels.txt", "constants.json"
 _NAMED = 8  # in a note
@@ -35,10 +36,9 @@ class Packed:
         """
         known = sorted({owners[at] for at in faces} & set(self.labels))
         if known:
-            more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
             note(
                 "not tested, because the package already had them when its threshold was calibrated: "
-                f"{', '.join(known[:_NAMED])}{more}"
+                f"{listed(known, _NAMED)}"
             )
         return [at for at in faces if owners[at] not in self.labels]
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.stage import note
+from stages.training.findings import listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,9 +56,8 @@ def tell(names: Sequence[str]) -> None:
     """Note the names, if there are any."""
     if names:
         is_one = len(names) == 1
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         note(
             f"{len(names)} picture{' is' if is_one else 's are'} unlike the others of the same person, and "
             f"may show somebody else; if so, remove {'it' if is_one else 'them'}: "
-            f"{', '.join(names[:_NAMED])}{more}"
+            f"{listed(names, _NAMED)}"
         )

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from engine.stage import In, Out, StageError, note
 from engine.stage.suffix import Suffix
+from stages.training.findings import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,17 +120,14 @@ def _alike(
 
 def _tell_further(people: "Sequence[str]") -> None:
     if people:
-        more = f" and {len(people) - _NAMED} more" if len(people) > _NAMED else ""
         note(
-            "added further faces of people whom the package already had: "
-            f"{', '.join(people[:_NAMED])}{more}"
+            f"added further faces of people whom the package already had: {listed(people, _NAMED)}"
         )
 
 
 def _tell_alike(found: "Sequence[str]") -> None:
     if found:
-        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
         note(
             "perhaps one person under two names, or two who will be confused: "
-            f"{'; '.join(found[:_NAMED])}{more}"
+            f"{listed(found, _NAMED, '; ')}"
         )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from engine.stage import In, Out, StageError, note, progress
 from engine.stage.bounds import Range
+from stages.training.findings import listed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -242,9 +243,8 @@ def _example(
 
 def _tell(done: str, names: list[str], what: str, which: str = "") -> None:
     if names:
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         count = f"{len(names)} {what}{'s' * (len(names) != 1)}"
-        note(f"{done} {count}{which}: {', '.join(names[:NAMED])}{more}")
+        note(f"{done} {count}{which}: {listed(names, NAMED)}")
 
 
 def _raw(

@@ -9,6 +9,7 @@ from stages.tasks.text.normalise import normalised
 from stages.tasks.text.rules import Context
 from stages.text.formats._corpus import Corpus, Sentence
 from stages.text.formats._findings import Findings
+from stages.training.findings import listed
 from stages.training.parts import divide
 
 MOST_CHARACTERS = 1000  # of a sentence
@@ -129,7 +130,7 @@ def _check(parts: Parts) -> None:
     trained, tested = ({one.intent for one in parts[name]} for name in ("train", "test"))
     if missing := sorted(intents - trained):
         raise StageError(
-            f"there are no training sentences of {_named(missing)}: add some, or remove the intent"
+            f"there are no training sentences of {listed(missing, NAMED)}: add some, or remove the intent"
         )
     if len(intents) < 2:
         raise StageError(
@@ -141,13 +142,8 @@ def _check(parts: Parts) -> None:
     if untested := sorted(intents - tested):
         note(
             f"{len(untested)} of {len(intents)} intents cannot be tested, because they have too few "
-            f"sentences: {_named(untested)}; write at least three, better ten"
+            f"sentences: {listed(untested, NAMED)}; write at least three, better ten"
         )
-
-
-def _named(intents: Sequence[str]) -> str:
-    more = f" and {len(intents) - NAMED} more" if len(intents) > NAMED else ""
-    return f"{', '.join(intents[:NAMED])}{more}"
 
 
 def _key(text: str) -> str:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
 
 from engine.stage import In, Out, measured_on, note
 from engine.stage.suffix import Suffix
+from stages.training.findings import listed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,8 +171,7 @@ def _warn(metrics: ScoreMetrics, int8: "Tested", labels: list[str]) -> None:
     from stages.evaluation import classifier
 
     if untested := classifier.untested(int8.matrix, labels):
-        more = f" and {len(untested) - NAMED} more" if len(untested) > NAMED else ""
-        note(f"the test part has no sentence of {', '.join(untested[:NAMED])}{more}: add sentences")
+        note(f"the test part has no sentence of {listed(untested, NAMED)}: add sentences")
     for text in classifier.no_better(metrics, int8.matrix, labels, "sentences"):
         note(text)
     if "oos_auroc" not in metrics:

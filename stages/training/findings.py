@@ -1,12 +1,18 @@
 """What is wrong in a user's data: counted and named by kind, in one note each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from engine.stage import note
 
 NAMED = 5  # maximum number of files named in one note
 _PLURALS = {"box": "boxes", "class": "classes"}
+
+
+def listed(names: Sequence[str], most: int, separator: str = ", ") -> str:
+    """Return the first names as text, `most` at most, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{separator.join(names[:most])}{more}"
 
 
 class Kind(NamedTuple):
@@ -46,5 +52,4 @@ class Findings:
 def _sentence(kind: Kind, names: list[str]) -> str:
     what = kind.what if len(names) == 1 else _PLURALS.get(kind.what, f"{kind.what}s")
     files = list(dict.fromkeys(names))
-    more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
-    return f"{kind.done} {len(names)} {what}{kind.which}: {', '.join(files[:NAMED])}{more}"
+    return f"{kind.done} {len(names)} {what}{kind.which}: {listed(files, NAMED)}"
