@@ -25,7 +25,7 @@ def folders(runs: Iterable[Path]) -> list[Path]:
 def files(outputs: Path, words: Words) -> list[Path]:
     """Return the files below outputs/ whose name or bytes have the name, also within zip archives.
 
-    The name counts anywhere: a file too many is better than one that nobody is told about.
+    Any occurrence counts: naming a file too many is better than missing one.
     """
     words = words.anywhere
     with handles.folder(outputs.resolve()) as root:

@@ -25,7 +25,7 @@ _LISTED = rf"(?:(?<=[:,;] )NAME{_ITEM}|(?<![^\n])NAME(?:(?=[,;] )|{_AFTER_NUMBER
 
 
 class _Where(Enum):
-    """The places in a text where a name counts; NAME stands for its forms."""
+    """The patterns around a name that make it count; NAME is replaced by its forms."""
 
     PICTURES = f"{_STARTS}NAME{_PICTURE}"
     FOLDERS = f"{_STARTS}NAME(?=/)"

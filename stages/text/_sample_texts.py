@@ -1,6 +1,6 @@
 """The templates of the generated sample: a restaurant's chatbot in several languages.
 
-A template begins with its language. Words in braces stand for a value of a list below.
+A template begins with its language. A word in braces is replaced by a value from a list below.
 """
 
 LANGUAGES = ("de", "it", "el", "zh")

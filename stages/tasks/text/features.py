@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FILES = ("vocabulary.txt", "weights.npy")
-UNIT = 425  # the number that stands for 1 in a vector of length 1; larger values than 255 are cut
+UNIT = 425  # the number that represents 1 in a vector of length 1; values above 255 are clipped
 LETTERS = range(2, 6)  # lengths of the letter groups
 WORD, PAIR, GROUP = "w", "p", "c"  # the first character of a feature says what it is
 

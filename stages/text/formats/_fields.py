@@ -23,7 +23,7 @@ def texts(value: Any, where: str) -> list[str]:
 
 
 def filled(value: Any, where: str) -> list[str]:
-    """Return texts without the empty ones, which stand for nothing."""
+    """Return the texts that are not empty."""
     return [one for one in texts(value, where) if one]
 
 
