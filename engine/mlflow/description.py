@@ -6,9 +6,8 @@ from pathlib import PurePath
 
 from engine.events import RunState
 from engine.vocabulary import Event
-from engine.wording import command_line, listed, redact, stand_ins
+from engine.wording import CHANGES, command_line, listed, redact, short_key, stand_ins
 
-_CHANGES = ("params.", "assets.", "stages.")  # overrides that change a use case
 _LONGEST_CHANGE = 40
 _LONGEST_NAME = 200
 _MOST_GATES = 30
@@ -58,8 +57,8 @@ def of_run(state: RunState, report: str, model: str | None, cached: str) -> str:
 def _changes(command: Sequence[str]) -> Iterator[str]:
     for word in command:
         key, separator, value = word.lstrip("+").partition("=")
-        if separator and key.startswith(_CHANGES):
-            change = redact(f"{_short(key)}={_name(key, value)}")
+        if separator and key.startswith(CHANGES):
+            change = redact(f"{short_key(key)}={_name(key, value)}")
             is_long = len(change) > _LONGEST_CHANGE
             yield f"{change[: _LONGEST_CHANGE - 3]}..." if is_long else change
 
@@ -68,11 +67,6 @@ def _name(key: str, value: str) -> str:
     """Return the last part of an asset's path, and any other value whole."""
     is_path = key.startswith("assets.") and "://" not in value
     return PurePath(value).name or value if is_path else value
-
-
-def _short(key: str) -> str:
-    """Return a key in short: `lr` for `stages.train.params.lr`."""
-    return key.rpartition(".params.")[2] if ".params." in key else key.partition(".")[2]
 
 
 def _headline(state: RunState) -> Iterator[str]:

@@ -1,0 +1,148 @@
+"""Runs a sweep: opens its record, lets Hydra launch its jobs, and closes the record.
+
+Hydra's sweepers drop the return value of a job, so each job writes what it did into the record,
+which is in the outputs folder that all jobs of a sweep share.
+"""
+
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from engine import compose, handles, interrupts, layout, locks, run_files
+from engine.compose import SweepPlan
+from engine.layout import store_dir
+from engine.multirun.job import Job
+from engine.registration import CommandLine
+from engine.sweeps import ranking, record, table
+from engine.sweeps.record import Asked, End, Sweep
+from engine.wording import as_called, printable
+
+RECORDED = "run"  # the command whose sweeps keep their record
+
+
+def is_asked_for(line: CommandLine) -> bool:
+    """Return whether the line has `-m`, or `--multirun` or a prefix of it that argparse accepts."""
+    return any(word == "-m" or re.fullmatch("--m[a-z]*", word) for word in line.words)
+
+
+def run(command: str, line: CommandLine) -> int:
+    """Run the command once for each combination of values, and return the highest exit status."""
+    plan = compose.sweep_plan(line)
+    layout.make_outputs(plan.outputs)
+    asked = _asked(line, plan)
+    if command != RECORDED:
+        return _unrecorded(command, line, plan, asked)
+    with layout.unobstructed(plan.outputs), opened(plan.outputs, asked) as folder:
+        try:
+            _launch(Job(command, line, folder, plan.keys, plan.count, plan.is_parallel), line)
+        except BaseException:
+            _leave_open(folder, line)
+            raise
+        return _close(folder, line)
+
+
+@contextmanager
+def opened(outputs: Path, asked: Asked) -> Iterator[Path]:
+    """Yield the folder of the interrupted sweep of the same command, or of a new sweep; lock it."""
+    for folder in filter(None, [_interrupted(outputs, asked)]):
+        with locks.held(folder / record.LOCK_FILE) as is_ours:
+            if is_ours:
+                yield folder
+                return
+    folder = record.create(layout.sweeps_dir(outputs), asked)
+    with locks.held(folder / record.LOCK_FILE):
+        yield folder
+
+
+def _asked(line: CommandLine, plan: SweepPlan) -> Asked:
+    return Asked(
+        command=compose.command_of(line, line.words),
+        folder=str(Path.cwd()),
+        started=time.time(),
+        keys=plan.keys,
+        count=plan.count,
+        launcher=plan.launcher,
+        sweeper=plan.sweeper,
+    )
+
+
+def _interrupted(outputs: Path, asked: Asked) -> Path | None:
+    """Return the newest sweep of this command if it was interrupted or killed."""
+    same = [
+        one
+        for one in record.sweeps(outputs)
+        if (one.asked.command, one.asked.folder) == (asked.command, asked.folder)
+    ]
+    is_open = same and same[-1].end is None and not same[-1].is_running
+    return same[-1].path if is_open else None
+
+
+def _unrecorded(command: str, line: CommandLine, plan: SweepPlan, asked: Asked) -> int:
+    """Run a command that makes no runs, such as `plan`; its record is removed at the end."""
+    folder = record.create(store_dir(plan.outputs.absolute()) / "sweeps", asked)
+    try:
+        _launch(Job(command, line, folder, plan.keys, plan.count, plan.is_parallel), line)
+        return _ended(folder).status
+    finally:
+        handles.remove(folder)
+
+
+def _launch(job: Job, line: CommandLine) -> None:
+    # a launcher ends the processes that it started only if it sees the exception
+    with interrupts.interruptible(), interrupts.terminable():
+        compose.with_flags(line, job)
+
+
+def _close(folder: Path, line: CommandLine) -> int:
+    """Record the end of the sweep and show its jobs; return its exit status."""
+    sweep = _ended(folder)
+    if all(job.state in ("waiting", "refused") for job in sweep.jobs):
+        handles.remove(folder)  # nothing ran
+        return sweep.status
+    best = ranking.best(sweep.jobs)
+    number = best.number if best else None
+    record.finish(folder, End(ended=time.time(), status=sweep.status, best=number))
+    _point_latest(sweep)
+    _show(_ended(folder), line)
+    return sweep.status
+
+
+def _leave_open(folder: Path, line: CommandLine) -> None:
+    """Show how far an interrupted sweep got; forget one in which nothing ran."""
+    sweep = _ended(folder)
+    if any(job.facts.run for job in sweep.jobs):
+        _point_latest(sweep)
+        _show(sweep, line)
+    else:
+        handles.remove(folder)
+
+
+def _ended(folder: Path) -> Sweep:
+    """Return the sweep, which this process ran and which has no living jobs any more."""
+    found = record.read(folder, is_over=True)
+    if found is None:
+        raise OSError(f"the record of the sweep was removed or damaged while it ran: {folder}")
+    return found
+
+
+def _point_latest(sweep: Sweep) -> None:
+    """Point `latest` of each use case and target to the best job that passed its gates."""
+    groups: dict[Path, dict[int, Path]] = {}
+    for job in sweep.jobs:
+        path = sweep.run_dir(job)
+        if path and run_files.summary(path).is_complete:
+            groups.setdefault(path.parent, {})[job.number] = path
+    for runs in groups.values():
+        best = ranking.best(job for job in sweep.jobs if job.number in runs)
+        in_the_way = layout.point_latest(runs[best.number]) if best else ""
+        if in_the_way:
+            sys.stderr.write(f"warning: {in_the_way}\n")
+
+
+def _show(sweep: Sweep, line: CommandLine) -> None:
+    words = "".join(printable(text) + "\n" for text in table.lines(sweep))
+    sys.stdout.write(f"\n{as_called(words, line.program)}")
+    sys.stdout.flush()
