@@ -9,8 +9,18 @@ from engine.ending import Line, aligned
 from engine.numerals import number
 from engine.sweeps import ranking
 from engine.sweeps.record import Job, JobState, Sweep
-from engine.wording import command_line_of, duration, in_short, listed, plural, short_key, table
+from engine.wording import (
+    as_typed,
+    command_line_of,
+    duration,
+    in_short,
+    listed,
+    plural,
+    short_key,
+    table,
+)
 
+REPORT = "report.html"  # in the sweep's folder: engine/report/sweep.py
 MOST_ROWS = 40
 BEST = "*"  # marks the best job
 _MOST_FAILURES = 5
@@ -77,6 +87,8 @@ def command(sweep: Sweep) -> str:
 
 
 def _closing(sweep: Sweep) -> Iterator[Line]:
+    if (report := sweep.path / REPORT).is_file():
+        yield Line("report", as_typed(report))
     best = ranking.best(sweep.jobs)
     if best and len(sweep.jobs) > 1:
         yield Line("best", f"job {best.number} ({in_short(best.facts.changes)})")
