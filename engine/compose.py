@@ -72,7 +72,7 @@ def composition(line: CommandLine) -> Composition:
     return _composition(config, chosen, line)
 
 
-def with_flags(line: CommandLine, task: Callable[[DictConfig], float | None]) -> None:
+def with_flags(line: CommandLine, task: Callable[[DictConfig], object]) -> None:
     """Let Hydra handle its own flags, and call the task for what is left to run."""
     called = str(ROOT / "run.py") if line.program == PROGRAM else line.program
     sys.argv = [called, *line.words]  # Hydra completes for this program name
