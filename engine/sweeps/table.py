@@ -93,6 +93,8 @@ def _closing(sweep: Sweep) -> Iterator[Line]:
     if best and len(sweep.jobs) > 1:
         yield Line("best", f"job {best.number} ({in_short(best.facts.changes)})")
         yield Line("", command_line_of(best.facts.command))
+    if best and best.facts.is_elsewhere:
+        yield Line("", f"its artifacts are only on {best.facts.host}, in {best.facts.run}")
     failed = [job for job in sweep.jobs if job.state in ("failed", "refused")]
     for job in failed[:_MOST_FAILURES]:
         why = job.facts.message or (
