@@ -21,7 +21,9 @@ DISTINCT = 0.99  # share of different values of a number that names rows
 DISTINCT_TEXT = 0.9
 NAMES_ROWS = "it only names rows"
 FEW = 20  # rows from which a column of different values may only name rows
-_ID = re.compile(r"(?:^|[\W_])(?:id|uuid|guid|key|index|idx|uid|nr|no|number)$|[a-z]ID$|^unnamed")
+_ID = re.compile(
+    r"(?i:(?:^|[\W_])(?:id|uuid|guid|key|index|idx|uid|nr|no|number)$|^unnamed: )|[a-z]I[Dd]$"
+)
 
 
 def index_of(names: Sequence[str], wanted: str | int, parameter: str) -> int:

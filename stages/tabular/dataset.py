@@ -33,6 +33,7 @@ class DatasetMetrics(TypedDict):
     ignored_files: float
     recoded: float
     broken_rows: float
+    stray_quotes: float
     repeated_names: float
     unlabelled: float
     untrained_classes: float
@@ -110,7 +111,7 @@ def dataset(
     finally:
         findings.tell()
     _figures.draw(schema, known, goal, parts["train"], leaks)
-    values = schema.table(dict(zip(found.names, found.columns, strict=True)))
+    values = known.values(schema)
     for name, folder in (("train", train), ("val", train / "validation"), ("test", test)):
         _write(folder, values, parts[name], goal, schema, any(known.splits))
     _write_rows(test, parts["test"], known)

@@ -7,6 +7,7 @@ KINDS = {
     "ignored_files": Kind("ignored", "file", " not used by this data set"),
     "recoded": Kind("converted", "file", " from other encodings than UTF-8"),
     "broken_rows": Kind("skipped", "row", " that cannot be used"),
+    "stray_quotes": Kind("ignored the quotes in", "file", ", because one of them never ends"),
     "repeated_names": Kind("renamed", "column", " with the name of another"),
     "unlabelled": Kind("skipped", "row", " without a value of the target"),
     "untrained_classes": Kind("skipped", "row", " of a class without a training row"),
