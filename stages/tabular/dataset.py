@@ -108,6 +108,7 @@ def dataset(
         schema = known.schema(parts["train"], bins)
         leaks = _leaks.found(known.used, goal, parts)
         _leaks.tell(leaks)
+        _say(schema, goal, parts)
     finally:
         findings.tell()
     _figures.draw(schema, known, goal, parts["train"], leaks)
@@ -117,6 +118,27 @@ def dataset(
     _write_rows(test, parts["test"], known)
     schema.write(columns)
     return _counted(parts, goal, schema, len(leaks), findings)
+
+
+def _say(schema: "Schema", goal: "Target", parts: "Parts") -> None:
+    """Note the essentials."""
+    from collections import Counter
+
+    from engine.stage import note
+
+    what = (
+        f"the class '{goal.name}' ({len(goal.labels)} classes)"
+        if goal.labels
+        else f"the number '{goal.name}'"
+    )
+    types = Counter(one.type for one in schema.used)
+    several = {"number": "numbers", "category": "categories", "date": "dates"}
+    named = [f"{count} {name if count == 1 else several[name]}" for name, count in types.items()]
+    sizes = [len(parts[name]) for name in ("train", "val", "test")]
+    note(
+        f"learns {what} from {len(schema.used)} of {len(schema.columns) - 1} columns ({', '.join(named)}); rows: "
+        "{} training, {} validation, {} test".format(*sizes)
+    )
 
 
 def _write(

@@ -16,8 +16,8 @@ KINDS = {
     "respelt": Kind("joined", "category", " with one that differs only in letter case"),
     "empty_columns": Kind("left out", "column", " without a value"),
     "constant_columns": Kind("left out", "column", " with the same value in every row"),
-    "id_columns": Kind("left out", "column", " that only names rows"),
-    "text_columns": Kind("left out", "column", " of texts that hardly ever repeat"),
+    "id_columns": Kind("left out", "column", " with identifiers of rows"),
+    "text_columns": Kind("left out", "column", " of free text"),
     "copied_columns": Kind("left out", "column", " with the same values as another"),
     "dropped_columns": Kind("left out", "column", " as requested"),
 }
