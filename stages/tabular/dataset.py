@@ -125,20 +125,15 @@ def _say(schema: "Schema", goal: "Target", parts: "Parts") -> None:
     from collections import Counter
 
     from engine.stage import note
+    from stages.tabular import _division
 
-    what = (
-        f"the class '{goal.name}' ({len(goal.labels)} classes)"
-        if goal.labels
-        else f"the number '{goal.name}'"
-    )
     types = Counter(one.type for one in schema.used)
     several = {"number": "numbers", "category": "categories", "date": "dates"}
     named = [f"{count} {name if count == 1 else several[name]}" for name, count in types.items()]
-    sizes = [len(parts[name]) for name in ("train", "val", "test")]
-    note(
-        f"learns {what} from {len(schema.used)} of {len(schema.columns) - 1} columns ({', '.join(named)}); rows: "
-        "{} training, {} validation, {} test".format(*sizes)
-    )
+    columns = f"{len(schema.used)} of {len(schema.columns) - 1} columns: {', '.join(named)}"
+    what = f"{len(goal.labels)} classes" if goal.labels else "numbers"
+    sizes = ", ".join(f"{name} {len(parts[part])}" for part, name in _division.CALLED.items())
+    note(f"learns '{goal.name}' ({what}) from {columns}; rows for {sizes}")
 
 
 def _write(
