@@ -132,8 +132,8 @@ def _say(schema: "Schema", goal: "Target", parts: "Parts") -> None:
     named = [f"{count} {name if count == 1 else several[name]}" for name, count in types.items()]
     columns = f"{len(schema.used)} of {len(schema.columns) - 1} columns: {', '.join(named)}"
     what = f"{len(goal.labels)} classes" if goal.labels else "numbers"
-    sizes = ", ".join(f"{name} {len(parts[part])}" for part, name in _division.CALLED.items())
-    note(f"learns '{goal.name}' ({what}) from {columns}; rows for {sizes}")
+    sizes = ", ".join(f"{len(parts[part])} for {name}" for part, name in _division.CALLED.items())
+    note(f"learns '{goal.name}' ({what}) from {columns}; rows: {sizes}")
 
 
 def _write(

@@ -150,12 +150,14 @@ def _fault(schema: Schema, data: "Dict[str, Any]") -> str:
     """Return what contradicts itself, or an empty text."""
     if schema.encoding not in (BINS, AS_IS):
         return f"its encoding is {schema.encoding!r}"
-    if data["size"] != schema.size or not schema.size:
-        return f"its size is {data['size']}, but its columns have {schema.size} components"
     names = [one.name for one in schema.columns]
     if len(set(names)) < len(names):
         return "two columns have the same name"
-    return next(filter(None, map(_fault_of, schema.columns)), "")
+    if why := next(filter(None, map(_fault_of, schema.columns)), ""):
+        return why
+    if data["size"] != schema.size or not schema.size:
+        return f"its size is {data['size']}, but its columns have {schema.size} components"
+    return ""
 
 
 def _fault_of(column: Column) -> str:
