@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from engine.stage import StageError
+from stages.tabular._division import joined
 from tests.stages.tabular.conftest import csv, lines
 
 FOLDERS = {"train": "train", "val": "train/validation", "test": "test"}
@@ -61,6 +62,22 @@ def test_equal_rows_stay_together_whatever_their_class_and_identifier(make):
     assert made.columns["id"]["role"] == "left out"
     values = {name: set(plain[:, 0].tolist()) for name, plain in _plain(made).items()}
     assert sum(map(len, values.values())) == len(set.union(*values.values())) == 200
+
+
+def test_rows_of_a_group_stay_together(make):
+    rows = [[f"pump {at % 40}", *row] for at, row in enumerate(lines(400))]
+    made = make(csv(rows, "pump", "a", "b", "y"), group="pump")
+    assert made.columns["pump"]["why"] == "it says which rows belong together"
+    tested = {
+        row[0] for row in json.loads((made.folder / "test" / "rows.json").read_text())["rows"]
+    }
+    assert made.metrics["test_rows"] == 10 * len(tested) and 6 <= len(tested) <= 10
+
+
+def test_rows_are_connected_by_equal_features_and_by_groups():
+    features, groups = np.array([0, 1, 1, 2, 3, 4]), np.array([0, 0, 1, 1, -1, -1])
+    found = joined(features, groups)
+    assert len(set(found[:4].tolist())) == 1 and len(set(found.tolist())) == 3
 
 
 def _by_part(words):

@@ -11,6 +11,10 @@ from stages.tasks.columns.column import Column
 NAN = float("nan")
 
 
+def test_larger_tables_have_more_bins():
+    assert [_fit.usual_bins(rows) for rows in (100, 1200, 10_000)] == [8, 10, 32]
+
+
 def test_few_values_have_a_bin_each():
     assert _fit.edges(np.array([3.0, 1.0, 1.0, 7.0]), 8) == (1, 3, 7)
 

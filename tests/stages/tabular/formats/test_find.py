@@ -79,6 +79,17 @@ def test_a_table_is_read_in_each_format(read, name, content):
     assert read({name: content}, only=name).rows == [("1", "x"), ("2", "y")]
 
 
+def test_files_in_other_encodings_are_read_and_named(read):
+    found = read(
+        {"1.csv": "Größe;b\nx;ä\n".encode("cp1252"), "2.csv": "größe;b\ny;ä\n".encode("utf-16")}
+    )
+    assert found.table.names == ["Größe", "b"] and found.rows == [("x", "ä"), ("y", "ä")]
+    said = found.findings.sentence("recoded")
+    assert (
+        said == "converted 2 files from other encodings than UTF-8: 1.csv (cp1252), 2.csv (UTF-16)"
+    )
+
+
 def test_objects_of_json_may_lack_keys_and_have_values_of_any_type(read):
     found = read({"x.json": '[{"a": true}, 7, {"b": [1], "a": null}, {"a": 1.5}]'})
     assert found.rows == [("True", ""), ("", "[1]"), ("1.5", "")]
