@@ -8,7 +8,6 @@ from engine.stage.suffix import Suffix
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from stages.tabular._measures import Tested
@@ -109,7 +108,7 @@ def score(
 
     import numpy as np
 
-    from stages.tabular import _card, _results, _measures, _plain
+    from stages.tabular import _card, _measures, _plain, _results
     from stages.tasks.columns.decision import Decision
     from stages.tflite import outputs as raw_outputs
 
@@ -187,7 +186,9 @@ def _warnings(metrics: ScoreMetrics, int8: "Tested", labels: list[str]) -> list[
         found.append(f"the test part has no row of {', '.join(untested[:8])}: add rows")
     if metrics["baseline_margin"] <= 0:
         simplest = "the most frequent class" if labels else "the median of the training rows"
-        found.append(f"the model is no better than always answering {simplest}: add rows or columns")
+        found.append(
+            f"the model is no better than always answering {simplest}: add rows or columns"
+        )
     if metrics["boosting_margin"] < 0:
         name = "accuracy" if labels else "mad"
         ours, theirs = _value(metrics, name), metrics["baseline_boosting"]
