@@ -26,7 +26,8 @@ class ScoreMetrics(TypedDict):
 
     Of numbers: mad, the mean absolute deviation, and rmse, in the target's unit; r2, missing if all test
     values are equal; interval_coverage, the share of rows between the answer's low and high (80 % are meant
-    to be). skill_drop is what int8 costs in mad, as a share of the median's mad.
+    to be). skill_drop is what int8 costs in mad, as a share of the median's mad; skill_drop_beyond_chance is
+    not above 0 if its 95 % interval contains 0; it has a gate.
 
     baseline_majority or baseline_median, baseline_linear and baseline_boosting are the accuracy or mad of
     the baselines on the same rows, baseline_*_auroc their area. baseline_margin is by how much the model is
@@ -59,6 +60,7 @@ class ScoreMetrics(TypedDict):
     mad_high: NotRequired[float]
     float_mad: NotRequired[float]
     skill_drop: NotRequired[float]
+    skill_drop_beyond_chance: NotRequired[float]
     rmse: NotRequired[float]
     r2: NotRequired[float]
     interval_coverage: NotRequired[float]
