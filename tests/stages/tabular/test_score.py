@@ -120,16 +120,19 @@ def test_a_model_without_knowledge_is_named(judged):
 
 
 def test_the_figures_show_confusion_curves_importance_and_mistakes(judged):
-    said = judged(_one_wrong, _right).said
+    found = judged(_one_wrong, _right)
+    said = found.said
     assert np.trace(said.figures("confusion_matrix")["confusion"]["matrix"]) == 47
-    names = [one["name"] for one in said.figures("curves")["ROC"]["series"]]
+    rarer = ["cold", "hot"][np.bincount(found.truth).argmin()]
+    roc = said.figures("curves")[f"ROC of target = {rarer}"]
+    names = [one["name"] for one in roc["series"]]
     assert [name.split(",")[0] for name in names] == [
         "int8",
         "float",
         "gradient boosting",
         "linear",
     ]
-    assert "precision and recall" in said.figures("curves")
+    assert f"precision and recall of target = {rarer}" in said.figures("curves")
     [bars] = said.figures("bars").values()
     assert [one["name"] for one in bars["bars"]] == ["colour", "a"]
     mistakes = said.figures("table")["worst mistakes"]
