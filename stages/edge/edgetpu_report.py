@@ -85,9 +85,7 @@ def _report(role: str, path: "Path") -> dict[str, Any]:
     from stages.tflite.schema import read_model
 
     if roles.is_arrays(path):
-        note(
-            f"{f'{role}: ' if role else ''}an estimator as arrays has no TFLite operators: it runs on the CPU"
-        )
+        note(f"{role or path.name}: arrays have no TFLite operators, so they run on the CPU")
         return dict(_WITHOUT_OPERATORS)
     read = read_model(path)
     compiled = read_compiled(read, path.name)

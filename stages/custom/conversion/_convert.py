@@ -1,4 +1,4 @@
-"""Converts a fitted scikit-learn estimator or pipeline to arrays, and checks that they give the same answers."""
+"""Converts a fitted scikit-learn estimator or pipeline to arrays, and checks that the answers are equal."""
 
 from typing import Any
 
