@@ -76,6 +76,10 @@ class Contract:
     reads: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     # optional input -> other optional inputs without which it is useless: engine/together.py
     together: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    # input -> "FILE:FUNCTION" that the folder must define -> arguments of the stage: engine/defined.py
+    defines: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    # parameter -> the input and function whose keyword arguments its entries are
+    keywords: Mapping[str, Sequence[str]] = field(default_factory=dict)
     modules: tuple[str, ...] = ()  # modules that a warm process may import before the stage starts
     invoke: Mapping[str, Any] = field(default_factory=dict)
     """Its part of job.json: `module` and `function`, or `command` with its placeholders."""

@@ -161,6 +161,8 @@ class Library:
             loads=declared["loads"],
             reads=declared["reads"],
             together=declared["together"],
+            defines=declared["defines"],
+            keywords=declared["keywords"],
             modules=(uses,),
             invoke={"module": uses, "function": uses.rpartition(".")[2]},
         )
@@ -253,6 +255,8 @@ def _stage(tree: ast.Module, name: str, path: Path) -> dict[str, Any]:
         "loads": syntax.loads(tree),
         "reads": syntax.reads(tree),
         "together": _together(tree, inputs, path),
+        "defines": syntax.defines(tree),
+        "keywords": syntax.keywords(tree),
     }
 
 
