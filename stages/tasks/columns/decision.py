@@ -1,0 +1,110 @@
+"""Decides from the model's output what the value of a row is: a class, or a number with its interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Tuple
+
+import numpy as np
+
+from engine.stage import StageError
+from stages.tasks.head import softmax
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+KEY = "decision"  # in the package's constants
+CLASSIFY, REGRESS = "classify", "regress"  # tasks
+LEVELS, VALUE = "levels", "value"  # forms of a regression
+LOW, MEDIAN, HIGH = 0.1, 0.5, 0.9  # quantiles
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the model says about rows, each (rows,)."""
+
+    values: "NDArray[np.float64]"  # numbers, or the number of a class
+    scores: "Optional[NDArray[np.float64]]" = None  # of classes: the probability of the answer
+    low: "Optional[NDArray[np.float64]]" = None  # of levels: the value lies above with 90 %
+    high: "Optional[NDArray[np.float64]]" = None  # of levels: the value lies below with 90 %
+    probabilities: "Optional[NDArray[np.float64]]" = None  # (rows, classes or levels)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the model's output means.
+
+    target: the name of the column
+    task:   classify: the output is a logit for each class
+    form:   of a regression: `levels`: a logit for each level; the answer is the median of their
+            distribution, which has the least absolute error. `value`: a number, to be scaled
+    levels: sorted values
+    """
+
+    target: str
+    task: str
+    form: str = ""
+    levels: Tuple[float, ...] = ()
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    @classmethod
+    def of(cls, constants: Mapping[str, Any]) -> Decision:
+        """Return the decision in a package's constants; StageError: they have none."""
+        found = constants.get(KEY)
+        fields = dict(found) if isinstance(found, dict) else {}
+        try:
+            fields["levels"] = tuple(map(float, fields.get("levels", ())))
+            decision = cls(**fields)
+            is_valid = decision._is_valid()
+        except (TypeError, ValueError):
+            is_valid = False
+        if not is_valid:
+            raise StageError(
+                f"the package's constants have no '{KEY}' with target and task, or one that does not "
+                "make sense: package the model again"
+            )
+        return decision
+
+    def as_constants(self) -> "Dict[str, Any]":
+        found: Dict[str, Any] = {"target": self.target, "task": self.task}
+        if self.task == REGRESS:
+            found["form"] = self.form
+            if self.form == LEVELS:
+                found["levels"] = list(self.levels)
+            else:
+                found.update(mean=self.mean, deviation=self.deviation)
+        return {KEY: found}
+
+    def judge(self, output: NDArray[Any]) -> Judged:
+        """Return the judgement on rows with this output of the model (rows, values)."""
+        output = np.asarray(output, np.float64)
+        if self.task == REGRESS and self.form == VALUE:
+            return Judged(self.mean + self.deviation * output[:, 0])
+        probabilities = softmax(output)
+        if self.task == CLASSIFY:
+            best = probabilities.argmax(1)
+            scores = probabilities[np.arange(len(best)), best]
+            return Judged(best.astype(np.float64), scores, probabilities=probabilities)
+        low, middle, high = (self._quantile(probabilities, at) for at in (LOW, MEDIAN, HIGH))
+        return Judged(middle, None, low, high, probabilities)
+
+    def _quantile(self, probabilities: NDArray[np.float64], at: float) -> NDArray[np.float64]:
+        """Return the lowest level up to which the distribution has this share."""
+        reached = np.cumsum(probabilities, 1) >= at
+        reached[:, -1] = True  # a sum of 1 may be rounded down
+        return np.asarray(self.levels, np.float64)[reached.argmax(1)]
+
+    def _is_valid(self) -> bool:
+        if not isinstance(self.target, str) or self.task not in (CLASSIFY, REGRESS):
+            return False
+        if self.task == CLASSIFY:
+            return True
+        numbers = (*self.levels, self.mean, self.deviation)
+        if not all(isfinite(one) for one in numbers):
+            return False
+        if self.form == LEVELS:
+            ascends = all(low < high for low, high in zip(self.levels, self.levels[1:]))
+            return len(self.levels) > 1 and ascends
+        return self.form == VALUE and self.deviation > 0
