@@ -28,7 +28,7 @@ class Features:
         return self.train.shape[1:]
 
 
-def features(x_train: Any, x_test: Any) -> Features:
+def features(x_train: Any, x_test: Any, is_silent: bool = False) -> Features:
     """Return both parts in the same type; StageError: something in them is not a number."""
     names = _names(x_train)
     if names and (of_test := _names(x_test)):
@@ -41,7 +41,7 @@ def features(x_train: Any, x_test: Any) -> Features:
         )
     common = np.result_type(train, test)
     found = Features(train.astype(common, copy=False), test.astype(common, copy=False), names)
-    return _checked(found)
+    return _checked(found, is_silent)
 
 
 def _names(x: Any) -> tuple[str, ...]:
@@ -97,7 +97,7 @@ def _kind(array: NDArray[Any]) -> str:
     )
 
 
-def _checked(found: Features) -> Features:
+def _checked(found: Features, is_silent: bool) -> Features:
     """Refuse infinite values, and say which columns have missing ones."""
     if found.train.dtype.kind != "f":
         return found
@@ -109,7 +109,7 @@ def _checked(found: Features) -> Features:
     if not lacks.any():
         return found
     places = tuple(map(int, np.flatnonzero(lacks)))
-    if found.train.ndim == 2:
+    if found.train.ndim == 2 and not is_silent:
         shown = ", ".join(found.names[at] if found.names else str(at) for at in places[:_NAMED])
         note(f"values are missing (NaN) in {len(places)} columns: {shown}")
     return Features(found.train, found.test, found.names, places)
