@@ -42,7 +42,9 @@ def mistakes(
     functions = contract.defines.get(key, {})
     if functions and not folder.is_dir():
         names = listed([_split(one)[0] for one in functions])
-        yield UserError(as_typed(folder), "a folder is needed here", f"give a folder with {names}")
+        is_one = folder.suffix == ".py"
+        fix = "give the folder that contains it" if is_one else f"give a folder with {names}"
+        yield UserError(as_typed(folder), "a folder is needed here", fix)
         return
     for name, own in functions.items():
         given = _given(contract, key, name, own, params, where)
@@ -148,8 +150,9 @@ def _unfit(function: ast.FunctionDef, given: Given) -> Iterator[UserError]:
                 known = [one for one in found if one not in given.own]
                 yield UserError(given.key(name), what, did_you_mean(name, known))
         elif why := _refusal(found[name].annotation, value):
-            what, fix = f"{spelling.shown(value)} {why}", f"'{function.name}' declares its type"
-            yield UserError(given.key(name), what, f"write {_wanted(found[name])}; {fix}")
+            what = f"{spelling.shown(value)} {why}"
+            fix = f"write {_wanted(found[name])}, as '{function.name}' declares it"
+            yield UserError(given.key(name), what, fix)
 
 
 def _refusal(node: ast.expr | None, value: object) -> str | None:

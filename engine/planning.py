@@ -326,8 +326,8 @@ def _other_functions(request: Request, jobs: Mapping[str, Job]) -> Iterator[User
                 continue
             where = f"{request.where}: stages.{job.stage}"
             for mistake in defined.mistakes(job.contract, key, path, job.params, where):
-                if str(mistake) not in reported:
-                    reported.add(str(mistake))
+                if (mistake.where, mistake.what) not in reported:
+                    reported.add((mistake.where, mistake.what))
                     yield origin.traced(mistake, request.command, request.config_dirs)
 
 

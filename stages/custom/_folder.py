@@ -19,7 +19,7 @@ import numpy as np
 
 from engine.stage import StageError
 
-_SHOWN = 5  # lines of the user's files in a message
+_SHOWN = 4  # lines of the user's files in a message
 
 
 @contextmanager
@@ -63,8 +63,17 @@ def explained(folder: Path, what: str) -> Iterator[None]:
     except StageError:
         raise
     except (Exception, SystemExit) as error:
-        traceback.print_exc()  # the whole traceback goes to the log
+        _log(error, folder)
         raise StageError(_explanation(error, folder, what)) from error
+
+
+def _log(error: BaseException, folder: Path) -> None:
+    """Print the traceback to the log, beginning at the user's files, or else below this one."""
+    found = error.__traceback__
+    while found and not _is_inside(found.tb_frame.f_code.co_filename, folder):
+        found = found.tb_next
+    below = error.__traceback__.tb_next if error.__traceback__ else None
+    traceback.print_exception(type(error), error, found or below)
 
 
 def _function(path: Path, name: str) -> Callable[..., Any]:
@@ -90,18 +99,22 @@ def _taken(function: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str
 
 
 def _explanation(error: BaseException, folder: Path, what: str) -> str:
-    said = "".join(traceback.format_exception_only(type(error), error)).strip().splitlines()[-1]
+    said = getattr(error, "msg", "") if isinstance(error, SyntaxError) else str(error)
     if isinstance(error, SystemExit):
-        said = "SystemExit: it ended the program"
-    lines = [f"{what} raised {said:.300}", *_lines(error, folder)[-_SHOWN:]]
-    return "\n  ".join([*lines, _fix(error)])
+        said = "it ended the program"
+    said = said.strip().partition("\n")[0]
+    lines = _lines(error, folder)
+    place = f" ({lines[-1]})" if lines else ""
+    callers = [line.partition(":")[0] for line in reversed(lines[-_SHOWN:-1])]
+    called = f", called from {', '.join(callers)}" if callers else ""
+    return f"{what} raised {type(error).__name__}: {said:.300}{place}{called}. {_fix(error)}"
 
 
 def _lines(error: BaseException, folder: Path) -> list[str]:
     """Return the lines of the user's files that led to the error, the innermost one last."""
     frames = traceback.extract_tb(error.__traceback__)
     found = [
-        f"{_inner(frame.filename, folder)}, line {frame.lineno}, in {frame.name}: {frame.line}"
+        f"{_inner(frame.filename, folder)}, line {frame.lineno}: {frame.line}"
         for frame in frames
         if _is_inside(frame.filename, folder)
     ]
@@ -121,11 +134,18 @@ def _fix(error: BaseException) -> str:
         return "The folder cannot be changed during a run: write to tempfile.mkdtemp() instead"
     if isinstance(error, FileNotFoundError):
         return "Relative paths start in the folder of data.py: put the file there, and run again"
+    if "NaN" in str(error):
+        return (
+            "Replace missing values in get_data(), or begin the pipeline with SimpleImputer(): "
+            "make_pipeline(SimpleImputer(), ...)"
+        )
     return "Correct it, and run the same command again"
 
 
 def _is_inside(path: str | None, folder: Path) -> bool:
-    return bool(path) and Path(str(path)).resolve().is_relative_to(folder.resolve())
+    if not path or path.startswith("<"):  # such as <frozen importlib._bootstrap>
+        return False
+    return Path(path).resolve().is_relative_to(folder.resolve())
 
 
 def _inner(path: str, folder: Path) -> str:

@@ -102,5 +102,5 @@ def of_amounts(
     if "float" in forms:
         original = float(np.abs(forms["float"].errors).mean())
         found["float_mad"] = original
-        found["mad_rise"] = mad / original - 1 if original else 0.0
+        found["skill_drop"] = (mad - original) / baseline if baseline else 0.0
     return found

@@ -90,6 +90,8 @@ def _inferred(train: NDArray[Any]) -> str:
     if train.dtype.kind in "Ub":
         return CLASSIFY
     values = np.unique(train)
+    if len(values) < 2:
+        return CLASSIFY  # refused there
     is_whole = bool((values == np.round(values)).all())
     if is_whole and (len(values) == 2 or (len(values) <= _FEW and train.dtype.kind in "iu")):
         note(

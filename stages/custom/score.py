@@ -21,7 +21,7 @@ class ScoreMetrics(TypedDict):
     untested_classes. Of amounts: mad, the mean absolute deviation, rmse, r2 (if the test values differ);
     median_baseline, the mad of the training median.
     *_low and *_high are bounds of the 95 % interval by bootstrap over the examples. float_accuracy and
-    float_mad are the float model's, accuracy_drop and mad_rise (relative) what quantisation costs;
+    float_mad are the float model's, accuracy_drop and, of amounts, skill_drop what quantisation costs;
     accuracy_drop_beyond_one is 0 if only one example is lost. They are missing for a model without an int8
     form. accuracy_build and accuracy_delta compare with the build machine.
     outputs_differ, max_step_difference and reference_bit_equal are copied from `infer`.
@@ -49,7 +49,7 @@ class ScoreMetrics(TypedDict):
     mad_low: NotRequired[float]
     mad_high: NotRequired[float]
     float_mad: NotRequired[float]
-    mad_rise: NotRequired[float]
+    skill_drop: NotRequired[float]
     rmse: NotRequired[float]
     r2: NotRequired[float]
     median_baseline: NotRequired[float]

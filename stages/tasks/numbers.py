@@ -53,6 +53,8 @@ class Numbers:
         self.ran_on = f"{self._model.runtime} on the {self._model.called}"
         has_columns = f"data/{schema.FILE}" in package.named
         self._schema = schema.read(package.folder / "data") if has_columns else None
+        if not self._schema:
+            self.takes = "tensors"
         if self._schema and self._schema.size != np.prod(self._input.shape[1:]):
             raise StageError(
                 f"the model needs {self._input}, but the package's columns have {self._schema.size} "
