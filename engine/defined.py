@@ -85,8 +85,9 @@ def _tree(path: Path) -> ast.Module:
     try:
         return ast.parse(ordinary.read(path, _MOST_BYTES).decode("utf-8-sig"), str(path))
     except SyntaxError as error:
-        where, what = f"{as_typed(path)}, line {error.lineno}", f"invalid Python: {error.msg}"
-        raise UserError(where, what, "correct the line") from None
+        line = f", line {error.lineno}" if error.lineno else ""
+        what = f"invalid Python: {error.msg}"
+        raise UserError(f"{as_typed(path)}{line}", what, "correct it") from None
     except (ValueError, RecursionError, MemoryError) as error:  # not UTF-8, a NUL, or deep nesting
         what = f"Python cannot read it: {str(error) or type(error).__name__}"
         raise UserError(as_typed(path), what, "save it as Python source in UTF-8") from None

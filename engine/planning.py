@@ -326,9 +326,10 @@ def _other_functions(request: Request, jobs: Mapping[str, Job]) -> Iterator[User
                 continue
             where = f"{request.where}: stages.{job.stage}"
             for mistake in defined.mistakes(job.contract, key, path, job.params, where):
-                if (mistake.where, mistake.what) not in reported:
-                    reported.add((mistake.where, mistake.what))
-                    yield origin.traced(mistake, request.command, request.config_dirs)
+                found = origin.traced(mistake, request.command, request.config_dirs)
+                if (found.where, found.what) not in reported:
+                    reported.add((found.where, found.what))
+                    yield found
 
 
 def _assets_of(jobs: Mapping[str, Job]) -> set[str]:

@@ -255,8 +255,7 @@ def _stage(tree: ast.Module, name: str, path: Path) -> dict[str, Any]:
         "loads": syntax.loads(tree),
         "reads": syntax.reads(tree),
         "together": _together(tree, inputs, path),
-        "defines": syntax.defines(tree),
-        "keywords": syntax.keywords(tree),
+        **_definitions(tree, inputs, params, path),
     }
 
 
@@ -269,6 +268,21 @@ def _together(tree: ast.Module, inputs: Mapping[str, bool], path: Path) -> dict[
             what = f"TOGETHER names '{name}', which is not an optional input"
             raise UserError(str(path), what, did_you_mean(name, optional))
     return found
+
+
+def _definitions(
+    tree: ast.Module, inputs: Mapping[str, bool], params: Mapping[str, Parameter], path: Path
+) -> dict[str, Any]:
+    """Return the stage's DEFINES and KEYWORDS; raise UserError if they name anything that it lacks."""
+    defines, keywords = syntax.defines(tree), syntax.keywords(tree)
+    for name in (*defines, *(folder for folder, _ in keywords.values())):
+        if name not in inputs:
+            what = f"'{name}' in DEFINES or KEYWORDS is not an input"
+            raise UserError(str(path), what, did_you_mean(name, inputs))
+    for name in keywords.keys() - params:
+        what = f"KEYWORDS names '{name}', which is not a parameter"
+        raise UserError(str(path), what, did_you_mean(name, params))
+    return {"defines": defines, "keywords": keywords}
 
 
 def _is_stage(path: Path) -> bool:

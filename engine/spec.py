@@ -15,6 +15,7 @@ from engine.fields import (
     EnvValue,
     Name,
     OutputName,
+    ParamValue,
     Rule,
     Scalar,
     Size,
@@ -136,7 +137,7 @@ class UseCase(_Model):
 
     name: Name = Field(description="ASCII letters, digits and _; default: the file's name")
     description: str = ""
-    params: Mapping[Name, Scalar | list[Scalar] | Mapping[Name, Scalar | list[Scalar]]] = Field(
+    params: Mapping[Name, ParamValue] = Field(
         default_factory=dict,
         description="plain values, lists of them, or a mapping, to which the command line can add keys: "
         "params.model.units=32",
