@@ -12,7 +12,7 @@ from stages.tabular._profile import Profile
 from stages.tabular._target import Target, Task
 from stages.tabular.formats._findings import Findings
 from stages.tabular.formats._sheet import Table
-from stages.tasks.columns.column import FEATURE, LEFT_OUT, TARGET, Column
+from stages.tasks.columns.column import FEATURE, LEFT_OUT, NUMBER, TARGET, Column
 from stages.tasks.columns.schema import Schema
 
 if TYPE_CHECKING:
@@ -54,6 +54,20 @@ class Columns:
     def used(self) -> list[Profile]:
         pairs = zip(self.profiles, self.columns, strict=True)
         return [one for one, column in pairs if column.role == FEATURE]
+
+    def values(self, schema: Schema) -> "NDArray[np.float64]":
+        """Return the values (rows, features) of the schema's features; numbers have been read already."""
+        found = []
+        for at, column in enumerate(schema.columns):
+            if column.role != FEATURE:
+                continue
+            numbers = self.profiles[at].numbers
+            if column.type == NUMBER and numbers is not None:
+                found.append(numbers[:, None])
+            else:
+                read = column.reader().values
+                found.append(np.array([read(cell) for cell in self.table.columns[at]], np.float64))
+        return np.concatenate(found, 1)
 
     def schema(self, rows: "NDArray[np.int64]", bins: int) -> Schema:
         """Return the schema with features made from these rows; StageError: there are none."""
@@ -100,9 +114,10 @@ def columns(table: Table, asked: Asked, findings: Findings) -> Columns:
         words = _division.of_columns(table.columns[split], table.splits)
     moments = None if date is None else _moments(found[date])
     name = "" if date is None else table.names[date]
-    return Columns(
-        table, _target.target(found[goal], asked.task), found, made, words, moments, name
-    )
+    wanted = _target.target(found[goal], asked.task)
+    for row in np.flatnonzero(~wanted.present).tolist():
+        findings.add("unlabelled", table.place(row))
+    return Columns(table, wanted, found, made, words, moments, name)
 
 
 def _goal(names: Sequence[str], asked: Asked, split: int | None) -> int:

@@ -16,7 +16,7 @@ from stages.training.parts import divide
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-PARTS = ("train", "val", "test")
+CALLED = {"train": "training", "val": "validation", "test": "the test"}
 Parts = Mapping[str, "NDArray[np.int64]"]
 
 
@@ -43,17 +43,14 @@ def split(
         assigned[at] = part
     group = equal_rows(features, len(own))
     found = divide(target.strata(), assigned, group, rows.tolist(), shares, seed, "row")
-    parts = {name: np.array(found[name], np.int64) for name in PARTS}
+    parts = {name: np.array(found[name], np.int64) for name in CALLED}
     for name, part in parts.items():
         if not len(part):
             raise StageError(
-                f"there are no rows for {_CALLED[name]}: the table has {len(rows)} rows with a value of "
+                f"there are no rows for {CALLED[name]}: the table has {len(rows)} rows with a value of "
                 f"'{target.name}'; add different rows, or change their split"
             )
     return parts
-
-
-_CALLED = {"train": "training", "val": "validation", "test": "the test"}
 
 
 def own_split(found: Sequence[str | None]) -> list[str | None]:

@@ -56,10 +56,10 @@ def tell(leaks: Sequence[Leak]) -> None:
         return
     reasons = listed([f"{one.column} ({one.why})" for one in leaks], NAMED, "; ")
     names = ",".join(_quoted(one.column) for one in leaks)
-    what = "column" if len(leaks) == 1 else f"{len(leaks)} columns"
+    what = f"{len(leaks)} column{'s' * (len(leaks) != 1)}"
     note(
-        f"suspected leak: {what} may contain the answer: {reasons}; if the device does not know them before "
-        f"the answer, leave them out with 'params.drop=[{names}]'"
+        f"suspected leak: {what} may contain the answer: {reasons}; columns that the device does "
+        f"not know before the answer should be left out: 'params.drop=[{names}]'"
     )
 
 

@@ -2,13 +2,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engine.stage import note
+from stages.tabular.formats import _sheet
 from stages.tabular.formats._findings import Findings
 from stages.tabular.formats._sheet import Table
 from stages.tasks.columns import cells, dates
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 ENOUGH = 0.9  # share of the cells that must be numbers or dates, if some are words
 MOST_WORDS = 20  # different words among numbers
-VOTES = 2000  # cells of a column that decide on the decimal sign
+VOTES = 2000  # cells of a column that decide on the usual decimal sign
+_DIGITS = set("0123456789-")
+_NUMERIC = _DIGITS | set("+.eE")
 _CLOCK = re.compile(r"time|date|stamp|epoch|created|updated", re.IGNORECASE)
 _SECONDS, _MILLISECONDS = (5e8, 4e9), (5e11, 4e12)  # 1985 to 2096
 
@@ -51,26 +54,66 @@ class Profile:
 
 def profiles(table: Table, findings: Findings) -> list[Profile]:
     """Return the profile of each column of a table."""
-    counts = [Counter(map(cells.cleaned, column)) for column in table.columns]
-    usual = _decimal(counts)
+    usual = _decimal(table.columns)
     found = []
-    for name, column, counted in zip(table.names, table.columns, counts, strict=True):
-        typed = _typed(name, counted, usual)
-        found.append(_profile(typed, column, counted, findings))
+    for name, column in zip(table.names, table.columns, strict=True):
+        one = _plain_numbers(name, column, usual) or _examined(name, column, usual, findings)
+        found.append(one)
     return found
 
 
-def _decimal(columns: "Sequence[Counter[str]]") -> str:
+def _plain_numbers(name: str, column: Sequence[str], usual: str) -> Profile | None:
+    """Return the profile of a column of digits only, quickly, or None if it may be something else."""
+    if not set("".join(column)) <= (_DIGITS if usual == cells.COMMA else _NUMERIC):
+        return None
+    if not any(column) or any(one[:1] == "0" and cells.is_code(one) for one in column):
+        return None
+    try:
+        numbers = np.array([one or "nan" for one in column]).astype(np.float64)
+    except ValueError:
+        return None
+    present = numbers[~np.isnan(numbers)]
+    if np.isinf(present).any() or _since_1970(name, present):
+        return None
+    missing = round(1 - len(present) / len(numbers), 6)
+    found = Column(name, NUMBER, missing=missing, decimal=usual)
+    return Profile(found, _codes(numbers), numbers)
+
+
+def _examined(name: str, column: Sequence[str], usual: str, findings: Findings) -> Profile:
+    counts: Counter[str] = Counter()
+    plain = {}
+    for text, count in Counter(column).items():
+        plain[text] = cells.cleaned(text)
+        counts[plain[text]] += count
+    typed = _typed(name, counts, usual)
+    texts = [plain[text] for text in column]
+    if typed.type == CATEGORY:
+        return _categories(typed, texts, counts, findings)
+    read = {text: _value(typed, text, count, findings) for text, count in counts.items()}
+    numbers = np.array([read[text] for text in texts], np.float64)
+    missing = round(float(np.isnan(numbers).mean()), 6)
+    return Profile(replace(typed, missing=missing), _codes(numbers), numbers)
+
+
+def _codes(numbers: "NDArray[np.float64]") -> "NDArray[np.int64]":
+    codes = np.full(len(numbers), -1, np.int64)
+    present = ~np.isnan(numbers)
+    codes[present] = np.unique(numbers[present], return_inverse=True)[1]
+    return codes
+
+
+def _decimal(columns: Sequence[Sequence[str]]) -> str:
     """Return the decimal sign of most numbers that leave no doubt."""
-    votes = [_votes(counts) for counts in columns]
+    votes = [_votes(dict.fromkeys(map(cells.cleaned, column[:VOTES]))) for column in columns]
     point, comma = (sum(one[at] for one in votes) for at in (0, 1))
     return cells.COMMA if comma > point else cells.POINT
 
 
-def _votes(counts: "Counter[str]") -> tuple[int, int]:
+def _votes(texts: Iterable[str]) -> tuple[int, int]:
     """Return how many cells are numbers only with a decimal point, and only with a decimal comma."""
     point = comma = 0
-    for text in list(counts)[:VOTES]:
+    for text in texts:
         if "," in text or "." in text:
             with_point = cells.number(text, cells.POINT) is not None
             with_comma = cells.number(text, cells.COMMA) is not None
@@ -92,7 +135,7 @@ def _typed(name: str, counts: "Counter[str]", usual: str) -> Column:
 
 def _number(column: Column, values: Mapping[str, int], usual: str) -> Column | None:
     """Return the column as numbers, or as seconds since 1970, or None."""
-    point, comma = _votes(Counter(values))
+    point, comma = _votes(values)
     decimal = usual if point == comma else cells.COMMA if comma > point else cells.POINT
     read = {text: cells.number(text, decimal) for text in values if not cells.is_no_number(text)}
     words = [text for text, one in read.items() if one is None]
@@ -108,15 +151,13 @@ def _number(column: Column, values: Mapping[str, int], usual: str) -> Column | N
     return found
 
 
-def _since_1970(name: str, values: Sequence[float]) -> str:
+def _since_1970(name: str, values: "Sequence[float] | NDArray[np.float64]") -> str:
     """Return the form of a column of timestamps, or an empty text."""
     if not _CLOCK.search(name):
         return ""
-    for form, (low, high) in (
-        (dates.SECONDS, _SECONDS),
-        (dates.MILLISECONDS, _MILLISECONDS),
-    ):
-        if all(low <= value <= high for value in values):
+    forms = ((dates.SECONDS, _SECONDS), (dates.MILLISECONDS, _MILLISECONDS))
+    for form, (low, high) in forms:
+        if low <= min(values) and max(values) <= high:
             return form
     return ""
 
@@ -149,23 +190,11 @@ def _form(name: str, values: Sequence[str]) -> str:
     return form
 
 
-def _profile(
-    column: Column, texts: Sequence[str], counts: "Counter[str]", findings: Findings
-) -> Profile:
-    plain = list(map(cells.cleaned, texts))
-    if column.type == CATEGORY:
-        return _categories(column, plain, counts, findings)
-    read = {text: _value(column, text, findings) for text in counts}
-    numbers = np.array([read[text] for text in plain], np.float64)
-    missing = round(float(np.isnan(numbers).mean()), 6) if len(numbers) else 1.0
-    codes = np.full(len(numbers), -1, np.int64)
-    present = ~np.isnan(numbers)
-    codes[present] = np.unique(numbers[present], return_inverse=True)[1]
-    return Profile(replace(column, missing=missing), codes, numbers)
+def _value(column: Column, text: str, count: int, findings: Findings) -> float:
+    """Return a number, or a date in days since 1970; NaN, with a finding, if it is neither.
 
-
-def _value(column: Column, text: str, findings: Findings) -> float:
-    """Return a number, or a date in days since 1970; NaN, with a finding, if it is neither."""
+    count: of the rows with this text
+    """
     if column.type == DATE:
         moment = dates.moment(text, column.form)
         value = moment.time if moment else None
@@ -175,7 +204,9 @@ def _value(column: Column, text: str, findings: Findings) -> float:
         return value
     if not cells.is_no_number(text):
         is_infinite = text.casefold().strip("+-") in ("inf", "infinity")
-        findings.add("infinite" if is_infinite else "words_in_numbers", f"{column.name}: {text}")
+        kind = "infinite" if is_infinite else "words_in_numbers"
+        reason = f"{count} row{'s' * (count != 1)}"
+        findings.add(kind, f"{column.name}: {_sheet.short(text)}", reason)
     return float("nan")
 
 
@@ -188,7 +219,7 @@ def _categories(
             continue
         first = spoken.setdefault(cells.key(text), text)
         if first != text:
-            findings.add("respelt", f"{column.name}: {text}")
+            findings.add("respelt", f"{column.name}: {_sheet.short(text)}")
     keys = sorted(spoken)
     place = {key: at for at, key in enumerate(keys)}
     code = {text: place.get(cells.key(text), -1) for text in counts}

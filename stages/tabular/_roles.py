@@ -19,9 +19,11 @@ NAMED = 12  # maximum number of columns named in one sentence
 SPLIT_NAMES = ("split", "set", "subset", "partition", "part")
 DISTINCT = 0.99  # share of different values of a number that names rows
 DISTINCT_TEXT = 0.9
-NAMES_ROWS = "it only names rows"
+NAMES_ROWS = "it identifies rows"
 FEW = 20  # rows from which a column of different values may only name rows
-_ID = re.compile(r"(?:^|[\W_])(?:id|uuid|guid|key|index|idx|uid|nr|no|number)$|[a-z]ID$|^unnamed")
+_ID = re.compile(
+    r"(?i:(?:^|[\W_])(?:id|uuid|guid|key|index|idx|uid|nr|no|number)$|^unnamed: )|[a-z]I[Dd]$"
+)
 
 
 def index_of(names: Sequence[str], wanted: str | int, parameter: str) -> int:
@@ -85,7 +87,7 @@ def _reason(one: Profile, seen: dict[bytes, str]) -> tuple[str, str]:
         return NAMES_ROWS, "id_columns"
     if one.column.type == CATEGORY and _is_text(one):
         if any(" " in word for word in one.keys[:FEW]):
-            return "its texts hardly ever repeat", "text_columns"
+            return "it is free text", "text_columns"
         return NAMES_ROWS, "id_columns"
     content = _content(one)
     if content in seen:

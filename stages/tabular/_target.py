@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Task = Literal["classify", "regress"]
 FEW_LEVELS = 10  # whole numbers that are taken for classes
+DOUBTFUL_LEVELS = 100  # whole numbers that may be meant as classes
 MOST_CLASSES = 1000
 STRATA = 10  # equal shares of a number's range that every part gets
 
@@ -90,11 +91,11 @@ def _inferred(one: Profile) -> Task:
     present = one.numbers[one.present]
     is_whole = bool((present == np.rint(present)).all())
     found: Task = CLASSIFY if is_whole and one.distinct <= FEW_LEVELS else REGRESS
-    if one.distinct > 2:
+    if is_whole and 2 < one.distinct <= DOUBTFUL_LEVELS:
         other = REGRESS if found == CLASSIFY else CLASSIFY
         what = "classes" if found == CLASSIFY else "numbers"
         note(
-            f"the target '{one.column.name}' has {one.distinct} different values: taken for {what} "
+            f"the target '{one.column.name}' has {one.distinct} different whole numbers: taken for {what} "
             f"(params.task={found}); set params.task={other} if that is wrong"
         )
     return found

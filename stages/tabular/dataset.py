@@ -33,6 +33,7 @@ class DatasetMetrics(TypedDict):
     ignored_files: float
     recoded: float
     broken_rows: float
+    stray_quotes: float
     repeated_names: float
     unlabelled: float
     untrained_classes: float
@@ -107,15 +108,32 @@ def dataset(
         schema = known.schema(parts["train"], bins)
         leaks = _leaks.found(known.used, goal, parts)
         _leaks.tell(leaks)
+        _say(schema, goal, parts)
     finally:
         findings.tell()
     _figures.draw(schema, known, goal, parts["train"], leaks)
-    values = schema.table(dict(zip(found.names, found.columns, strict=True)))
+    values = known.values(schema)
     for name, folder in (("train", train), ("val", train / "validation"), ("test", test)):
         _write(folder, values, parts[name], goal, schema, any(known.splits))
     _write_rows(test, parts["test"], known)
     schema.write(columns)
     return _counted(parts, goal, schema, len(leaks), findings)
+
+
+def _say(schema: "Schema", goal: "Target", parts: "Parts") -> None:
+    """Note the essentials."""
+    from collections import Counter
+
+    from engine.stage import note
+    from stages.tabular import _division
+
+    types = Counter(one.type for one in schema.used)
+    several = {"number": "numbers", "category": "categories", "date": "dates"}
+    named = [f"{count} {name if count == 1 else several[name]}" for name, count in types.items()]
+    columns = f"{len(schema.used)} of {len(schema.columns) - 1} columns: {', '.join(named)}"
+    what = f"{len(goal.labels)} classes" if goal.labels else "numbers"
+    sizes = ", ".join(f"{len(parts[part])} for {name}" for part, name in _division.CALLED.items())
+    note(f"learns '{goal.name}' ({what}) from {columns}; rows: {sizes}")
 
 
 def _write(

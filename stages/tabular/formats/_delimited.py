@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from engine.stage import StageError
+from engine.stage import StageError, note
 from stages.media.unreadable import Unreadable
 from stages.tabular.formats import _sheet
 from stages.tabular.formats._findings import Findings
@@ -12,6 +12,7 @@ from stages.tasks.columns import cells, delimited
 from stages.tasks.columns.delimited import Record
 
 SUFFIXES = (*delimited.SUFFIXES, ".gz")
+MOST_LINES = 100  # of a cell; more of them are rows behind a quote that never ends
 SAMPLE = 1000  # rows by which a line of names is recognised
 
 
@@ -21,13 +22,16 @@ def read(text: str, file: str, header: bool | None, findings: Findings) -> Sheet
     header: whether its first line has the names of the columns; None: found out. StageError: no row has
     as many cells as the others.
     """
-    try:
-        records = list(delimited.records(text))
-    except Unreadable as error:
-        raise StageError(f"{file}: {error}") from None
+    records = _records(text, file, findings)
     if not records:
         return None
+    records = _below_title(records, file, findings)
     has_header = has_names(records) if header is None else header
+    if header is None and not has_header:
+        note(
+            f"{file} has no line with the names of the columns: they are called 'column 1', 'column 2' ...; "
+            "if its first line has names, set params.header=true"
+        )
     below = records[1:] if has_header else records
     names = records[0].cells if has_header else []
     width = _width(names, below)
@@ -44,6 +48,31 @@ def read(text: str, file: str, header: bool | None, findings: Findings) -> Sheet
     names = _sheet.unique(names or [""] * width, file, findings)
     lines = [row.line for row in rows]
     return Sheet(file, names, columns or [[] for _ in names], lines, has_header)
+
+
+def _records(text: str, file: str, findings: Findings) -> list[Record]:
+    """Return the records; quotes mean nothing in a file where one of them never ends."""
+    try:
+        records = list(delimited.records(text))
+        if not any(cell.count("\n") > MOST_LINES for one in records for cell in one.cells):
+            return records
+    except Unreadable:
+        pass
+    findings.add("stray_quotes", file)
+    try:
+        return list(delimited.records(text, has_quotes=False))
+    except Unreadable as error:
+        raise StageError(f"{file}: {error}") from None
+
+
+def _below_title(records: list[Record], file: str, findings: Findings) -> list[Record]:
+    """Return the records below lines with only one text, which spreadsheets have above a table."""
+    first = 0
+    if _usual(records) > 2:
+        while first < len(records) - 1 and len(list(filter(str.strip, records[first].cells))) == 1:
+            findings.add("broken_rows", f"{file}, line {records[first].line}", "a title")
+            first += 1
+    return records[first:]
 
 
 def has_names(records: Sequence[Record]) -> bool:

@@ -7,6 +7,7 @@ KINDS = {
     "ignored_files": Kind("ignored", "file", " not used by this data set"),
     "recoded": Kind("converted", "file", " from other encodings than UTF-8"),
     "broken_rows": Kind("skipped", "row", " that cannot be used"),
+    "stray_quotes": Kind("ignored the quotes in", "file", ", because one of them never ends"),
     "repeated_names": Kind("renamed", "column", " with the name of another"),
     "unlabelled": Kind("skipped", "row", " without a value of the target"),
     "untrained_classes": Kind("skipped", "row", " of a class without a training row"),
@@ -15,8 +16,8 @@ KINDS = {
     "respelt": Kind("joined", "category", " with one that differs only in letter case"),
     "empty_columns": Kind("left out", "column", " without a value"),
     "constant_columns": Kind("left out", "column", " with the same value in every row"),
-    "id_columns": Kind("left out", "column", " that only names rows"),
-    "text_columns": Kind("left out", "column", " of texts that hardly ever repeat"),
+    "id_columns": Kind("left out", "column", " with identifiers of rows"),
+    "text_columns": Kind("left out", "column", " of free text"),
     "copied_columns": Kind("left out", "column", " with the same values as another"),
     "dropped_columns": Kind("left out", "column", " as requested"),
 }

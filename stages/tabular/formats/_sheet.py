@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from engine.stage import StageError
 from stages.tabular.formats._findings import Findings
@@ -70,6 +71,8 @@ def joined(sheets: Sequence[Sheet], findings: Findings) -> Table:
     for one in sheets:
         if one not in used:
             findings.add("ignored_files", one.file, _difference(first, one))
+    used.sort(key=lambda one: one.split not in (None, "train"))  # the order of training's columns
+    first = used[0]
     names, columns = first.names, [list(cells) for cells in first.columns]
     for sheet in used[1:]:
         places = {key(name): at for at, name in enumerate(sheet.names)}
@@ -96,6 +99,22 @@ def unique(names: Sequence[str], file: str, findings: Findings) -> list[str]:
         known.add(key(new))
         found.append(new)
     return found
+
+
+def text(value: object) -> str:
+    """Return a cell of a file with types as it would be written in CSV."""
+    if value is None or value != value:  # NaN
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat(" ")
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return str(value)
+
+
+def short(text: str) -> str:
+    """Return the beginning of a long cell, for a message."""
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def _kind(sheet: Sheet) -> frozenset[str]:

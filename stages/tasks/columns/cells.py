@@ -83,6 +83,11 @@ def number(text: str, decimal: str = POINT) -> Optional[Number]:
     return Number(value, found["unit"] or found["before"] or found["after"] or "")
 
 
+def other(decimal: str) -> str:
+    """Return the other decimal sign."""
+    return COMMA if decimal == POINT else POINT
+
+
 def is_code(text: str) -> bool:
     """Return whether digits are the characters of a code, such as the postcode 01067."""
     return len(text) > 1 and text[0] == "0" and text.isdigit()

@@ -16,6 +16,7 @@ NUMBER, CATEGORY, DATE = "number", "category", "date"  # types
 FEATURE, TARGET, LEFT_OUT = "feature", "target", "left out"  # roles
 PARTS = ("time", "month", "weekday", "hour")  # of a date
 MISSING = math.nan
+MOST_REMEMBERED = 100_000  # cells of a column
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ class Reader:
         except TypeError:  # a list in JSON
             return self._nothing
         if found is None:
+            if len(self._read) >= MOST_REMEMBERED:
+                self._read.clear()
             found = self._read[cell] = self._values(cell)
         return found
 
@@ -134,14 +137,18 @@ class Reader:
 
 
 def as_number(cell: Any, decimal: str) -> Optional[float]:
-    """Return the finite number in a cell, or None; a number of JSON needs no decimal sign."""
+    """Return the finite number in a cell, or None; a number of JSON needs no decimal sign.
+
+    A text that is a number only with the other decimal sign is read with that: 3.5 in a file with 1.234,5.
+    """
     if isinstance(cell, (int, float)):
         try:
             value = float(cell)
         except OverflowError:
             return None
     else:
-        found = cells.number(cells.cleaned(cell), decimal)
+        text = cells.cleaned(cell)
+        found = cells.number(text, decimal) or cells.number(text, cells.other(decimal))
         if found is None:
             return None
         value = found.value

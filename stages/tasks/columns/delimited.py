@@ -45,12 +45,17 @@ def unified(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def records(text: str, delimiter: "Optional[str]" = None) -> Iterator[Record]:
-    """Yield the records of a text without empty ones; Unreadable: a cell is longer than any text."""
-    body, skipped = _body(text)
+def records(
+    text: str, delimiter: "Optional[str]" = None, has_quotes: bool = True
+) -> Iterator[Record]:
+    """Yield the records of a text without empty ones; Unreadable: a cell is longer than any text.
+
+    delimiter: one of DELIMITERS; None: found out; has_quotes: false: a quote is a character like others
+    """
     if delimiter is None:
-        delimiter = sniffed(body)
-    for line, found in _parsed(body, delimiter):
+        delimiter = sniffed(text)
+    body, skipped = _body(text)
+    for line, found in _parsed(body, delimiter, has_quotes):
         if any(cell and not cell.isspace() for cell in found):
             yield Record(line + skipped, found)
 
@@ -82,17 +87,18 @@ def _quality(
     return fits(found[0]), False, 0 if width > 1 else -1, width
 
 
-def _parsed(text: str, delimiter: str) -> "Iterator[Tuple[int, List[str]]]":
+def _parsed(
+    text: str, delimiter: str, has_quotes: bool = True
+) -> "Iterator[Tuple[int, List[str]]]":
     """Yield the number of the last line, and the cells, of each record."""
-    if delimiter == SPACES:
-        yield from _parsed("\n".join(" ".join(line.split()) for line in text.split("\n")), "\0")
-        return
     csv.field_size_limit(CELL_BYTES)
-    separator = " " if delimiter == "\0" else delimiter
+    if delimiter == SPACES:
+        text = "\n".join(" ".join(line.split()) for line in text.split("\n"))
     reader = csv.reader(
-        io.StringIO(text.replace("\0", ""), newline=""),
-        delimiter=separator,
-        skipinitialspace=separator != "\t",
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        skipinitialspace=delimiter != "\t",  # 1, "a"
+        quoting=csv.QUOTE_MINIMAL if has_quotes else csv.QUOTE_NONE,
     )
     try:
         for cells in reader:

@@ -133,7 +133,7 @@ def _is_header(first: "Sequence[str]", names: "Sequence[str]", schema: Schema) -
 def _of_json(text: str, schema: Schema) -> Iterator[Mapping[str, Any]]:
     places = {cells.key(one.name): one.name for one in schema.columns}
     ignored: Dict[str, None] = {}
-    for where, found in _objects(text):
+    for where, found in objects(text):
         if not isinstance(found, dict):
             raise Unreadable(f'{where} is no object: write {{"{schema.used[0].name}": ...}}')
         row = {places.get(cells.key(name)): value for name, value in found.items()}
@@ -146,7 +146,7 @@ def _of_json(text: str, schema: Schema) -> Iterator[Mapping[str, Any]]:
         note(f"ignored {_columns(others)} that the model does not know: {_listed(others)}")
 
 
-def _objects(text: str) -> "Iterator[Tuple[str, Any]]":
+def objects(text: str) -> "Iterator[Tuple[str, Any]]":
     """Yield the entries of a list, a single object, or the objects of lines."""
     whole = _parsed(text)
     if isinstance(whole, list):

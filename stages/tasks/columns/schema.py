@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Tuple
 
 import numpy as np
 
@@ -72,14 +72,6 @@ class Schema:
         """Return the values (features,) of a row's cells by name of column; NaN: missing."""
         found = [value for name, reader in self._readers for value in reader.values(row.get(name))]
         return np.array(found, np.float64)
-
-    def table(self, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.float64]:
-        """Return the values (rows, features) of whole columns by name."""
-        found = [
-            np.array([reader.values(cell) for cell in columns[name]], np.float64)
-            for name, reader in self._readers
-        ]
-        return np.concatenate(found, 1)
 
     def encode(self, values: NDArray[np.float64]) -> NDArray[Any]:
         """Return the model's input (rows, size) for values (rows, features): uint8, or the values as is.
@@ -162,12 +154,14 @@ def _fault(schema: Schema, data: "Dict[str, Any]") -> str:
     """Return what contradicts itself, or an empty text."""
     if schema.encoding not in (BINS, AS_IS):
         return f"its encoding is {schema.encoding!r}"
-    if data["size"] != schema.size or not schema.size:
-        return f"its size is {data['size']}, but its columns have {schema.size} components"
     names = [one.name for one in schema.columns]
     if len(set(names)) < len(names):
         return "two columns have the same name"
-    return next(filter(None, map(_fault_of, schema.columns)), "")
+    if why := next(filter(None, map(_fault_of, schema.columns)), ""):
+        return why
+    if data["size"] != schema.size or not schema.size:
+        return f"its size is {data['size']}, but its columns have {schema.size} components"
+    return ""
 
 
 def _fault_of(column: Column) -> str:
