@@ -68,7 +68,7 @@ def histogram_boosted(estimator: Any, classes: int) -> Converted:
     _refuse_other_losses(estimator, classes)
     rounds = estimator._predictors
     nodes = [one.nodes for each in rounds for one in each]
-    if any(one["is_categorical"].any() for one in nodes):
+    if np.any(estimator.is_categorical_):  # None: no feature is
         raise refused(
             estimator,
             "it has categorical features",
