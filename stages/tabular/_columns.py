@@ -28,6 +28,7 @@ class Asked:
     target: Name | None = None
     task: Task | None = None
     date: Name | None = None
+    group: Name | None = None
     drop: Sequence[Name] = ()
     keep: Sequence[Name] = ()
 
@@ -40,6 +41,8 @@ class Columns:
     columns:  in the order of the table, without features
     splits:   what the data set says about each row
     moments:  (rows,) by which the table is split, if it is
+    date:     the name of their column, or empty
+    together: the column whose rows with the same value stay in one part, if there is one
     """
 
     table: Table
@@ -49,6 +52,7 @@ class Columns:
     splits: Sequence[str | None]
     moments: "NDArray[np.float64] | None"
     date: str
+    together: Profile | None
 
     @property
     def used(self) -> list[Profile]:
@@ -100,7 +104,10 @@ def columns(table: Table, asked: Asked, findings: Findings) -> Columns:
         )
     date = None if asked.date is None else _roles.index_of(table.names, asked.date, "date")
     kept = [*_places(table.names, asked.keep, "keep"), *([] if date is None else [date])]
+    group = None if asked.group is None else _roles.index_of(table.names, asked.group, "group")
     fixed = dict.fromkeys(dropped, "it was dropped")
+    if group is not None:
+        fixed[group] = "it says which rows belong together"
     if split is not None:
         fixed[split] = "it says which part a row belongs to"
     for at in dropped:
@@ -117,7 +124,8 @@ def columns(table: Table, asked: Asked, findings: Findings) -> Columns:
     wanted = _target.target(found[goal], asked.task)
     for row in np.flatnonzero(~wanted.present).tolist():
         findings.add("unlabelled", table.place(row))
-    return Columns(table, wanted, found, made, words, moments, name)
+    together = None if group is None else found[group]
+    return Columns(table, wanted, found, made, words, moments, name, together)
 
 
 def _goal(names: Sequence[str], asked: Asked, split: int | None) -> int:

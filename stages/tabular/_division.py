@@ -25,6 +25,7 @@ def split(
     features: Sequence[Profile],
     own: Sequence[str | None],
     moments: "NDArray[np.float64] | None",
+    together: Profile | None,
     shares: tuple[float, float],
     seed: int,
 ) -> Parts:
@@ -32,6 +33,7 @@ def split(
 
     own:     what the data set says of each row: train, val, test or None
     moments: (rows,) by which the table is split, the latest into the test; None: at random
+    together: a column whose rows with the same value stay in one part
     StageError: a part is empty.
     """
     rows = np.flatnonzero(target.present)
@@ -42,6 +44,8 @@ def split(
     for at, part in zip(rows.tolist(), settled, strict=True):
         assigned[at] = part
     group = equal_rows(features, len(own))
+    if together is not None:
+        group = joined(group, together.codes)
     found = divide(target.strata(), assigned, group, rows.tolist(), shares, seed, "row")
     parts = {name: np.array(found[name], np.int64) for name in CALLED}
     for name, part in parts.items():
@@ -72,6 +76,23 @@ def equal_rows(features: Sequence[Profile], rows: int) -> "NDArray[np.int64]":
     codes = np.stack([one.codes for one in features], 1)
     whole = np.ascontiguousarray(codes).view(np.dtype((np.void, codes.itemsize * codes.shape[1])))
     return np.unique(whole.ravel(), return_inverse=True)[1].astype(np.int64)
+
+
+def joined(first: "NDArray[np.int64]", second: "NDArray[np.int64]") -> "NDArray[np.int64]":
+    """Return equal numbers (rows,) for rows that are connected by equal numbers; -1 in `second`: none."""
+    parent = list(range(int(first.max(initial=-1)) + 1 + int(second.max(initial=-1)) + 1))
+    start = int(first.max(initial=-1)) + 1
+
+    def root(at: int) -> int:
+        while parent[at] != at:
+            parent[at] = parent[parent[at]]
+            at = parent[at]
+        return at
+
+    for one, other in zip(first.tolist(), second.tolist(), strict=True):
+        if other >= 0:
+            parent[root(one)] = root(start + other)
+    return np.array([root(one) for one in first.tolist()], np.int64)
 
 
 def _by_time(moments: "NDArray[np.float64]", shares: tuple[float, float]) -> list[str | None]:

@@ -41,7 +41,7 @@ def draw(
     suspects = {one.column: f"suspected leak: {one.why}" for one in leaks}
     table(
         "columns",
-        ("column", "type", "role", "reason", ("missing", "%"), "values", "inputs"),
+        ("column", "type", "role", ("missing", "%"), "values", "inputs", "reason"),
         [
             _line(column, known.profiles[at], suspects.get(column.name, column.why))
             for at, column in enumerate(schema.columns)
@@ -68,7 +68,7 @@ def draw(
 def _line(column: Column, one: Profile, reason: str) -> tuple[object, ...]:
     inputs = sum(part.size for part in column.features) if column.role == FEATURE else None
     missing = round(100 * column.missing, 2)
-    return column.name, column.type, column.role, reason, missing, _values(column, one), inputs
+    return column.name, column.type, column.role, missing, _values(column, one), inputs, reason
 
 
 def _values(column: Column, one: Profile) -> str:
@@ -161,4 +161,4 @@ def _edges(values: "NDArray[np.float64]") -> "NDArray[np.float64]":
     low, high = np.quantile(values, (TAIL, 1 - TAIL))
     if low == high:
         low, high = different[0], different[-1]
-    return np.linspace(low, high, BINS + 1)
+    return np.linspace(low, high, min(BINS, 8 + len(values) // 50) + 1)

@@ -68,19 +68,29 @@ def _quoted(name: str) -> str:
     return name if name.replace("_", "").isalnum() and not name.isdigit() else f'"{name}"'
 
 
-def _binned(one: Profile, rows: "NDArray[np.int64]") -> "NDArray[np.int64]":
-    """Return a small number for each row's value: bins of a number with many values; -1: missing."""
+def _binned(
+    one: Profile, truth: "NDArray[np.int64]", rows: "NDArray[np.int64]"
+) -> "NDArray[np.int64]":
+    """Return a small number for each row's value: bins of a number with many values; -1: missing.
+
+    The bins end where the class changes, or at quantiles if it changes often.
+    """
     if one.numbers is None or one.distinct <= CUTS:
         return one.codes
-    present = one.numbers[rows]
-    cuts = np.unique(np.nanquantile(present, np.linspace(0, 1, CUTS + 1)[1:-1]))
-    return np.where(one.present, np.digitize(one.numbers, cuts), -1)
+    chosen = rows[one.present[rows]]
+    chosen = chosen[np.argsort(one.numbers[chosen], kind="stable")]
+    values, changes = one.numbers[chosen], np.flatnonzero(np.diff(truth[chosen]))
+    cuts = (values[changes] + values[changes + 1]) / 2
+    if len(cuts) > CUTS:
+        cuts = np.quantile(values, np.linspace(0, 1, CUTS + 1)[1:-1])
+    return np.where(one.present, np.digitize(one.numbers, np.unique(cuts)), -1)
 
 
 def _of_class(one: Profile, target: Target, parts: "Mapping[str, NDArray[np.int64]]") -> str:
     """Return why the column alone gives the class away, or an empty text."""
     train, val = parts["train"], parts["val"]
-    value, truth = _binned(one, train) + 1, target.truth.astype(np.int64)
+    truth = target.truth.astype(np.int64)
+    value = _binned(one, truth, train) + 1
     counts = np.zeros((int(value.max()) + 1, len(target.labels)), np.int64)
     np.add.at(counts, (value[train], truth[train]), 1)
     usual = int(counts.sum(0).argmax())

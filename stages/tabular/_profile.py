@@ -203,8 +203,8 @@ def _value(column: Column, text: str, count: int, findings: Findings) -> float:
     if value is not None:
         return value
     if not cells.is_no_number(text):
-        is_infinite = text.casefold().strip("+-") in ("inf", "infinity")
-        kind = "infinite" if is_infinite else "words_in_numbers"
+        is_number = column.type == NUMBER and cells.number(text, column.decimal) is not None
+        kind = "infinite" if is_number else "words_in_numbers"
         reason = f"{count} row{'s' * (count != 1)}"
         findings.add(kind, f"{column.name}: {_sheet.short(text)}", reason)
     return float("nan")

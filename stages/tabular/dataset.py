@@ -59,11 +59,12 @@ def dataset(
     test_share: Annotated[float, Range(gt=0, lt=1)] = 0.2,
     val_share: Annotated[float, Range(gt=0, lt=1)] = 0.15,
     date: str | int | None = None,
+    group: str | int | None = None,
     drop: list[str | int] | None = None,
     keep: list[str | int] | None = None,
     header: bool | None = None,
     query: str | None = None,
-    bins: Annotated[int, Range(ge=1, le=256)] = 24,
+    bins: Annotated[int, Range(ge=1, le=256)] | None = None,
     seed: Annotated[int, Range(ge=0)] = 0,
 ) -> DatasetMetrics:
     """Read the table, encode each row as the model's input, and split the rows into three parts.
@@ -80,18 +81,19 @@ def dataset(
     test_share: share of the rows in the test part
     val_share:  share of the rows in the validation part
     date:       a column of dates or numbers: the latest rows are the test; null: split at random
+    group:      a column such as a person's or a machine's name: rows with the same value stay in one part
     drop:       columns that are not features
     keep:       columns that are features although they seem to name rows
     header:     whether the first line of a file has the names of the columns; null: found out
     query:      a SELECT statement for a SQLite file; null: its only table
-    bins:       most bins of a number
+    bins:       most bins of a number; null: 8 to 32, one for each 120 training rows
     seed:       determines the split
 
     An existing split is kept: a column `split`, or files named train and test. Equal rows stay in one part.
     What is wrong is left out, counted and named. StageError: a file that cannot be read; a column that does
     not exist; a target that does not suit the task; an empty part; no feature.
     """
-    from stages.tabular import _columns, _division, _figures, _leaks
+    from stages.tabular import _columns, _division, _figures, _fit, _leaks
     from stages.tabular.formats import _find
     from stages.tabular.formats._findings import Findings
 
@@ -100,12 +102,15 @@ def dataset(
     findings = Findings()
     try:
         found = _find.read(table, query, header, findings)
-        asked = _columns.Asked(target, task, date, tuple(drop or ()), tuple(keep or ()))
+        lists = tuple(drop or ()), tuple(keep or ())
+        asked = _columns.Asked(target, task, date, group, *lists)
         known = _columns.columns(found, asked, findings)
         shares = (test_share, val_share)
-        parts = _division.split(known.target, known.used, known.splits, known.moments, shares, seed)
+        parts = _division.split(
+            known.target, known.used, known.splits, known.moments, known.together, shares, seed
+        )
         parts, goal = _division.trained(known.target, parts, found.place, findings)
-        schema = known.schema(parts["train"], bins)
+        schema = known.schema(parts["train"], bins or _fit.usual_bins(len(parts["train"])))
         leaks = _leaks.found(known.used, goal, parts)
         _leaks.tell(leaks)
         _say(schema, goal, parts)
@@ -211,11 +216,11 @@ def _counted(
     parts: "Parts", goal: "Target", schema: "Schema", leaks: int, findings: "Findings"
 ) -> DatasetMetrics:
     counts = {
-        **findings.counts(),
         **{f"{name}_rows": float(len(part)) for name, part in parts.items()},
         "columns": float(len(schema.used)),
         "size": float(schema.size),
         "classes": float(len(goal.labels)),
         "suspected_leaks": float(leaks),
+        **findings.counts(),
     }
     return cast(DatasetMetrics, counts)

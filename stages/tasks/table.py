@@ -73,7 +73,9 @@ class Table:
     def rows(self, answer: dict[str, Any]) -> list[dict[str, Any]]:
         row = {name: one for name, one in answer.items() if not isinstance(one, (list, dict))}
         for name in ("unseen", "beyond"):
-            row[name] = ", ".join(f"{column} = {one}" for column, one in answer[name].items())
+            row[name] = ", ".join(
+                f"{column} = {_text(one)}" for column, one in answer[name].items()
+            )
         return [{**row, "missing": ", ".join(answer["missing"])}]
 
     def draw(self, picture: Any, answer: dict[str, Any]) -> Any:
@@ -121,6 +123,10 @@ def unusual(found: Schema, values: NDArray[np.float64], cells: Mapping[str, Any]
             elif column.type == NUMBER and one.edges and not one.edges[0] <= value <= one.edges[-1]:
                 beyond[column.name] = shortened(value)
     return {"missing": missing, "unseen": unseen, "beyond": beyond}
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def load(package: Package, accelerator: str, runtime: str) -> Table:

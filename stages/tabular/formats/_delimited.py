@@ -82,15 +82,15 @@ def has_names(records: Sequence[Record]) -> bool:
     """
     first, below = records[0].cells, records[1 : SAMPLE + 1]
     plain = [cells.cleaned(cell) for cell in first]
-    if any(map(_is_number, plain)):
-        return False
-    filled = [cells.key(cell) for cell in plain if cell]
-    if len(set(filled)) < len(filled) / 2:
+    if any(_is_number(cell) or (cell and cells.is_missing(cell)) for cell in plain):
         return False
     whole = [one.cells for one in below if len(one.cells) == len(first)]
     columns = list(zip(*whole, strict=True))
     if any(_are_numbers(column) for column in columns):
         return True
+    filled = [cells.key(cell) for cell in plain if cell]
+    if len(set(filled)) < len(filled) / 2:
+        return False
     again = [
         cells.key(name) in {cells.key(cell) for cell in column}
         for name, column in zip(plain, columns, strict=False)

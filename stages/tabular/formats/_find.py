@@ -10,6 +10,7 @@ from stages.tabular.formats import _arff, _delimited, _json, _parquet, _sheet, _
 from stages.tabular.formats._findings import Findings
 from stages.tabular.formats._sheet import Sheet, Table
 from stages.tasks.columns import delimited
+from stages.tasks.text import encodings
 
 MOST_BYTES = 500_000_000  # of a file
 PACKED = ".gz"
@@ -76,7 +77,10 @@ def _sheet_of(
             f"{name} is damaged, or of another kind than its name says: write it again"
         )
     data = _content(path, name)
-    return _of_text(delimited.text_of(data, name), path, name, header, findings)
+    text, encoding = encodings.decoded(data)
+    if encoding != "utf-8":
+        findings.add("recoded", name, encoding)
+    return _of_text(delimited.unified(text), path, name, header, findings)
 
 
 def _content(path: Path, name: str) -> bytes:

@@ -97,14 +97,13 @@ class Reader:
         self._places = [
             {name: at for at, name in enumerate(one.categories)} for one in column.features
         ]
-        self._read: Dict[Any, Tuple[float, ...]] = {}
+        self._read: Dict[str, Tuple[float, ...]] = {}
 
     def values(self, cell: Any) -> Tuple[float, ...]:
         """Return the values of a cell, a text or a number, for each feature."""
-        try:
-            found = self._read.get(cell)
-        except TypeError:  # a list in JSON
-            return self._nothing
+        if not isinstance(cell, str):  # of JSON; to a dictionary, true and 1 are equal
+            return self._values(cell)
+        found = self._read.get(cell)
         if found is None:
             if len(self._read) >= MOST_REMEMBERED:
                 self._read.clear()
@@ -141,7 +140,7 @@ def as_number(cell: Any, decimal: str) -> Optional[float]:
 
     A text that is a number only with the other decimal sign is read with that: 3.5 in a file with 1.234,5.
     """
-    if isinstance(cell, (int, float)):
+    if isinstance(cell, (int, float)) and not isinstance(cell, bool):
         try:
             value = float(cell)
         except OverflowError:

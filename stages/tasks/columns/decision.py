@@ -42,6 +42,7 @@ class Decision:
             `levels`: a logit for each level; the answer is the median of their distribution, which has
             the least absolute error. `value`: a number, to be scaled
     levels: sorted values
+    between: whether values between two levels occur, so that quantiles are interpolated
     """
 
     target: str
@@ -50,6 +51,7 @@ class Decision:
     levels: Tuple[float, ...] = ()
     mean: float = 0.0
     deviation: float = 1.0
+    between: bool = False
 
     @classmethod
     def of(cls, constants: Mapping[str, Any]) -> Decision:
@@ -77,6 +79,7 @@ class Decision:
             found["form"] = self.form
             if self.form == LEVELS:
                 found["levels"] = list(self.levels)
+                found["between"] = self.between
             else:
                 found.update(mean=self.mean, deviation=self.deviation)
         return {KEY: found}
@@ -103,7 +106,13 @@ class Decision:
         return Judged(best.astype(np.float64), scores, probabilities=probabilities)
 
     def _quantile(self, probabilities: NDArray[np.float64], at: float) -> NDArray[np.float64]:
-        """Return the lowest level up to which the distribution has this share."""
+        """Return the lowest level up to which the distribution has this share.
+
+        Between levels, half of a level's share lies below it and half above it.
+        """
+        if self.between:
+            middles = np.cumsum(probabilities, 1) - probabilities / 2
+            return np.array([np.interp(at, one, self.levels) for one in middles])
         reached = np.cumsum(probabilities, 1) >= at
         reached[:, -1] = True  # a sum of 1 may be rounded down
         return np.asarray(self.levels, np.float64)[reached.argmax(1)]
@@ -114,6 +123,8 @@ class Decision:
         if self.task == CLASSIFY:
             return self.form in (LOGITS, PROBABILITIES)
         numbers = (*self.levels, self.mean, self.deviation)
+        if not isinstance(self.between, bool):
+            return False
         if not all(isfinite(one) for one in numbers):
             return False
         if self.form == LEVELS:

@@ -19,7 +19,6 @@ SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".data", ".dat")
 SPACES = " "  # any number of them
 DELIMITERS = ("\t", ";", "|", ",", SPACES)  # in this order if several fit
 SAMPLE = 200  # records from which the delimiter is found
-CELL_BYTES = 1 << 24
 _SHARE = 0.9  # of the records that have the same number of cells
 
 
@@ -48,7 +47,7 @@ def unified(text: str) -> str:
 def records(
     text: str, delimiter: "Optional[str]" = None, has_quotes: bool = True
 ) -> Iterator[Record]:
-    """Yield the records of a text without empty ones; Unreadable: a cell is longer than any text.
+    """Yield the records of a text without empty ones; Unreadable: a cell is too long for a text.
 
     delimiter: one of DELIMITERS; None: found out; has_quotes: false: a quote is a character like others
     """
@@ -91,7 +90,6 @@ def _parsed(
     text: str, delimiter: str, has_quotes: bool = True
 ) -> "Iterator[Tuple[int, List[str]]]":
     """Yield the number of the last line, and the cells, of each record."""
-    csv.field_size_limit(CELL_BYTES)
     if delimiter == SPACES:
         text = "\n".join(" ".join(line.split()) for line in text.split("\n"))
     reader = csv.reader(

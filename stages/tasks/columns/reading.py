@@ -96,7 +96,10 @@ def _check(names: "Sequence[str]", found: "Sequence[str]", schema: Schema, how: 
     if not lacking:
         return
     near = get_close_matches(lacking[0], [one for one in found if one.strip()], 1)
-    hint = f"is '{near[0]}' meant?" if near else f"{how}: {_listed([c.name for c in schema.used])}"
+    if near:
+        hint = f"if its '{near[0]}' is '{lacking[0]}', rename it"
+    else:
+        hint = f"{how}: {_listed([one.name for one in schema.used])}"
     raise Unreadable(f"it lacks the {_columns(lacking)} {_listed(lacking)}; {hint}")
 
 

@@ -87,7 +87,7 @@ def test_columns_that_do_not_fit_the_model_are_refused(tmp_path):
     Schema(tables.SCHEMA.columns[:2]).write(folder / "data")
     packages.seal(folder, json.loads((folder / "manifest.json").read_text()))
     with pytest.raises(
-        StageError, match="the model has 6 inputs, but .* columns have 3 components"
+        StageError, match=r"the model has 6 inputs, but .* columns have 3 components"
     ):
         open_task(folder)
 

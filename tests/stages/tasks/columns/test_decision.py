@@ -62,5 +62,5 @@ def test_it_is_read_from_the_constants_that_it_writes(found):
     ],
 )
 def test_constants_without_a_decision_that_makes_sense_are_refused(about):
-    with pytest.raises(StageError, match="no 'decision'.*package the model again"):
+    with pytest.raises(StageError, match=r"no 'decision'.*package the model again"):
         Decision.of({"decision": about})

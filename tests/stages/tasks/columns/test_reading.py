@@ -63,7 +63,10 @@ def test_further_columns_are_kept_if_known_and_ignored_if_not(read, said):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("Air speeed,colour\n1,red\n", "lacks the column Air speed; is 'Air speeed' meant?"),
+        (
+            "Air speeed,colour\n1,red\n",
+            "lacks the column Air speed; if its 'Air speeed' is 'Air speed', rename it",
+        ),
         ("1,red\n", "lacks the 2 columns Air speed, colour; its first line must have the names"),
         ("Air speed,colour\n1,red,x\n", "line 2 has 3 cells instead of 2: put quotes"),
         ("Air speed,colour\n1\n", "line 2 has 1 cells instead of 2"),

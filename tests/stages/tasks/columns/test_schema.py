@@ -58,6 +58,13 @@ def test_cells_of_any_kind_become_values(found):
     assert np.isnan(found.values({"speed": [1], "colour": None})).all()
 
 
+def test_true_and_1_are_different_categories():
+    feature = Feature("flag", categories=("1", "true"))
+    flags = Schema((Column("flag", "category", features=(feature,)),))
+    cells = (1, True, 1.0, "1", "TRUE")
+    assert [flags.values({"flag": cell})[0] for cell in cells] == [0, 1, 0, 0, 1]
+
+
 def test_the_components_of_a_column_are_known(found):
     assert found.spans() == {"speed": (0, 3), "colour": (3, 6), "day": (6, 9)}
     assert found.size == found.encode(found.values({})[None]).shape[1] == 9
