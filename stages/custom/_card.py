@@ -24,14 +24,14 @@ def _figures(metrics: Mapping[str, Any]) -> str:
     if "accuracy" in metrics:
         text = (
             f"Accuracy {_of(metrics, 'accuracy')}; always answering the most frequent class gives "
-            f"{metrics['majority_baseline']:.3f}."
+            f"{metrics['baseline_majority']:.3f}."
         )
         if "float_accuracy" in metrics:
             text += f" Before quantisation: {metrics['float_accuracy']:.3f}."
     else:
         text = (
             f"Mean absolute deviation {_of(metrics, 'mad')}; always answering the training median gives "
-            f"{metrics['median_baseline']:.4g}."
+            f"{metrics['baseline_median']:.4g}."
         )
         if "float_mad" in metrics:
             text += f" Before quantisation: {metrics['float_mad']:.4g}."

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from engine.stage.figures import confusion_matrix, curves, histogram, table
-from stages.custom import _measures
 from stages.custom._measures import Tested
 from stages.evaluation import classifier, roc
 
@@ -31,7 +30,7 @@ def _of_classes(forms: Mapping[str, Tested], labels: Sequence[str]) -> None:
     if len(labels) == 2 and is_positive.any() and not is_positive.all():
         series = {}
         for name, one in forms.items():
-            wrong, right = roc.curve(_measures.positive_scores(one), is_positive)
+            wrong, right = roc.curve(one.probabilities[:, 1], is_positive)
             series[f"{name}, area {roc.area(wrong, right):.3f}"] = (wrong, right)
         x, y = f"share of other examples taken for {labels[1]}", f"share of {labels[1]} found"
         curves("ROC", series, x=x, y=y)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.evaluation import bootstrap, classifier, roc
+from stages.evaluation import bootstrap, classifier, regression, roc
 from stages.tasks.columns.decision import Decision, Judged
 from stages.tflite.outputs import Outputs
 
@@ -30,6 +30,12 @@ class Tested:
         found: NDArray[np.float64] = self.judged.values - self.truth
         return found
 
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """Return those of classes (examples, classes)."""
+        assert self.judged.probabilities is not None
+        return self.judged.probabilities
+
     def matrix(self, classes: int) -> classifier.Matrix:
         return classifier.confusion(self.truth, self.judged.values.astype(np.intp), classes)
 
@@ -45,33 +51,26 @@ def of_classes(
 ) -> dict[str, float]:
     """Return the metrics of a classifier; forms: packed, build, and float if there is one."""
     packed = forms["packed"]
-    interval = bootstrap.share_interval(packed.is_right, range(len(packed.truth)))
-    original = float(forms["float"].is_right.mean()) if "float" in forms else None
-    build = float(forms["build"].is_right.mean())
-    found = classifier.metrics(packed.matrix(classes), interval, original, build, difference)
-    errors = 1 - found["majority_baseline"]
-    found["skill"] = found["baseline_margin"] / errors if errors else 0.0
-    return {**found, **_auroc(packed, classes)}
+    found = classifier.metrics(
+        packed.matrix(classes),
+        bootstrap.share_interval(packed.is_right, range(len(packed.truth))),
+        float(forms["float"].is_right.mean()) if "float" in forms else None,
+        float(forms["build"].is_right.mean()),
+        difference,
+    )
+    found["baseline_majority"] = baseline = found.pop("majority_baseline")
+    found["skill"] = found["baseline_margin"] / (1 - baseline) if baseline < 1 else 0.0
+    return {**found, **_area(packed, found["baseline_margin"])}
 
 
-def _auroc(packed: Tested, classes: int) -> dict[str, float]:
-    """Return the area under the ROC of the second of two classes."""
-    is_positive = packed.truth == 1
-    if classes != 2 or not is_positive.any() or is_positive.all():
-        return {}
-    scores = positive_scores(packed)
-    low, high = roc.area_interval(scores, is_positive)
-    return {
-        "auroc": roc.area(*roc.curve(scores, is_positive)),
-        "auroc_low": low,
-        "auroc_high": high,
-    }
-
-
-def positive_scores(packed: Tested) -> NDArray[Any]:
-    """Return the probability of the second of two classes."""
-    assert packed.judged.probabilities is not None
-    return packed.judged.probabilities[:, 1]
+def _area(packed: Tested, margin: float) -> dict[str, float]:
+    """Return the area under the ROC, if the test part has more than one class."""
+    scores = packed.probabilities
+    area = roc.macro_area(scores, packed.truth)
+    if area is None:
+        return {"chance_margin": margin}
+    low, high = roc.macro_interval(scores, packed.truth)
+    return {"auroc": area, "auroc_low": low, "auroc_high": high, "chance_margin": low - 0.5}
 
 
 def of_amounts(
@@ -79,28 +78,19 @@ def of_amounts(
 ) -> dict[str, float]:
     """Return the metrics of a regression; median: of the training values."""
     packed = forms["packed"]
-    deviations = np.abs(packed.errors)
-    low, high = bootstrap.interval(
-        lambda weights: weights @ deviations / weights.sum(1), range(len(deviations))
-    )
-    mad = float(deviations.mean())
+    found = regression.errors(packed.truth, packed.judged.values)
     baseline = float(np.abs(packed.truth - median).mean())
-    squares = packed.errors**2
-    found = {
-        "mad": mad,
-        "mad_low": low,
-        "mad_high": high,
-        "rmse": float(np.sqrt(squares.mean())),
-        "median_baseline": baseline,
-        "baseline_margin": baseline - mad,
-        "skill": 1 - mad / baseline if baseline else 0.0,
-        "test_examples": float(len(deviations)),
+    margin = baseline - found["mad"]
+    found |= {
+        "baseline_median": baseline,
+        "baseline_margin": margin,
+        "chance_margin": margin,
+        "skill": margin / baseline if baseline else 0.0,
+        "test_examples": float(len(packed.truth)),
         **{name: float(difference[name]) for name in classifier.CARRIED},
     }
-    if spread := float(((packed.truth - packed.truth.mean()) ** 2).sum()):
-        found["r2"] = 1 - float(squares.sum()) / spread
     if "float" in forms:
         original = float(np.abs(forms["float"].errors).mean())
-        found["float_mad"] = original
-        found["skill_drop"] = (mad - original) / baseline if baseline else 0.0
+        lost = found["mad"] - original
+        found |= {"float_mad": original, "skill_drop": lost / baseline if baseline else 0.0}
     return found

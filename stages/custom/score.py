@@ -15,13 +15,14 @@ class ScoreMetrics(TypedDict):
     """The packed model as it ran on the target, on all test examples.
 
     skill is the share of the simplest answer's errors that the model avoids: 1 is perfect, 0 is no better
-    than always answering the most frequent class, or the median; baseline_margin is the difference to that.
+    than always answering the most frequent class, or the median; baseline_margin is the difference to that,
+    baseline_majority or baseline_median its accuracy or mad. chance_margin is above 0 if the model certainly
+    knows more than nothing: auroc_low - 0.5, or baseline_margin of amounts.
 
-    Of classes: accuracy, f1_macro, correct, and auroc if there are two classes; majority_baseline;
-    untested_classes. Of amounts: mad, the mean absolute deviation, rmse, r2 (if the test values differ);
-    median_baseline, the mad of the training median.
-    *_low and *_high are bounds of the 95 % interval by bootstrap over the examples. float_accuracy and
-    float_mad are the float model's, accuracy_drop and, of amounts, skill_drop what quantisation costs;
+    Of classes: accuracy, f1_macro, correct, untested_classes, and auroc, for more than two classes the mean of
+    each against all others. Of amounts: mad, the mean absolute deviation, rmse, and r2 if the test values
+    differ. *_low and *_high are bounds of the 95 % interval by bootstrap over the examples.
+    float_accuracy and float_mad are the float model's, accuracy_drop and skill_drop what quantisation costs;
     accuracy_drop_beyond_one is 0 if only one example is lost. They are missing for a model without an int8
     form. accuracy_build and accuracy_delta compare with the build machine.
     outputs_differ, max_step_difference and reference_bit_equal are copied from `infer`.
@@ -29,6 +30,7 @@ class ScoreMetrics(TypedDict):
 
     skill: float
     baseline_margin: float
+    chance_margin: float
     test_examples: float
     accuracy: NotRequired[float]
     accuracy_low: NotRequired[float]
@@ -41,7 +43,7 @@ class ScoreMetrics(TypedDict):
     auroc: NotRequired[float]
     auroc_low: NotRequired[float]
     auroc_high: NotRequired[float]
-    majority_baseline: NotRequired[float]
+    baseline_majority: NotRequired[float]
     untested_classes: NotRequired[float]
     accuracy_build: NotRequired[float]
     accuracy_delta: NotRequired[float]
@@ -52,7 +54,7 @@ class ScoreMetrics(TypedDict):
     skill_drop: NotRequired[float]
     rmse: NotRequired[float]
     r2: NotRequired[float]
-    median_baseline: NotRequired[float]
+    baseline_median: NotRequired[float]
     outputs_differ: float
     max_step_difference: float
     reference_bit_equal: float

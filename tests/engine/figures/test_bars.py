@@ -11,7 +11,10 @@ ROUNDING = 0.2  # pixels: coordinates have one decimal
 
 
 def _figure(**values):
-    drawn = [{"name": name, "value": v, "low": low, "high": high} for name, (v, low, high) in values.items()]
+    drawn = [
+        {"name": name, "value": v, "low": low, "high": high}
+        for name, (v, low, high) in values.items()
+    ]
     return {"bars": drawn, "x": "importance", "x_unit": "MAD"}
 
 
@@ -37,7 +40,9 @@ def test_a_line_shows_the_range_of_a_value():
 
 
 def test_names_and_the_quantity_are_written_and_a_long_name_is_cut():
-    words = "".join(ElementTree.fromstring(bars.draw(_figure(**{"w" * 60: (1.0, 1.0, 1.0)}))).itertext())
+    words = "".join(
+        ElementTree.fromstring(bars.draw(_figure(**{"w" * 60: (1.0, 1.0, 1.0)}))).itertext()
+    )
     assert "importance (MAD)" in words and "w" * 27 + "…" in words
 
 
