@@ -75,7 +75,9 @@ def _figures(metrics: Mapping[str, Any], labels: Sequence[str]) -> str:
     lines = []
     for name, title in names.items():
         if name in metrics:
-            lines.append(f"{title} on {count:,} test rows: {_of(metrics, name)}{_before(metrics, name)}.")
+            lines.append(
+                f"{title} on {count:,} test rows: {_of(metrics, name)}{_before(metrics, name)}."
+            )
     if "interval_coverage" in metrics:
         lines.append(
             f"Of the test rows, {metrics['interval_coverage']:.0%} lie between the answer's `low` and "
@@ -96,9 +98,7 @@ def _before(metrics: Mapping[str, Any], name: str) -> str:
     return f"; of the float model {_number(before)}" if before is not None else ""
 
 
-def _baselines(
-    metrics: Mapping[str, Any], forms: Mapping[str, str], labels: Sequence[str]
-) -> str:
+def _baselines(metrics: Mapping[str, Any], forms: Mapping[str, str], labels: Sequence[str]) -> str:
     """Return a table of the figures, and in plain words whether a baseline is better."""
     names = ["accuracy", "auroc"] if labels else ["mad"]
     names = [name for name in names if name in metrics]

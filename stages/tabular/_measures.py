@@ -131,5 +131,18 @@ def of_numbers(
         found["interval_coverage"] = float(inside.mean())
     if "float" in forms:
         found["float_mad"] = forms["float"].mad
-        found["skill_drop"] = (mad - found["float_mad"]) / median if median else 0.0
+        found |= _skill_drop(int8.wrong, forms["float"].wrong, median)
     return found
+
+
+def _skill_drop(
+    int8: NDArray[np.float64], floating: NDArray[np.float64], median: float
+) -> dict[str, float]:
+    """Return what quantisation costs, as a share of the median's mad; and 0 if it may be chance.
+
+    int8, floating: answer minus truth (rows,)
+    """
+    lost = np.abs(int8) - np.abs(floating)
+    drop = float(lost.mean()) / median if median else 0.0
+    low, _ = bootstrap.mean_interval(lost)
+    return {"skill_drop": drop, "skill_drop_beyond_chance": drop if low > 0 else min(drop, 0.0)}

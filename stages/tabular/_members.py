@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from stages.tasks.columns.encoding import ONE
 
+REACH = 4.0  # logits that are lower than the highest by more, and by that of equal outputs, do not matter
 LAST = 0.5  # deviation of the last layer's weights, times the square root of its inputs
 
 
@@ -68,8 +69,19 @@ class Members:
         x = drop.of_hidden(x, 2) if drop else x
         return x @ last + last_bias
 
-    def network(self) -> Any:
+    def floor(self, rows: NDArray[np.uint8]) -> float:
+        """Return a number below which logits hardly matter in any of the rows (n, size).
+
+        Improbable outputs have logits far below the others. int8 has 256 steps for all of them, which
+        become finer if the lowest logits are cut off.
+        """
+        logits = self.logits(self.best, tf.constant(rows / ONE, tf.float32)).numpy().mean(0)
+        return float(logits.max(1).min() - REACH - np.log(self.shape.outputs))
+
+    def network(self, floor: float | None = None) -> Any:
         """Return the best weights as a network: rows of 0 to 255 (1, size) -> mean logits (1, outputs).
+
+        floor: lower logits are raised to it, and all are given relative to it, which softmax ignores
 
         The members' second layers are blocks of one matrix, which is zero elsewhere: a single dense layer
         is faster than many small ones, and the Edge TPU has one for it.
@@ -80,14 +92,15 @@ class Members:
         layers = [
             (first / ONE, first_bias),
             (_blocks(second), second_bias.reshape(-1)),
-            (last.reshape(-1, self.shape.outputs) / count, last_bias.mean((0, 1))),
+            (last.reshape(-1, self.shape.outputs) / count, last_bias.mean((0, 1)) - (floor or 0.0)),
         ]
         x = inputs
         for at, ((_, bias), name) in enumerate(
             zip(layers, ("hidden", "second", "logits"), strict=True)
         ):
             x = keras.layers.Dense(len(bias), name=name)(x)
-            x = keras.layers.ReLU(name=f"{name}_relu")(x) if at < 2 else x
+            if at < 2 or floor is not None:
+                x = keras.layers.ReLU(name=f"{name}_relu")(x)
         network = keras.Model(inputs, x)
         network.set_weights([value for layer in layers for value in layer])
         return network

@@ -103,7 +103,9 @@ def _numbers(forms: Forms, rivals: Forms, target: str) -> None:
     int8 = forms["int8"]
     levels = np.unique(int8.truth)
     if len(levels) <= FEW_VALUES:
-        places = [np.abs(levels[:, None] - one).argmin(0) for one in (int8.truth, int8.judged.values)]
+        places = [
+            np.abs(levels[:, None] - one).argmin(0) for one in (int8.truth, int8.judged.values)
+        ]
         matrix = classifier.confusion(places[0].astype(np.int64), places[1], len(levels))
         names = [f"{level:g}" for level in levels]
         confusion_matrix(f"true and predicted {target}", names, matrix.tolist())
@@ -112,7 +114,9 @@ def _numbers(forms: Forms, rivals: Forms, target: str) -> None:
     reach = float(np.quantile(np.abs(np.concatenate([one.wrong for one in shown.values()])), 0.99))
     edges = np.linspace(-(reach or 1.0), reach or 1.0, BINS + 1)
     counts = {
-        f"{name}, MAD {one.mad:.4g}": np.histogram(np.clip(one.wrong, edges[0], edges[-1]), edges)[0]
+        f"{name}, MAD {one.mad:.4g}": np.histogram(np.clip(one.wrong, edges[0], edges[-1]), edges)[
+            0
+        ]
         for name, one in shown.items()
     }
     histogram("residuals", edges, counts, x=f"predicted minus true {target}", y="test rows")
@@ -148,7 +152,11 @@ def _worst(int8: Tested, about: Mapping[str, Any], rows: Mapping[str, Any]) -> N
         wrong = np.flatnonzero(~int8.is_right)
         order = wrong[np.argsort(-scores[wrong], kind="stable")][:WORST]
         lines = [
-            (labels[int8.truth[at]], labels[int(int8.judged.values[at])], round(float(scores[at]), 3))
+            (
+                labels[int8.truth[at]],
+                labels[int(int8.judged.values[at])],
+                round(float(scores[at]), 3),
+            )
             for at in order
         ]
         heads = [f"true {target}", "predicted", "confidence"]

@@ -8,7 +8,6 @@ from engine.stage.bounds import Range
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from stages.tabular._plain import Plain

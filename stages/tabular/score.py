@@ -8,7 +8,6 @@ from engine.stage.suffix import Suffix
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from stages.tabular._measures import Tested
@@ -27,7 +26,8 @@ class ScoreMetrics(TypedDict):
 
     Of numbers: mad, the mean absolute deviation, and rmse, in the target's unit; r2, missing if all test
     values are equal; interval_coverage, the share of rows between the answer's low and high (80 % are meant
-    to be). skill_drop is what int8 costs in mad, as a share of the median's mad.
+    to be). skill_drop is what int8 costs in mad, as a share of the median's mad; skill_drop_beyond_chance is
+    not above 0 if its 95 % interval contains 0; it has a gate.
 
     baseline_majority or baseline_median, baseline_linear and baseline_boosting are the accuracy or mad of
     the baselines on the same rows, baseline_*_auroc their area. baseline_margin is by how much the model is
@@ -60,6 +60,7 @@ class ScoreMetrics(TypedDict):
     mad_high: NotRequired[float]
     float_mad: NotRequired[float]
     skill_drop: NotRequired[float]
+    skill_drop_beyond_chance: NotRequired[float]
     rmse: NotRequired[float]
     r2: NotRequired[float]
     interval_coverage: NotRequired[float]
@@ -109,7 +110,7 @@ def score(
 
     import numpy as np
 
-    from stages.tabular import _card, _results, _measures, _plain
+    from stages.tabular import _card, _measures, _plain, _results
     from stages.tasks.columns.decision import Decision
     from stages.tflite import outputs as raw_outputs
 
@@ -187,7 +188,9 @@ def _warnings(metrics: ScoreMetrics, int8: "Tested", labels: list[str]) -> list[
         found.append(f"the test part has no row of {', '.join(untested[:8])}: add rows")
     if metrics["baseline_margin"] <= 0:
         simplest = "the most frequent class" if labels else "the median of the training rows"
-        found.append(f"the model is no better than always answering {simplest}: add rows or columns")
+        found.append(
+            f"the model is no better than always answering {simplest}: add rows or columns"
+        )
     if metrics["boosting_margin"] < 0:
         name = "accuracy" if labels else "mad"
         ours, theirs = _value(metrics, name), metrics["baseline_boosting"]

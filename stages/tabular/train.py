@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from stages.tabular._goal import Goal
 
+SOME_ROWS = 2_000  # that represent all
+
 
 class TrainMetrics(TypedDict):
     """Figures on training and validation rows, each judged by members of the ensemble that have not learnt
@@ -75,6 +77,7 @@ def train(
 
     from stages.tabular import _course, _folds
     from stages.tabular._members import Members, Shape
+    from stages.tasks.columns.decision import REGRESS
     from stages.training import network as training
 
     training.fix(seed, threads)
@@ -102,7 +105,12 @@ def train(
     best = _course.Course(ensemble, rows, goal, fold, settings).run()
     note(f"kept epoch {best['epoch']:.0f} of {epochs}, by {goal.chosen_by}")
     decision.write_text(json.dumps(goal.decision.as_constants()), encoding="utf-8")
-    training.save(ensemble.network(), model)
+    floor = None
+    if (
+        goal.decision.task == REGRESS
+    ):  # small errors of the logits move a median, but rarely change a class
+        floor = ensemble.floor(rows[:: max(1, len(rows) // SOME_ROWS)])
+    training.save(ensemble.network(floor), model)
     weights = sum(int(np.prod(one.shape)) for one in ensemble.best)
     kept: dict[str, Any] = {name: value for name, value in best.items() if name != "loss"}
     return TrainMetrics(**kept, parameters=float(weights))
@@ -131,5 +139,5 @@ def _energy(rows: "NDArray[np.uint8]") -> float:
     """Return the mean squared length of rows of 0 to 1."""
     import numpy as np
 
-    some = rows[:: max(1, len(rows) // 2000)].astype(np.float32) / 255
+    some = rows[:: max(1, len(rows) // SOME_ROWS)].astype(np.float32) / 255
     return float(np.square(some).sum(1).mean())
