@@ -29,14 +29,19 @@ class Settings:
 
 def learn(network: Any, parts: Parts, model: Path, folder: Path, settings: Settings) -> Learnt:
     """Train the model, and write it; StageError: it does not fit the data."""
+    import keras
+
+    keras.utils.set_random_seed(settings.seed)
     _check(network, parts)
-    history = _fit(network, parts, settings, folder)
-    outputs = _outputs(network, parts)
+    with _folder.explained(folder, "building the model"):
+        whole = _whole(network, parts)
+    outputs = _outputs(whole, parts)
+    history = _fit(network, outputs, parts, settings, folder)
     form = _form(network) if parts.labels else ""
     with _folder.explained(folder, "saving the model"):
-        _save(network, model)
+        _save(whole, model)
     val_loss = min(history.get("val_loss", []), default=None)
-    return Learnt(outputs, form, network.count_params(), len(history["loss"]), val_loss)
+    return Learnt(outputs, form, whole.count_params(), len(history["loss"]), val_loss)
 
 
 def _check(network: Any, parts: Parts) -> None:
@@ -50,19 +55,30 @@ def _check(network: Any, parts: Parts) -> None:
             "x_train has missing values (NaN), with which a Keras model learns nothing: replace them in "
             "get_data(), for example with the column's median"
         )
-    if getattr(network, "inputs", None):
-        wanted = tuple(network.inputs[0].shape[1:])
-        if len(network.inputs) != 1:
-            raise StageError(f"the model has {len(network.inputs)} inputs: only one is possible")
-        if len(wanted) != parts.x.ndim - 1 or any(
-            one not in (None, size) for one, size in zip(wanted, parts.x.shape[1:], strict=True)
-        ):
-            raise StageError(
-                f"the model takes examples of the shape {list(wanted)}, but get_data() returned "
-                f"{list(parts.x.shape[1:])}: let model() take input_shape, and use it in keras.Input"
-            )
-    if getattr(network, "outputs", None):
-        _outputs(network, parts)
+    inputs = getattr(network, "inputs", None) or []
+    if len(inputs) > 1:
+        raise StageError(f"the model has {len(inputs)} inputs, but get_data() returns one array x")
+    if inputs and not _takes(tuple(inputs[0].shape[1:]), parts.x.shape[1:]):
+        raise StageError(
+            f"the model takes examples of the shape {list(inputs[0].shape[1:])}, but get_data() returned "
+            f"{list(parts.x.shape[1:])}: let model() take input_shape, and use it in keras.Input"
+        )
+
+
+def _takes(wanted: tuple[int | None, ...], given: tuple[int, ...]) -> bool:
+    return len(wanted) == len(given) and all(
+        one in (None, size) for one, size in zip(wanted, given, strict=True)
+    )
+
+
+def _whole(network: Any, parts: Parts) -> Any:
+    """Return the model with its input and output; a subclass of keras.Model does not know its own."""
+    import keras
+
+    if getattr(network, "inputs", None) and getattr(network, "outputs", None):
+        return network
+    examples = keras.Input(parts.x.shape[1:])
+    return keras.Model(examples, network(examples))
 
 
 def _outputs(network: Any, parts: Parts) -> int:
@@ -79,11 +95,13 @@ def _outputs(network: Any, parts: Parts) -> int:
     return int(shape[0])
 
 
-def _fit(network: Any, parts: Parts, settings: Settings, folder: Path) -> dict[str, list[float]]:
+def _fit(
+    network: Any, outputs: int, parts: Parts, settings: Settings, folder: Path
+) -> dict[str, list[float]]:
     """Return the figures of all epochs."""
     import keras
 
-    truth = _truth(network, parts)
+    truth = _truth(network, outputs, parts)
     held = _held_out(parts, settings)
     learnt = np.setdiff1d(np.arange(len(parts.y)), held)
     validation = (parts.x[held], truth[held]) if len(held) else None
@@ -119,13 +137,12 @@ def _held_out(parts: Parts, settings: Settings) -> NDArray[np.int64]:
     return np.sort(chance.permutation(len(parts.y))[:count])
 
 
-def _truth(network: Any, parts: Parts) -> NDArray[Any]:
+def _truth(network: Any, outputs: int, parts: Parts) -> NDArray[Any]:
     """Return the truth as the loss takes it: numbers of classes, one-hot codes, or single values."""
-    if not parts.labels or "sparse" in _loss(network):
-        return parts.y if parts.labels else parts.y.astype(np.float32)[:, None]
-    outputs = tuple(network.output_shape)[1:] if getattr(network, "outputs", None) else (None,)
-    if outputs == (1,):
+    if not parts.labels or outputs == 1:
         return parts.y.astype(np.float32)[:, None]
+    if "sparse" in _loss(network):
+        return parts.y
     return np.eye(len(parts.labels), dtype=np.float32)[parts.y]
 
 
@@ -137,17 +154,26 @@ def _loss(network: Any) -> str:
 
 
 def _form(network: Any) -> str:
-    """Return whether the last layer turns its values into probabilities."""
+    """Return whether the outputs are probabilities, as most losses of classes expect, or logits."""
     last = network.layers[-1]
     activation = str(last.get_config().get("activation", "")).lower()
-    if type(last).__name__ == "Softmax" or activation in ("softmax", "sigmoid"):
-        return _PROBABILITIES
-    if _loss(network).endswith("crossentropy") and not getattr(network.loss, "from_logits", False):
-        expected = "the loss expects probabilities, but the last layer does not return any"
-        config = network.loss.get_config() if hasattr(network.loss, "get_config") else {}
-        if not config.get("from_logits", False):
-            note(f"{expected}: add activation='softmax', or from_logits=True to the loss")
-    return _LOGITS
+    is_probability = type(last).__name__ == "Softmax" or activation in ("softmax", "sigmoid")
+    if not _loss(network).endswith("crossentropy"):
+        return _PROBABILITIES if is_probability else _LOGITS
+    if _takes_logits(network.loss):
+        return _LOGITS
+    if activation == "linear":
+        note(
+            "the loss expects probabilities, but the last layer returns any number: add "
+            "activation='softmax', or from_logits=True to the loss"
+        )
+        return _LOGITS
+    return _PROBABILITIES
+
+
+def _takes_logits(loss: Any) -> bool:
+    config = loss.get_config() if hasattr(loss, "get_config") else {}
+    return bool(config.get("from_logits", False))
 
 
 def _reporter(epochs: int) -> Any:
@@ -167,12 +193,11 @@ def _save(network: Any, model: Path) -> None:
     """Write architecture and weights, or a SavedModel if layers have code of the user's."""
     import keras
 
-    layers = network._flatten_layers() if hasattr(network, "_flatten_layers") else network.layers
     is_plain = all(
         type(one).__module__.partition(".")[0] == "keras" and type(one).__name__ != "Lambda"
-        for one in layers
+        for one in network._flatten_layers()
     )
-    if is_plain and getattr(network, "inputs", None):
+    if is_plain:
         training.save(keras.Model(network.inputs, network.outputs), model)
         return
     note("the model has layers with code of its own: saved as a SavedModel")

@@ -20,8 +20,9 @@ class ScoreMetrics(TypedDict):
     knows more than nothing: auroc_low - 0.5, or baseline_margin of amounts.
 
     Of classes: accuracy, f1_macro, correct, untested_classes, and auroc, the mean of each class against all
-    others if there are more than two. Of amounts: mad, the mean absolute deviation, rmse, and r2 if the values
-    differ. *_low and *_high are bounds of the 95 % interval by bootstrap over the examples.
+    others if there are more than two. Of amounts: mad, the mean absolute deviation, rmse, and r2, which is
+    missing if all values are equal. *_low and *_high are bounds of the 95 % interval by bootstrap over the
+    examples.
     float_accuracy and float_mad are the float model's, accuracy_drop and skill_drop what quantisation costs;
     accuracy_drop_beyond_one is 0 if only one example is lost. They are missing for a model without an int8
     form. accuracy_build and accuracy_delta compare with the build machine.
