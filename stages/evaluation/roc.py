@@ -79,6 +79,7 @@ def _areas(scores: NDArray[np.floating], is_positive: NDArray[np.bool_]) -> boot
         misses = np.add.reduceat(drawn * ~positive, starts, axis=1)
         above = np.cumsum(hits, 1) - hits / 2
         pairs = hits.sum(1) * misses.sum(1)
-        return (above * misses).sum(1) / np.maximum(pairs, 1)  # type: ignore[no-any-return]
+        areas = (above * misses).sum(1) / np.maximum(pairs, 1)
+        return np.where(pairs > 0, areas, 0.5)  # a draw of only one kind says nothing
 
     return areas

@@ -92,40 +92,82 @@ class Columns:
         return schema
 
 
+@dataclass(frozen=True)
+class _Places:
+    """The places of the columns that have a purpose of their own."""
+
+    target: int
+    split: int | None
+    date: int | None
+    group: int | None
+    dropped: Sequence[int]
+    kept: Sequence[int]
+
+    def reasons(self) -> dict[int, str]:
+        """Return why a column is no feature, by its place."""
+        found = dict.fromkeys(self.dropped, "it was dropped")
+        if self.group is not None:
+            found[self.group] = "it says which rows belong together"
+        if self.split is not None:
+            found[self.split] = "it says which part a row belongs to"
+        return found
+
+
 def columns(table: Table, asked: Asked, findings: Findings) -> Columns:
     """Return the columns of a table. StageError: a column that is named does not exist."""
     found = _profile.profiles(table, findings)
-    split = _roles.split_column(found)
-    goal = _goal(table.names, asked, split)
-    dropped = _places(table.names, asked.drop, "drop")
-    if goal in dropped:
-        raise StageError(
-            f"params.drop has the target '{table.names[goal]}': remove it from one of them"
-        )
-    date = None if asked.date is None else _roles.index_of(table.names, asked.date, "date")
-    kept = [*_places(table.names, asked.keep, "keep"), *([] if date is None else [date])]
-    group = None if asked.group is None else _roles.index_of(table.names, asked.group, "group")
-    fixed = dict.fromkeys(dropped, "it was dropped")
-    if group is not None:
-        fixed[group] = "it says which rows belong together"
-    if split is not None:
-        fixed[split] = "it says which part a row belongs to"
-    for at in dropped:
-        findings.add("dropped_columns", table.names[at])
-    made = _roles.left_out(found, {goal, *fixed}, kept, findings)
-    made[goal] = replace(made[goal], role=TARGET)
-    for at, why in fixed.items():
-        made[at] = replace(made[at], role=LEFT_OUT, why=why)
-    words = table.splits
-    if split is not None:
-        words = _division.of_columns(table.columns[split], table.splits)
-    moments = None if date is None else _moments(found[date])
-    name = "" if date is None else table.names[date]
-    wanted = _target.target(found[goal], asked.task)
-    for row in np.flatnonzero(~wanted.present).tolist():
+    at = _places(table.names, asked, _roles.split_column(found))
+    goal = _target.target(found[at.target], asked.task)
+    for place in at.dropped:
+        findings.add("dropped_columns", table.names[place])
+    for row in np.flatnonzero(~goal.present).tolist():
         findings.add("unlabelled", table.place(row))
-    together = None if group is None else found[group]
-    return Columns(table, wanted, found, made, words, moments, name, together)
+    words = table.splits
+    if at.split is not None:
+        words = _division.of_columns(table.columns[at.split], words)
+    return Columns(
+        table,
+        goal,
+        found,
+        _with_roles(found, at, findings),
+        words,
+        None if at.date is None else _moments(found[at.date]),
+        "" if at.date is None else table.names[at.date],
+        None if at.group is None else found[at.group],
+    )
+
+
+def _places(names: Sequence[str], asked: Asked, split: int | None) -> _Places:
+    """Return the places of the columns that the user names. StageError: the target has another purpose."""
+
+    def place(parameter: str, wanted: Name | None) -> int | None:
+        return None if wanted is None else _roles.index_of(names, wanted, parameter)
+
+    def places(parameter: str, wanted: Sequence[Name]) -> list[int]:
+        return [_roles.index_of(names, one, parameter) for one in wanted]
+
+    target = _goal(names, asked, split)
+    date, group = place("date", asked.date), place("group", asked.group)
+    dropped, kept = places("drop", asked.drop), places("keep", asked.keep)
+    for parameter, found in (("drop", dropped), ("date", [date]), ("group", [group])):
+        if target in found:
+            raise StageError(
+                f"params.{parameter} names the target '{names[target]}': set params.target to another "
+                f"column, or params.{parameter} to none"
+            )
+    if date is not None:
+        kept.append(date)
+    return _Places(target, None if split == target else split, date, group, dropped, kept)
+
+
+def _with_roles(found: Sequence[Profile], at: _Places, findings: Findings) -> list[Column]:
+    """Return the columns with their roles."""
+    reasons = at.reasons()
+    made = _roles.left_out(found, {at.target, *reasons}, at.kept, findings)
+    made[at.target] = replace(made[at.target], role=TARGET)
+    for place, why in reasons.items():
+        made[place] = replace(made[place], role=LEFT_OUT, why=why)
+    return made
 
 
 def _goal(names: Sequence[str], asked: Asked, split: int | None) -> int:
@@ -141,10 +183,6 @@ def _goal(names: Sequence[str], asked: Asked, split: int | None) -> int:
     found = last - 1 if last == split else last
     note(f"the target is the last column, '{names[found]}'; set params.target to choose another")
     return found
-
-
-def _places(names: Sequence[str], wanted: Sequence[Name], parameter: str) -> list[int]:
-    return [_roles.index_of(names, one, parameter) for one in wanted]
 
 
 def _moments(one: Profile) -> "NDArray[np.float64]":

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CALLED = {"train": "training", "val": "validation", "test": "the test"}
+FEW = 0.25  # share of the rows with different features below which a note is due
 Parts = Mapping[str, "NDArray[np.int64]"]
 
 
@@ -44,6 +45,8 @@ def split(
     for at, part in zip(rows.tolist(), settled, strict=True):
         assigned[at] = part
     group = equal_rows(features, len(own))
+    if moments is None and not any(settled):
+        _tell_few(len(np.unique(group[rows])), len(rows))
     if together is not None:
         group = joined(group, together.codes)
     found = divide(target.strata(), assigned, group, rows.tolist(), shares, seed, "row")
@@ -93,6 +96,14 @@ def joined(first: "NDArray[np.int64]", second: "NDArray[np.int64]") -> "NDArray[
         if other >= 0:
             parent[root(one)] = root(start + other)
     return np.array([root(one) for one in first.tolist()], np.int64)
+
+
+def _tell_few(different: int, rows: int) -> None:
+    if different < FEW * rows:
+        note(
+            f"the rows have only {different} different combinations of features; rows with the same one "
+            "stay in one part, so the test has combinations that are not trained on"
+        )
 
 
 def _by_time(moments: "NDArray[np.float64]", shares: tuple[float, float]) -> list[str | None]:

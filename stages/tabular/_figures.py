@@ -11,6 +11,7 @@ from stages.tabular._columns import Columns
 from stages.tabular._leaks import Leak
 from stages.tabular._profile import Profile
 from stages.tabular._target import Target
+from stages.tasks.columns import dates
 from stages.tasks.columns.column import CATEGORY, DATE, FEATURE, Column
 from stages.tasks.columns.schema import Schema
 
@@ -84,6 +85,8 @@ def _values(column: Column, one: Profile) -> str:
         )
     numbers = one.numbers[one.present] if one.numbers is not None else np.zeros(1)
     low, high = float(numbers.min()), float(numbers.max())
+    if column.form == dates.CLOCK:
+        return f"{24 * low:.4g} to {24 * high:.4g} h"
     if column.type == DATE:
         return f"{np.datetime64(int(low // 1), 'D')} to {np.datetime64(int(high // 1), 'D')}"
     return f"{low:g} to {high:g} {column.unit}".strip()
@@ -132,7 +135,9 @@ def _histogram(one: Profile, rows: "NDArray[np.int64]", groups: Groups) -> None:
     if one.numbers is None:
         raise ValueError(f"{one.column.name} has no numbers")
     values, unit = one.numbers[rows], one.column.unit or None
-    if one.column.type == DATE:
+    if one.column.form == dates.CLOCK:
+        values, unit = 24 * values, "h"
+    elif one.column.type == DATE:
         values, unit = 1970 + values / DAYS, "year"
     present = values[~np.isnan(values)]
     if not len(present):

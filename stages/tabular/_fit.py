@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 
 # chosen on the validation rows of tables with 220 to 6,500 training rows
 FEWEST_BINS, MOST_BINS, ROWS_OF_BIN = 8, 32, 120
+MOST_INPUTS = 4096  # of all columns; a table with more than 128 of them has fewer bins
 MOST_CATEGORIES = 64
 FEW_ROWS = 500  # below it, two rows are enough to know a category
 ENOUGH_ROWS = 5  # to know a category, or that a value is missing
 MOST_RARE = 2000  # rare categories that the package names
 
 
-def usual_bins(rows: int) -> int:
-    """Return how many bins a number should have with this many training rows."""
-    return min(MOST_BINS, max(FEWEST_BINS, rows // ROWS_OF_BIN))
+def usual_bins(rows: int, columns: int) -> int:
+    """Return how many bins a number should have with this many training rows and columns."""
+    by_rows = min(MOST_BINS, max(FEWEST_BINS, rows // ROWS_OF_BIN))
+    return max(1, min(by_rows, MOST_INPUTS // columns))
 
 
 def fitted(

@@ -174,7 +174,10 @@ def _date(column: Column, values: Mapping[str, int]) -> Column | None:
 
 
 def _form(name: str, values: Sequence[str]) -> str:
-    """Return the order of day, month and year; a note says it if it is not certain."""
+    """Return the order of day, month and year, or that it is a time of day; note an order in doubt."""
+    clocks = sum(dates.moment(text, dates.CLOCK) is not None for text in values)
+    if clocks >= ENOUGH * len(values):
+        return dates.CLOCK
     found = [one for one in map(dates.parts, values) if one]
     if not found or all(len(str(one[0])) == 4 for one in found):
         return dates.YEAR_FIRST

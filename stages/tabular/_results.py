@@ -14,8 +14,8 @@ MOST_CLASSES = 40  # in a confusion matrix
 FEW_VALUES = 16  # different true numbers, up to which a confusion matrix of numbers is readable
 GROUPS = 20  # of true numbers, along a curve
 BINS = 40
-WORST = 25
-MOST_COLUMNS = 12  # of a row in a table
+WORST = 15
+MOST_COLUMNS = 8  # of a row in a table
 MOST_BARS = 40
 Forms = Mapping[str, Tested]
 
@@ -33,11 +33,12 @@ def draw(
     importance: by column; rows: the cells of the test rows
     """
     if about["labels"]:
-        _classes(forms, rivals, about["labels"])
+        _classes(forms, rivals, about["labels"], about["target"])
     else:
         _numbers(forms, rivals, about["target"])
-    _importance(importance)
-    _worst(forms["int8"], about, rows)
+    columns = sorted(importance["columns"], key=lambda one: -one["mean"])
+    _importance(importance["figure"], columns[:MOST_BARS])
+    _worst(forms["int8"], about, rows, [one["column"] for one in columns[:MOST_COLUMNS]])
 
 
 def positive(labels: Sequence[str], truth: NDArray[np.int64]) -> int:
@@ -46,7 +47,7 @@ def positive(labels: Sequence[str], truth: NDArray[np.int64]) -> int:
     return int(counts[0] < counts[1]) ^ 1
 
 
-def _classes(forms: Forms, rivals: Forms, labels: Sequence[str]) -> None:
+def _classes(forms: Forms, rivals: Forms, labels: Sequence[str], target: str) -> None:
     int8 = forms["int8"]
     matrix = int8.matrix(len(labels))
     if len(labels) <= MOST_CLASSES:
@@ -54,8 +55,8 @@ def _classes(forms: Forms, rivals: Forms, labels: Sequence[str]) -> None:
     if len(labels) == 2 and len(np.unique(int8.truth)) == 2:
         at = positive(labels, int8.truth)
         shown = {**forms, "gradient boosting": rivals["boosting"], "linear": rivals["linear"]}
-        _roc(shown, at, labels[at])
-        _precision_recall(shown, at, labels[at])
+        _roc(shown, at, f"{target} = {labels[at]}")
+        _precision_recall(shown, at, f"{target} = {labels[at]}")
     rows = [
         (label, int(tested), *figures)
         for label, tested, figures in zip(
@@ -65,27 +66,21 @@ def _classes(forms: Forms, rivals: Forms, labels: Sequence[str]) -> None:
     table("test rows per class", ["class", "rows", "precision", "recall", "F1"], rows)
 
 
-def _roc(shown: Forms, at: int, label: str) -> None:
+def _roc(shown: Forms, at: int, called: str) -> None:
     series = {}
     for name, one in shown.items():
         wrong, right = roc.curve(one.probabilities[:, at], one.truth == at)
         series[f"{name}, area {roc.area(wrong, right):.3f}"] = (wrong, right)
-    x, y = f"share of the other rows taken for {label}", f"share of {label} found"
-    curves("ROC", series, x=x, y=y)
+    curves(f"ROC of {called}", series, x="false positive rate", y="true positive rate")
 
 
-def _precision_recall(shown: Forms, at: int, label: str) -> None:
+def _precision_recall(shown: Forms, at: int, called: str) -> None:
     series = {}
     for name, one in shown.items():
         found, right = precision_recall(one.probabilities[:, at], one.truth == at)
         area = float((np.diff(found, prepend=0.0) * right).sum())
         series[f"{name}, average {area:.3f}"] = (found, right)
-    curves(
-        "precision and recall",
-        series,
-        x=f"recall: share of {label} found",
-        y=f"precision: share of answers {label} that are right",
-    )
+    curves(f"precision and recall of {called}", series, x="recall", y="precision")
 
 
 def precision_recall(
@@ -137,15 +132,19 @@ def _predicted(shown: Forms, target: str) -> None:
     curves(f"predicted {target}", series, x=f"true {target}", y=f"predicted {target}")
 
 
-def _importance(importance: Mapping[str, Any]) -> None:
+def _importance(figure: str, columns: Sequence[Mapping[str, Any]]) -> None:
     what = {"auroc": "loss of area under the ROC", "mad": "increase of the mean absolute deviation"}
-    columns = sorted(importance["columns"], key=lambda one: -one["mean"])[:MOST_BARS]
     rows = [(one["column"], one["mean"], one["low"], one["high"]) for one in columns]
-    bars("importance of the columns", rows, x=what[importance["figure"]])
+    bars("importance of the columns", rows, x=what[figure])
 
 
-def _worst(int8: Tested, about: Mapping[str, Any], rows: Mapping[str, Any]) -> None:
-    """Show the largest errors, or the wrong classes of which the model was most certain."""
+def _worst(
+    int8: Tested, about: Mapping[str, Any], rows: Mapping[str, Any], names: Sequence[str]
+) -> None:
+    """Show the largest errors, or the wrong classes of which the model was most certain.
+
+    names: of the columns to be shown, the most important first
+    """
     labels, target = about["labels"], about["target"]
     if labels:
         scores = int8.probabilities.max(1)
@@ -167,11 +166,10 @@ def _worst(int8: Tested, about: Mapping[str, Any], rows: Mapping[str, Any]) -> N
             for at, wrong in zip(order, int8.wrong[order], strict=True)
         ]
         heads = [f"true {target}", "predicted", "difference"]
-    names = [name for name in rows["names"] if name != target]
-    places = [rows["names"].index(name) for name in names[:MOST_COLUMNS]]
+    places = [rows["names"].index(name) for name in names]
     drawn = [
         (rows["places"][at], *line, *(rows["rows"][at][place] for place in places))
         for at, line in zip(order.tolist(), lines, strict=True)
     ]
     if drawn:
-        table("worst mistakes", ["row", *heads, *names[:MOST_COLUMNS]], drawn)
+        table("worst mistakes", ["row", *heads, *names], drawn)

@@ -79,7 +79,7 @@ def baselines(
         np.save(predictions / f"{name}.npy", answers)
     text = json.dumps({"forms": forms}, indent=1) + "\n"
     (predictions / "baselines.json").write_text(text, encoding="utf-8")
-    note("baselines: " + "; ".join(f"{name}: {form}" for name, form in forms.items()))
+    note("chosen by validation: " + "; ".join(f"{name}: {one}" for name, one in forms.items()))
     return BaselinesMetrics(**figures)  # type: ignore[typeddict-item]
 
 

@@ -86,7 +86,8 @@ def dataset(
     keep:       columns that are features although they seem to name rows
     header:     whether the first line of a file has the names of the columns; null: found out
     query:      a SELECT statement for a SQLite file; null: its only table
-    bins:       most bins of a number; null: 8 to 32, one for each 120 training rows
+    bins:       most bins of a number; null: 8 to 32, one for each 120 training rows, and
+                fewer in a table of more than 128 columns
     seed:       determines the split
 
     An existing split is kept: a column `split`, or files named train and test. Equal rows stay in one part.
@@ -110,7 +111,8 @@ def dataset(
             known.target, known.used, known.splits, known.moments, known.together, shares, seed
         )
         parts, goal = _division.trained(known.target, parts, found.place, findings)
-        schema = known.schema(parts["train"], bins or _fit.usual_bins(len(parts["train"])))
+        usual = _fit.usual_bins(len(parts["train"]), max(1, len(known.used)))
+        schema = known.schema(parts["train"], bins or usual)
         leaks = _leaks.found(known.used, goal, parts)
         _leaks.tell(leaks)
         _say(schema, goal, parts)

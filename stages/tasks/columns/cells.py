@@ -11,8 +11,8 @@ import re
 from typing import Any, Dict, NamedTuple, Optional, Pattern
 
 POINT, COMMA = ".", ","  # decimal signs
-_MISSING = {"", "?", "na", "n/a", "#n/a", "nan", "null", "nil", "<na>", "missing", "(null)"}
-_NO_NUMBER = _MISSING | {"-", "--", "none", "unknown", ".", "..", "*", "x", "n.a.", "n.d.", "nd"}
+_MISSING = {"", "?", "na", "n/a", "#n/a", "nan", "null", "nil", "<na>", "missing", "(null)", "."}
+_NO_NUMBER = _MISSING | {"-", "--", "none", "unknown", "..", "*", "x", "n.a.", "n.d.", "nd"}
 _SIGNS = str.maketrans({"\u2212": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'"})
 _CURRENCY = r"(?:[$€£¥₹]|EUR|USD|GBP|CHF|Rs\.?)"
 _UNIT = r"[^\W\d_][^\W\d_/.]{0,5}(?:/[^\W\d_]{1,5})?|%|‰|°\s?[CFK]?|[$€£¥₹]"

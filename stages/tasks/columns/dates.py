@@ -1,4 +1,5 @@
-"""Reads dates and times of a column: 2024-12-31, 31.12.2024, 12/31/2024, 31 Dec 2024, or seconds since 1970.
+"""Reads dates and times of a column: 2024-12-31, 31.12.2024, 12/31/2024, 31 Dec 2024, seconds since 1970, or
+a time of day.
 
 Time zones are ignored: the hour on the clock is what repeats from day to day.
 """
@@ -11,13 +12,18 @@ from typing import Dict, NamedTuple, Optional, Tuple
 
 YEAR_FIRST, DAY_FIRST, MONTH_FIRST = "year first", "day first", "month first"
 SECONDS, MILLISECONDS = "seconds since 1970", "milliseconds since 1970"
-FORMS = (YEAR_FIRST, DAY_FIRST, MONTH_FIRST, SECONDS, MILLISECONDS)
+CLOCK = "time of day"  # 18:30 or 18.30.00, on the first day of 1970
+FORMS = (YEAR_FIRST, DAY_FIRST, MONTH_FIRST, SECONDS, MILLISECONDS, CLOCK)
 _EPOCH = date(1970, 1, 1).toordinal()
 _TIME = (
     r"(?:,?[T ]\s*(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d+)?)?"
     r"\s?(?P<half>[AaPp][Mm])?\s?(?:Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?)?"
 )
 _NUMBERS = re.compile(r"(?P<a>\d{1,4})(?P<sign>[-/.])(?P<b>\d{1,2})(?P=sign)(?P<c>\d{1,4})" + _TIME)
+_CLOCK = re.compile(
+    r"(?P<hour>\d{1,2})(?P<sign>[:.])(?P<minute>\d{2})(?:(?P=sign)(?P<second>\d{2})(?:[.,]\d+)?)?"
+    r"\s?(?P<half>[AaPp][Mm])?"
+)
 _WORDS = re.compile(
     r"(?:(?P<day>\d{1,2})(?:st|nd|rd|th|\.)?[ -](?P<month>[^\W\d_]{3,9})\.?"
     r"|(?P<month2>[^\W\d_]{3,9})\.? (?P<day2>\d{1,2})(?:st|nd|rd|th)?),?[ -](?P<year>\d{4}|\d{2})"
@@ -39,6 +45,9 @@ def moment(text: str, form: str) -> Optional[Moment]:
     """Return the moment that a cell names, or None; form: one of FORMS."""
     if form in (SECONDS, MILLISECONDS):
         return _since_1970(text, 1.0 if form == SECONDS else 1000.0)
+    if form == CLOCK:
+        found = _CLOCK.fullmatch(text)
+        return _moment((1970, 1, 1), found.groupdict()) if found else None
     found = _NUMBERS.fullmatch(text)
     if found:
         return _moment(_ordered(found["a"], found["b"], found["c"], form), found.groupdict())

@@ -15,6 +15,7 @@ from stages.tabular import dataset as stage_module
 from stages.tabular.formats import _find
 from stages.tabular.formats._findings import Findings
 from stages.tabular.formats._sheet import Table
+from tests.stages.files import write
 
 COLOURS = ("red", "blue", "green")
 
@@ -77,15 +78,6 @@ class Read:
     @property
     def rows(self) -> list[tuple[str, ...]]:
         return list(zip(*self.table.columns, strict=True))
-
-
-def write(root: Path, files: dict[str, str | bytes]) -> Path:
-    """Write files by their path below the root, as UTF-8 if they are text."""
-    for name, content in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return root
 
 
 @pytest.fixture

@@ -159,3 +159,17 @@ def test_an_empty_part_is_refused(make, rows, params, why):
     with pytest.raises(StageError) as error:
         make(csv(rows, "a", "y"), **params)
     assert why in str(error.value)
+
+
+def test_the_column_split_itself_may_be_the_target(make):
+    made = make(_by_part(["train", "test"] * 50), target="split")
+    assert made.columns["Split"]["role"] == "target" and not _own(made)
+
+
+def test_few_combinations_of_features_are_said(make):
+    rows = [[str(at % 8), str(at % 2), "xy"[at % 2]] for at in range(200)]
+    made = make(csv(rows, "a", "b", "y"))
+    assert (
+        "the rows have only 8 different combinations of features; rows with the same one stay in one part, so "
+        "the test has combinations that are not trained on"
+    ) in made.said.notes

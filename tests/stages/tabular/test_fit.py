@@ -11,8 +11,9 @@ from stages.tasks.columns.column import Column
 NAN = float("nan")
 
 
-def test_larger_tables_have_more_bins():
-    assert [_fit.usual_bins(rows) for rows in (100, 1200, 10_000)] == [8, 10, 32]
+def test_longer_tables_have_more_bins_and_wider_ones_fewer():
+    assert [_fit.usual_bins(rows, 10) for rows in (100, 1200, 10_000)] == [8, 10, 32]
+    assert [_fit.usual_bins(10_000, columns) for columns in (128, 1000, 9000)] == [32, 4, 1]
 
 
 def test_few_values_have_a_bin_each():

@@ -52,7 +52,7 @@ def test_numbers_are_read_as_their_column_writes_them(typed, cells, numbers):
         ["M1", "M2", "L3", "M4"],
         ["true", "False", "", "TRUE"],
         ["1", "two", "3", "four"],
-        ["12:30", "14:00", "09:15", "12:30"],
+        ["12:30", "14:00", "late", "early"],
     ],
 )
 def test_anything_else_is_a_category(typed, cells):
@@ -105,6 +105,13 @@ def test_an_order_in_doubt_is_said(typed, said, cells, form):
     assert typed(cells)[0].column.form == form
     [note] = said.notes
     assert f"read with the {form}; write them as 2024-12-31" in note
+
+
+@pytest.mark.parametrize("cells", [["12:30", "18:00"], ["12.30.00", "18.00.00"]])
+def test_a_time_of_day_is_a_part_of_a_day(typed, cells):
+    one, _ = typed(cells)
+    assert one.column.form == dates.CLOCK
+    assert (24 * one.numbers).tolist() == pytest.approx([12.5, 18])
 
 
 def test_seconds_since_1970_are_dates_if_the_name_says_time(typed):

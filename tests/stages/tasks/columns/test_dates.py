@@ -22,6 +22,9 @@ DAY = 19723  # of 2024-01-01
         ("January 1st, 2024", dates.YEAR_FIRST, DAY, 1, 0, 0),
         ("1704067200", dates.SECONDS, DAY, 1, 0, 0),
         ("1704088800000", dates.MILLISECONDS, DAY + 0.25, 1, 0, 6),
+        ("18:30", dates.CLOCK, 18.5 / 24, 1, 3, 18),
+        ("06.30.00", dates.CLOCK, 6.5 / 24, 1, 3, 6),
+        ("6:30:00 pm", dates.CLOCK, 18.5 / 24, 1, 3, 18),
         ("01.01.69", dates.DAY_FIRST, 36160, 1, 1, 0),
         ("01.01.70", dates.DAY_FIRST, 0, 1, 3, 0),
     ],
@@ -36,6 +39,11 @@ def test_a_date_has_time_month_weekday_and_hour(text, form, time, month, weekday
 )
 def test_anything_else_is_no_date(text):
     assert dates.moment(text, dates.YEAR_FIRST) is None
+
+
+@pytest.mark.parametrize("text", ["", "25:00", "18:60", "18", "18:5", "18:30.00", "2024-01-01"])
+def test_anything_else_is_no_time_of_day(text):
+    assert dates.moment(text, dates.CLOCK) is None
 
 
 @pytest.mark.parametrize("text", ["x", "nan", "inf", "1e300", "-1e300"])

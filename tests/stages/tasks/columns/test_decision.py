@@ -64,3 +64,12 @@ def test_it_is_read_from_the_constants_that_it_writes(found):
 def test_constants_without_a_decision_that_makes_sense_are_refused(about):
     with pytest.raises(StageError, match=r"no 'decision'.*package the model again"):
         Decision.of({"decision": about})
+
+
+def test_between_levels_a_quantile_is_interpolated():
+    found = Decision("y", "regress", "levels", (0.0, 10.0, 20.0), between=True)
+    with np.errstate(divide="ignore"):
+        judged = found.judge(np.log(np.array([[0.0, 1.0, 0.0], [0.5, 0.5, 0.0]])))
+    assert judged.values == pytest.approx([10.0, 5.0])
+    assert judged.low is not None and judged.low[1] == 0.0  # half of a level's share lies below it
+    assert Decision.of(found.as_constants()) == found
