@@ -4,7 +4,7 @@ Standard library only, and no syntax newer than Python 3.9: this package also ru
 which contain no other part of the engine. It does not depend on plans, stores, MLflow or containers.
 
 A job folder contains `job.json` (module and function, or a command; inputs, outputs, parameters, and
-the path of checkpoints), `out/` for the outputs, `events.jsonl`, to which the stage appends while it
+the path of checkpoints), `project/` if the stage has files of its own, `out/` for the outputs, `events.jsonl`, to which the stage appends while it
 runs, and at the end `result.json` with its metrics, its error or its chosen exit status.
 """
 
@@ -65,15 +65,16 @@ def progress(done: float, total: float, message: str = "") -> None:
     )
 
 
-def metric(name: str, value: float, step: int) -> None:
-    """Record one point of a curve, such as the loss of an epoch."""
+def metric(name: str, value: float, step: int, time_s: Optional[float] = None) -> None:
+    """Record one point of a curve, such as the loss of an epoch; time_s: when, if not now."""
     _send(
         {
             "event": "metric",
             "name": as_text(name),
             "value": float(as_number(value)),
             "step": int(as_number(step)),
-        }
+        },
+        time_s,
     )
 
 
@@ -228,7 +229,7 @@ def _call(job: Dict[str, Any]) -> Any:
         name: Path(path) if path else None for name, path in job["inputs"].items()
     }
     paths.update({name: Path(path) for name, path in job["outputs"].items()})
-    return function(**paths, **job["params"])
+    return function(*job.get("arguments", ()), **paths, **job["params"])
 
 
 def _checked(metrics: Any) -> Dict[str, float]:
@@ -294,7 +295,7 @@ def _open_events(path: Path) -> None:
     _events = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
 
-def _send(event: Dict[str, Any]) -> None:
+def _send(event: Dict[str, Any], time_s: Optional[float] = None) -> None:
     if _events is not None:
-        event["time"] = time.time()
+        event["time"] = time.time() if time_s is None else float(time_s)
         os.write(_events, (json.dumps(event) + "\n").encode())
