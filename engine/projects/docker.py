@@ -10,7 +10,9 @@ from engine.errors import UserError
 _NAMED = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
-def mistakes(docker: Mapping[str, Any], pass_env: Collection[str], where: str) -> Iterator[UserError]:
+def mistakes(
+    docker: Mapping[str, Any], pass_env: Collection[str], where: str
+) -> Iterator[UserError]:
     """Yield what cannot be honoured. pass_env: the stage's; where: the key `docker_env`."""
     for at, volume in enumerate(docker.get("volumes") or ()):
         yield from _volume(volume, f"{where}.volumes.{at}")

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from engine import handles
-from engine.errors import UserError
+from engine.errors import UserError, did_you_mean
 
 _URI, _VERSION_KEY = ".uri", ".version"  # where mistakes are
 TIMEOUT_S = 120.0  # for one command, a fetch included
@@ -94,7 +94,7 @@ class _Repository:
             return version, ""
         known = f"refs/versions/{_name(version or 'HEAD')}"
         try:
-            found = self._git("ls-remote", "--", self.url, *_refs(version))
+            found = self._listing(refs=_refs(version))
         except _GitError as error:
             if kept := self._resolved(known):
                 note = f"{self.url} is unavailable; using its last known commit {kept[:12]}"
@@ -103,7 +103,8 @@ class _Repository:
         wanted = _chosen(found, version)
         if wanted is None and not (version and _COMMIT.fullmatch(version)):
             what = f"the repository {self.url} has no branch or tag '{version}'"
-            fix = "write one of those that git ls-remote lists, or a whole commit"
+            known = re.findall(r"refs/(?:heads|tags)/(\S+)", self._listing("--heads", "--tags"))
+            fix = did_you_mean(str(version), {one for one in known if not one.endswith("^{}")})
             raise UserError(_VERSION_KEY, what, fix)
         source = wanted or str(version)
         if self._resolved(source) is None:
@@ -144,6 +145,9 @@ class _Repository:
                 handles.remove(partial.with_suffix(".index"))
         return folder
 
+    def _listing(self, *options: str, refs: tuple[str, ...] = ()) -> str:
+        return self._git("ls-remote", *options, "--", self.url, *refs)
+
     def _make(self) -> None:
         if not (self.path / "HEAD").is_file():
             self.path.mkdir(parents=True, exist_ok=True)
@@ -162,7 +166,9 @@ class _Repository:
                 raise self._unavailable(error) from None
         if self._resolved(source) is None:
             what = f"the repository {self.url} has no commit {source[:12]}"
-            raise UserError(_VERSION_KEY, what, "write a branch, a tag or a commit of the repository")
+            raise UserError(
+                _VERSION_KEY, what, "write a branch, a tag or a commit of the repository"
+            )
 
     def _resolved(self, name: str) -> str | None:
         """Return the commit that a name stands for, if the cache has it."""
@@ -218,7 +224,8 @@ def _refs(version: str | None) -> tuple[str, ...]:
 
 def _chosen(listing: str, version: str | None) -> str | None:
     """Return the commit in ls-remote's answer: that of a branch before that of a tag, as in MLflow."""
-    found = dict(reversed(line.split("\t", 1)) for line in listing.splitlines() if "\t" in line)
+    pairs = (line.partition("\t") for line in listing.splitlines())
+    found = {ref: commit for commit, tab, ref in pairs if tab}
     if version is None:
         return found.get("HEAD")
     refs = _refs(version)

@@ -34,9 +34,7 @@ def resolve(uri: str, version: str | None, roots: Sequence[Path], store: Path | 
     return Source(found.folder, digests, spec.read(found.folder, uri), found.commit, found.note)
 
 
-def _found(
-    uri: str, version: str | None, roots: Sequence[Path], store: Path | None
-) -> git.Fetched:
+def _found(uri: str, version: str | None, roots: Sequence[Path], store: Path | None) -> git.Fetched:
     place, _, inner = uri.partition("#")
     local = _local(place, roots)
     if local is None or version is not None or _is_bare(local):
@@ -56,6 +54,8 @@ def _local(place: str, roots: Sequence[Path]) -> Path | None:
     """Return the folder on this machine; None for a repository elsewhere."""
     if place.startswith("file://"):
         path = Path(unquote(urlsplit(place).path))
+        if not path.is_dir():  # Git says what is wrong, or the cache has it
+            return None
     elif git.is_remote(place):
         return None
     else:

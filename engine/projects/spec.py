@@ -150,9 +150,7 @@ def _entry_point(
     data = dict(_mapping(value, where, mistakes))
     mistakes += _unknown(data, ("parameters", "command"), where)
     given = _mapping(data.get("parameters"), f"{where}.parameters", mistakes)
-    parameters = {
-        key: _parameter(one, f"{where}.parameters.{key}", mistakes) for key, one in given
-    }
+    parameters = {key: _parameter(one, f"{where}.parameters.{key}", mistakes) for key, one in given}
     command = data.get("command")
     if not isinstance(command, str) or not command.strip():
         fix = 'write command: "python train.py {alpha}"'
@@ -216,9 +214,7 @@ def _environment(
     return next(iter([*given, *there]), None)
 
 
-def _environment_file(
-    data: Mapping[str, Any], folder: Path, environment: str | None
-) -> str | None:
+def _environment_file(data: Mapping[str, Any], folder: Path, environment: str | None) -> str | None:
     if environment in (None, "docker_env"):
         return None
     default = "python_env.yaml" if environment == "python_env" else "conda.yaml"

@@ -4,8 +4,9 @@ Standard library only, and no syntax newer than Python 3.9: this package also ru
 which contain no other part of the engine. It does not depend on plans, stores, MLflow or containers.
 
 A job folder contains `job.json` (module and function, or a command; inputs, outputs, parameters, and
-the path of checkpoints), `project/` if the stage has files of its own, `out/` for the outputs, `events.jsonl`, to which the stage appends while it
-runs, and at the end `result.json` with its metrics, its error or its chosen exit status.
+the path of checkpoints), `project/` if the stage has files of its own, `out/` for the outputs,
+`events.jsonl`, to which the stage appends while it runs, and at the end `result.json` with its
+metrics, its error or its chosen exit status.
 """
 
 import errno

@@ -39,7 +39,8 @@ def run(settings: Dict[str, Any], /, **given: Any) -> Dict[str, float]:
     values = _values(settings, given, folder, job)
     with tracking.followed():
         status = _execute(settings, _command(settings, values), folder, tracking.environment)
-        tracking.end(values, is_good=status == 0)
+        params = {name: text for name, text in values.items() if not isinstance(given[name], Path)}
+        tracking.end(params, is_good=status == 0)
     if status:
         raise StageError(_why(settings["entry_point"], status))
     _check_outputs(settings, given)
@@ -90,7 +91,9 @@ def _local(name: str, value: str, folder: Path, downloads: Path) -> Path:
 
         return Path(download_artifacts(value, dst_path=str(downloads)))
     except Exception as error:
-        raise StageError(f"the parameter {name} cannot be downloaded from {value}: {error}")
+        raise StageError(
+            f"the parameter {name} cannot be downloaded from {value}: {error}"
+        ) from None
 
 
 def _command(settings: Dict[str, Any], values: Mapping[str, str]) -> str:
@@ -122,7 +125,7 @@ def _execute(
     try:
         return subprocess.call(["bash", "-c", command], cwd=str(folder), env=environment)
     except FileNotFoundError:
-        raise StageError("there is no bash here, with which MLflow starts an entry point")
+        raise StageError("there is no bash here, with which MLflow starts an entry point") from None
 
 
 def _why(entry_point: str, status: int) -> str:
