@@ -20,8 +20,10 @@ from engine.projects.requirements import PythonEnv
 from engine.projects.source import Source
 from engine.projects.spec import EntryPoint
 from engine.signature import Library
+from engine.stage.virtualenv import find_python
 
 _RUNNER = "engine.stage.project"
+_LEAST_PYTHON = (3, 9)  # of engine.stage
 _TOOLS = "tools"  # a folder of the store: virtual environments
 EnvManager = Literal["local", "virtualenv", "docker"]
 
@@ -119,15 +121,28 @@ class _Stage:
             what = f"{project.where} has a docker_env, which MLflow always uses"
             yield UserError(key, what, "write env_manager: docker")
         elif manager == "virtualenv" and project.environment != "python_env":
-            has = "a conda_env, and conda" if project.environment else "no python_env; virtualenv"
-            what = f"{project.where} has {has} is not supported here"
-            if not project.environment:
-                what = f"{project.where} has no python_env to make an environment from"
+            has = "a conda_env, which this project does not use" if project.environment else ""
+            what = f"{project.where} has {has or 'no python_env'}"
             yield UserError(key, what, "add a python_env.yaml, or write env_manager: local")
         try:
-            self._python_env()
+            env = self._python_env()
         except UserError as mistake:
             yield mistake
+            return
+        if manager == "virtualenv" and env and env.python:
+            yield from self._no_python(env.python)
+
+    def _no_python(self, wanted: str) -> Iterator[UserError]:
+        """Yield why no virtual environment of this version of Python can be made."""
+        where = f"{self.value.uri}/{self.found.project.environment_file}: python"
+        fix = "change the version, or write env_manager: local"
+        parts = tuple(int(part) for part in wanted.split(".") if part.isdecimal())
+        if parts < _LEAST_PYTHON[: len(parts)]:
+            what = f"Python {wanted} is too old to run a stage, which needs 3.9 or newer"
+            yield UserError(where, what, fix)
+        elif find_python(wanted) is None:
+            what = f"Python {wanted} is not installed here (this is {platform.python_version()})"
+            yield UserError(where, what, f"install it: pyenv install {wanted}; or {fix}")
 
     def contract(self) -> Contract:
         """Return the contract."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from engine import spelling
 from engine.contract import REQUIRED
 from engine.contract import Parameter as Contracted
 from engine.errors import UserError, did_you_mean
@@ -71,11 +72,15 @@ def passed(entry: EntryPoint, given: Given) -> list[str]:
 
 
 def mistakes(entry: EntryPoint, given: Given) -> Iterator[UserError]:
-    """Yield the mistakes that the contract alone does not show."""
+    """Yield all mistakes; those that the contract would show are among them, so that all are reported at
+    once.
+    """
+    paths = given.inputs | given.outputs
     yield from _twice(given)
     yield from _insertions(given)
+    yield from _of_contract(entry, given)
     for name, value in given.params.items():
-        if one := entry.parameters.get(name):
+        if name not in paths and (one := entry.parameters.get(name)):
             yield from _odd_value(name, one.type, value, given)
     for name, one in entry.parameters.items():
         if one.default is not REQUIRED and name not in {*given.params, *given.inputs}:
@@ -84,6 +89,26 @@ def mistakes(entry: EntryPoint, given: Given) -> Iterator[UserError]:
         for group, names in given.groups.items():
             for name in sorted(names):
                 yield from _not_passed(entry, group, name, given)
+
+
+def _of_contract(entry: EntryPoint, given: Given) -> Iterator[UserError]:
+    """Yield unknown names, values of another type, and required parameters that are missing."""
+    known, where = parameters(entry, given), f"{given.where}.params"
+    for name, value in given.params.items():
+        if name in given.inputs | given.outputs:
+            continue
+        if name not in known:
+            what = f"the entry point '{entry.name}' has no parameter '{name}'"
+            yield UserError(f"{where}.{name}", what, did_you_mean(name, known))
+        elif why := known[name].refusal(value):
+            what = f"{spelling.shown(value)} {why}"
+            yield UserError(f"{where}.{name}", what, f"write {known[name].wanted}")
+    for name, one in known.items():
+        if one.default is REQUIRED and name not in given.params:
+            what = f"the entry point '{entry.name}' needs the parameter '{name}'"
+            fix = f"add params: {{{name}: <{entry.parameters[name].type}>}}"
+            fix += f", or inputs: {{{name}: stage.output}}, or outputs: [{name}]"
+            yield UserError(where, what, fix)
 
 
 def _twice(given: Given) -> Iterator[UserError]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError, UserErrors
+from engine.stage.virtualenv import is_version
 
 _REQUIREMENT = re.compile(r"([A-Za-z0-9][\w.-]*)(\[[^]]*\])?\s*(.*)")
 _FILE = re.compile(r"-r\s*(\S+)")
@@ -44,7 +45,7 @@ def differences(env: PythonEnv, installed: Mapping[str, str], python: str) -> li
     installed: version of each distribution, by its normalised name. python: such as "3.11.7".
     """
     found = []
-    if env.python and not is_python(env.python, python):
+    if env.python and not is_version(env.python, python):
         found.append(f"Python {env.python} (this is {python})")
     for line in env.dependencies:
         match = _REQUIREMENT.fullmatch(line.partition("#")[0].partition(";")[0].strip())
@@ -57,12 +58,6 @@ def differences(env: PythonEnv, installed: Mapping[str, str], python: str) -> li
         elif not _satisfies(has, match[3]):
             found.append(f"{match[1]}{match[3]} (this is {has})")
     return found
-
-
-def is_python(wanted: str, version: str) -> bool:
-    """Return whether a version of Python is the wanted one, as far as that is given: 3.11 of 3.11.7."""
-    parts = wanted.split(".")
-    return version.split(".")[: len(parts)] == parts
 
 
 def _listed(data: Mapping[str, Any], key: str, folder: Path, where: str) -> Iterator[str]:

@@ -63,11 +63,14 @@ def _local(place: str, roots: Sequence[Path]) -> Path | None:
         path = path.expanduser()
     if path.is_dir():
         return path
-    near = [one.name for root in roots for one in (root / place).parent.glob("*") if one.is_dir()]
-    fix = "write a path from the folder of the use cases, or a Git URL"
-    raise UserError(
-        ".uri", f"there is no folder '{place}'", did_you_mean(Path(place).name, near, fix)
-    )
+    near = [
+        one.relative_to(root).as_posix()
+        for root in roots
+        for one in (root / place).parent.glob("*")
+        if one.is_dir() and root in one.parents
+    ]
+    fix = "write a path from the project's folder, or a Git URL"
+    raise UserError(".uri", f"there is no folder '{place}'", did_you_mean(place, near, fix))
 
 
 def _is_bare(folder: Path) -> bool:

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
+from engine import stage
 from engine.stage import StageError
 
 _READY = "ready.json"  # written last: an environment without it was not finished
@@ -24,14 +25,17 @@ def enter(env: Dict[str, Any], job: Path) -> None:
 
     Raise StageError if it cannot be made.
     """
-    program = _program(env["python"], env["where"])
+    if Path(sys.prefix).parent == Path(env["folder"]):
+        return
+    program = find_python(env["python"])
+    if program is None:
+        raise StageError(f"{env['where']} asks for Python {env['python']}, which is not installed")
     key = {"environment": env, "program": program, "machine": platform.machine()}
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     folder = Path(env["folder"]) / f"python-{digest[:20]}"
     python = folder / "bin" / "python"
-    if Path(sys.prefix) == folder:
-        return
     folder.parent.mkdir(parents=True, exist_ok=True)
+    stage.progress(0, 1, "making the virtual environment")
     with open(str(folder) + ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / _READY).is_file():
@@ -41,24 +45,27 @@ def enter(env: Dict[str, Any], job: Path) -> None:
     os.execv(str(python), [str(python), "-m", "engine.stage", str(job)])
 
 
-def _program(wanted: str, where: str) -> str:
-    """Return the path of a Python of this version; raise StageError if there is none."""
-    if _is_version(wanted, platform.python_version()):
+def find_python(wanted: str) -> Optional[str]:
+    """Return the path of a Python of this version, such as 3.11 or 3.11.7; None if there is none.
+
+    Searched are this Python, PATH, and the versions that pyenv installed. Nothing is started.
+    """
+    if is_version(wanted, platform.python_version()):
         return getattr(sys, "_base_executable", sys.executable) or sys.executable
-    short = ".".join(wanted.split(".")[:2])
-    found: Optional[str] = shutil.which(f"python{short}")
-    if found:
-        asked = [found, "-c", "import platform; print(platform.python_version())"]
-        done = subprocess.run(asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        if done.returncode == 0 and _is_version(wanted, done.stdout.decode().strip()):
-            return found
-    raise StageError(
-        f"{where} asks for Python {wanted}, and python{short} is not on PATH (this is Python "
-        f"{platform.python_version()}); install it, or write env_manager: local"
-    )
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    for folder in sorted(root.glob("versions/*"), reverse=True):
+        if is_version(wanted, folder.name) and (folder / "bin" / "python").is_file():
+            return str(folder / "bin" / "python")
+    if wanted.count(".") != 1:  # the name of a program does not say more
+        return None
+    path = os.pathsep.join(
+        one for one in os.get_exec_path() if Path(one).name != "shims"
+    )  # pyenv's shims exist for versions that are not active
+    return shutil.which(f"python{wanted}", path=path)
 
 
-def _is_version(wanted: str, version: str) -> bool:
+def is_version(wanted: str, version: str) -> bool:
+    """Return whether a version is the wanted one, as far as that is given: 3.11 of 3.11.7."""
     parts = wanted.split(".")
     return version.split(".")[: len(parts)] == parts
 
