@@ -42,6 +42,7 @@ def run(settings: Dict[str, Any], /, **given: Any) -> Dict[str, float]:
         params = {name: text for name, text in values.items() if not isinstance(given[name], Path)}
         tracking.end(params, is_good=status == 0)
     if status:
+        tracking.report(every=True)
         raise StageError(_why(settings["entry_point"], status))
     _check_outputs(settings, given)
     return tracking.export(given[OUTPUT])

@@ -81,7 +81,21 @@ class Tracking:
             self._ended.set()
             if self._client:
                 thread.join()
-                self._report()
+                self.report()
+
+    def report(self, every: bool = False) -> None:
+        """Report the new points of metrics that have more than one, or of every metric: a single point is
+        no curve, and the metrics of a project that ends well are returned.
+        """
+        points = self._points(self._client.get_run(self._run_id)) if self._client else []
+        counts: Dict[str, int] = {}
+        for name, *_ in points:
+            counts[name] = counts.get(name, 0) + 1
+        for point in points:
+            name, value, time_ms, step = point
+            if (every or counts[name] > 1) and point not in self._sent:
+                self._sent.add(point)
+                stage.metric(name, value, step, time_ms / 1000)
 
     def end(self, values: Mapping[str, str], is_good: bool) -> None:
         """End the run, and add the parameters that the project did not log itself."""
@@ -168,19 +182,7 @@ class Tracking:
     def _follow(self) -> None:
         while not self._ended.wait(FOLLOW_S):
             with contextlib.suppress(Exception):  # the store is busy: at the next time
-                self._report()
-
-    def _report(self) -> None:
-        """Report the new points of metrics that have more than one: the others are no curves."""
-        points = self._points(self._client.get_run(self._run_id))
-        counts: Dict[str, int] = {}
-        for name, *_ in points:
-            counts[name] = counts.get(name, 0) + 1
-        for point in points:
-            name, value, time_ms, step = point
-            if counts[name] > 1 and point not in self._sent:
-                self._sent.add(point)
-                stage.metric(name, value, step, time_ms / 1000)
+                self.report()
 
 
 def _finite(metrics: Mapping[str, float]) -> Dict[str, float]:
