@@ -11,13 +11,12 @@ from engine.errors import UserError
 MOST_FILES = 5_000
 MOST_BYTES = 200_000_000
 # Version control, caches, environments, and what runs leave behind: not part of a project.
-IGNORED = frozenset(
+_IGNORED = frozenset(
     {
         ".git",
         ".hg",
         ".svn",
         ".venv",
-        "venv",
         "__pycache__",
         ".ipynb_checkpoints",
         ".mypy_cache",
@@ -25,12 +24,9 @@ IGNORED = frozenset(
         ".ruff_cache",
         ".tox",
         ".DS_Store",
-        "mlruns",
-        "mlartifacts",
-        "mlflow.db",
-        "outputs",
     }
 )
+_IGNORED_AT_THE_TOP = frozenset({"venv", "mlruns", "mlartifacts", "mlflow.db", "outputs"})
 _IGNORED_SUFFIXES = (".pyc", ".pyo", ".swp", "~")
 
 
@@ -59,10 +55,11 @@ def digests(folder: Path, where: str) -> dict[str, str]:
 
 def _files(folder: Path) -> Iterator[Path]:
     for at, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name not in IGNORED)
+        left_out = _IGNORED | (_IGNORED_AT_THE_TOP if Path(at) == folder else frozenset())
+        folders[:] = sorted(name for name in folders if name not in left_out)
         yield from (Path(at) / name for name in folders if (Path(at) / name).is_symlink())
         for name in sorted(names):
-            if name not in IGNORED and not name.endswith(_IGNORED_SUFFIXES):
+            if name not in left_out and not name.endswith(_IGNORED_SUFFIXES):
                 yield Path(at) / name
 
 

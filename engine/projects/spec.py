@@ -206,12 +206,16 @@ def _environment(
         mistakes.append(UserError(f"{file}: {given[1]}", what, "keep one of them"))
     for key in (key for key in given if key != "docker_env"):
         path = data[key]
-        if not isinstance(path, str) or not (folder / path).is_file():
+        if not isinstance(path, str) or not _is_inside(path) or not (folder / path).is_file():
             what = f"the project has no file '{path}'"
             mistakes.append(UserError(f"{file}: {key}", what, "name a file of the project"))
     default = {"python_env": "python_env.yaml", "conda_env": "conda.yaml"}
     there = [key for key, name in default.items() if (folder / name).is_file()]
     return next(iter([*given, *there]), None)
+
+
+def _is_inside(path: str) -> bool:
+    return not Path(path).is_absolute() and ".." not in Path(path).parts
 
 
 def _environment_file(data: Mapping[str, Any], folder: Path, environment: str | None) -> str | None:

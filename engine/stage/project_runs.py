@@ -40,6 +40,7 @@ class Tracking:
         self._client: Any = None
         self._run_id = ""
         self._sent: Set[_Point] = set()
+        self._notes: Set[str] = set()
         self._ended = threading.Event()
         try:
             self._open(folder, name, tags)
@@ -176,8 +177,13 @@ class Tracking:
             points = [(name, one.value, one.timestamp, one.step) for one in history]
             found += sorted(points, key=lambda one: (one[2], one[3]))
         if len(found) > MOST_POINTS:
-            stage.note(f"a run has more than {MOST_POINTS:,} metric points; the rest is left out")
+            self._note(f"a run has more than {MOST_POINTS:,} metric points; the rest is left out")
         return found[:MOST_POINTS]
+
+    def _note(self, text: str) -> None:
+        if text not in self._notes:
+            self._notes.add(text)
+            stage.note(text)
 
     def _follow(self) -> None:
         while not self._ended.wait(FOLLOW_S):

@@ -4,10 +4,18 @@ from engine.projects import files
 
 
 def test_version_control_caches_and_results_do_not_belong_to_a_project(tmp_path):
-    for name in (".git/config", "__pycache__/a.pyc", "outputs/x", "mlruns/y", "old.pyc", "a/b.py"):
+    for name in (
+        ".git/config",
+        "__pycache__/a.pyc",
+        "outputs/x",
+        "mlruns/y",
+        "old.pyc",
+        "a/b.py",
+        "a/outputs/c.py",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
-    assert list(files.digests(tmp_path, "p")) == ["a/b.py"]
+    assert list(files.digests(tmp_path, "p")) == ["a/b.py", "a/outputs/c.py"]
 
 
 def test_content_and_the_right_to_run_a_file_are_part_of_its_digest(tmp_path):
