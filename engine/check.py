@@ -337,9 +337,6 @@ class _Checking:
         try:
             return self.place(spec, self.contracts[name])
         except UserError as mistake:
-            if ": " in mistake.where:  # it is already located, in another file
-                self.mistakes.append(mistake)
-                return Placement("", False, "")
             key = "image" if mistake.where == "image" else "runs_on"
             where = f"{self.where}: stages.{name}.{key}"
             self.mistakes.append(UserError(where, mistake.what, mistake.fix))

@@ -252,8 +252,8 @@ class Recorder:
             if known.get(tag) == digest or not path.exists():
                 continue
             left_out = artifacts.why_left_out(path, self._backend.artifact_max_bytes)
-            if project.is_logged(name, path):
-                self._import(mlflow_id, entry.stage or "", path, digest)
+            if logged := project.read(name, path):
+                self._import(mlflow_id, entry.stage or "", logged, digest)
             elif left_out:
                 self._client.set_tag(mlflow_id, key(f"rpi.left_out.{name}"), left_out)
             else:
@@ -271,7 +271,7 @@ class Recorder:
         if model.is_package(name, path):
             self._send_model(mlflow_id, path)
 
-    def _import(self, mlflow_id: str, stage: str, path: Path, digest: str) -> None:
+    def _import(self, mlflow_id: str, stage: str, logged: project.Logged, digest: str) -> None:
         """Send the runs that a stage's MLflow Project logged."""
         about = project.Stage(
             mlflow_id=mlflow_id,
@@ -280,7 +280,7 @@ class Recorder:
             digest=digest,
             max_bytes=self._backend.artifact_max_bytes,
         )
-        project.send(self._client, about, path, self._log, self._local_folder)
+        project.send(self._client, about, logged, self._log, self._local_folder)
 
     def _send_model(self, mlflow_id: str, package: Path) -> None:
         about = self._about_model()

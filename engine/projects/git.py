@@ -103,8 +103,8 @@ class _Repository:
         wanted = _chosen(found, version)
         if wanted is None and not (version and _COMMIT.fullmatch(version)):
             what = f"the repository {self.url} has no branch or tag '{version}'"
-            known = re.findall(r"refs/(?:heads|tags)/(\S+)", self._listing("--heads", "--tags"))
-            fix = did_you_mean(str(version), {one for one in known if not one.endswith("^{}")})
+            names = re.findall(r"refs/(?:heads|tags)/(\S+)", self._listing("--heads", "--tags"))
+            fix = did_you_mean(str(version), {one for one in names if not one.endswith("^{}")})
             raise UserError(_VERSION_KEY, what, fix)
         source = wanted or str(version)
         if self._resolved(source) is None:

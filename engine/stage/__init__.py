@@ -70,12 +70,12 @@ def metric(name: str, value: float, step: int, time_s: Optional[float] = None) -
     """Record one point of a curve, such as the loss of an epoch; time_s: when, if not now."""
     _send(
         {
+            **({} if time_s is None else {"time": float(time_s)}),
             "event": "metric",
             "name": as_text(name),
             "value": float(as_number(value)),
             "step": int(as_number(step)),
-        },
-        time_s,
+        }
     )
 
 
@@ -90,7 +90,7 @@ def figure(kind: str, name: str, /, **fields: Any) -> None:
     Fields may contain NumPy arrays and scalars, and paths. A figure that does not fit its kind is left
     out of the run, and a note says why. engine.stage.figures has a function for each built-in kind.
     """
-    own = {key: as_plain(value) for key, value in fields.items()}
+    own = {key: as_plain(value) for key, value in fields.items() if key != "time"}
     _send({**own, "event": "figure", "kind": as_text(kind), "name": as_text(name)})
 
 
@@ -296,7 +296,7 @@ def _open_events(path: Path) -> None:
     _events = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
 
-def _send(event: Dict[str, Any], time_s: Optional[float] = None) -> None:
+def _send(event: Dict[str, Any]) -> None:
     if _events is not None:
-        event["time"] = time.time() if time_s is None else float(time_s)
+        event.setdefault("time", time.time())
         os.write(_events, (json.dumps(event) + "\n").encode())

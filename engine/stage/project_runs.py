@@ -10,7 +10,6 @@ import math
 import os
 import shutil
 import sqlite3
-import sys
 import threading
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Set, Tuple
@@ -231,7 +230,3 @@ def _copy(source: Path, target: Path) -> None:
 
 def _write(path: Path, data: Dict[str, Any]) -> None:
     path.write_text(json.dumps(data, indent=1), encoding="utf-8")
-
-
-if sys.version_info < (3, 9):  # an old environment of a project
-    sys.exit("engine.stage needs Python 3.9 or newer")

@@ -77,7 +77,9 @@ def _send(client: Any, mlflow_id: str, path: Path) -> None:
         digest="tree:" + "a" * 64,
         max_bytes=1_000_000,
     )
-    project.send(client, stage, path, log, lambda uri: None)
+    logged = project.read(path.name, path)
+    assert logged
+    project.send(client, stage, logged, log, lambda uri: None)
 
 
 def _recorded(client: Any) -> dict[str, Any]:
@@ -129,6 +131,30 @@ def test_long_and_secret_values_are_cut_and_hidden(client, tmp_path, monkeypatch
     _send(client, own, _output(tmp_path))
     [run] = [one for one in client.search_runs(["0"]) if one.info.run_name == "main"]
     assert len(run.data.params["long"]) <= 6000 and "secret" not in run.data.params["at"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"v": 2},
+        {"status": "ODD"},
+        {"points": [["a", "x", 0, 0]]},
+        {"params": {"a": 1}},
+        {"parent": -1},
+    ],
+)
+def test_an_output_of_another_form_is_not_taken_for_runs(tmp_path, change):
+    path = _output(tmp_path) / "nested" / "001" / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    assert project.read("mlflow_run", path.parents[2]) is None
+    assert project.read("model", path.parents[2]) is None
+
+
+def test_a_run_that_the_project_left_open_is_ended(tmp_path):
+    path = _output(tmp_path) / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "status": "RUNNING"}))
+    logged = project.read("mlflow_run", path.parent)
+    assert logged and logged[0][1].end == ("KILLED", 1_700_000_001_000)
 
 
 def test_an_output_without_runs_is_not_imported(client, tmp_path):

@@ -108,3 +108,11 @@ def test_a_file_with_any_line_ends_stays_as_it_is(repository, tmp_path, monkeypa
     monkeypatch.setenv("GIT_CONFIG_VALUE_0", "true")
     found = git.fetch(f"{repository.url}#fit", "v1", tmp_path / "cache")
     assert (found.folder / "train.py").read_bytes() == b"one"
+
+
+def test_a_repository_is_fetched_over_ssh(repository, tmp_path, sshd, monkeypatch):
+    config = tmp_path / "ssh_config"
+    config.write_text(sshd.config)
+    monkeypatch.setenv("GIT_SSH_COMMAND", f"ssh -F {config} -oBatchMode=yes")
+    uri = f"ssh://{sshd.user}@{sshd.host}:{sshd.port}{repository.path}#fit"
+    assert _text(git.fetch(uri, "v1", tmp_path / "cache")) == "one"
