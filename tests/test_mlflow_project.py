@@ -116,6 +116,12 @@ def test_a_project_works_on_a_copy_and_is_cached_until_one_of_its_files_changes(
     assert not project.done("usecase=one").stages["s"].cached
 
 
+def test_a_project_that_names_its_experiment_needs_the_same_name_in_the_yaml(project):
+    named = LOGS.replace("import mlflow\n", "import mlflow; mlflow.set_experiment('wine')\n")
+    _write(project, named, mlproject={"uri": "fit", "experiment": "wine"})
+    assert project.done("usecase=one").stages["s"].metrics["rmse"] == 0.7
+
+
 def test_a_later_stage_reads_what_the_project_logged(project):
     command = ["cp", "{inputs.run}/artifacts/notes/a.txt", "{outputs.text}"]
     more = {"t": {"command": command, "inputs": {"run": "s.mlflow_run"}, "outputs": ["text"]}}

@@ -48,6 +48,12 @@ class MlProject(BaseModel):
         description="local: this Python environment; virtualenv: one made from python_env.yaml; "
         "docker: a container of the image in docker_env",
     )
+    experiment: str | None = Field(
+        None,
+        min_length=1,
+        description="for a project that calls mlflow.set_experiment: that name, as "
+        "`mlflow run --experiment-name` needs it too",
+    )
 
 
 VALUE = MlProject
@@ -173,6 +179,7 @@ class _Stage:
         types = {name: one.type for name, one in self.entry.parameters.items()}
         return {
             "project": project.name,
+            "experiment": value.experiment or project.name,
             "entry_point": value.entry_point,
             "command": self.entry.command,
             "types": types,
@@ -224,6 +231,8 @@ class _Stage:
         """Return what the results depend on: the project, and the packages that run it."""
         found = {f"project {name}": digest for name, digest in self.found.digests.items()}
         found |= {"entry point": self.value.entry_point, "env_manager": self.value.env_manager}
+        if self.value.experiment:
+            found["experiment"] = self.value.experiment
         if self.declared.suffixes:
             found |= {f"suffix {name}": one for name, one in self.declared.suffixes.items()}
         if self.value.env_manager == "local":

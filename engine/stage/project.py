@@ -35,7 +35,8 @@ def run(settings: Dict[str, Any], /, **given: Any) -> Dict[str, float]:
     _verify(folder, settings["files"])
     if settings["environment"]:
         enter(settings["environment"], job)
-    tracking = Tracking(job / "mlflow", settings["project"], settings["tags"])
+    about = {name: settings[name] for name in ("project", "experiment", "tags")}
+    tracking = Tracking(job / "mlflow", about)
     values = _values(settings, given, folder, job)
     with tracking.followed():
         status = _execute(settings, _command(settings, values), folder, tracking.environment)

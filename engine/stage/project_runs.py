@@ -34,7 +34,8 @@ _QUIET = {
 class Tracking:
     """The runs of one project."""
 
-    def __init__(self, folder: Path, name: str, tags: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
+        """Create the store and the project's run; about: the project's name, its experiment, and tags."""
         self.environment: Dict[str, str] = {}  # for the project's process
         self._client: Any = None
         self._run_id = ""
@@ -42,13 +43,13 @@ class Tracking:
         self._notes: Set[str] = set()
         self._ended = threading.Event()
         try:
-            self._open(folder, name, tags)
+            self._open(folder, about)
         except Exception as error:  # not installed, or only a part of it
             first = (str(error).splitlines() or [""])[0]
             stage.note(f"nothing can be logged: MLflow does not work here ({first})")
             self._client = None
 
-    def _open(self, folder: Path, name: str, tags: Mapping[str, str]) -> None:
+    def _open(self, folder: Path, about: Mapping[str, Any]) -> None:
         os.environ.update(_QUIET)
         from mlflow.tracking import MlflowClient
 
@@ -56,8 +57,8 @@ class Tracking:
         database = folder / "mlflow.db"
         uri = _sqlite_uri(database)
         client = MlflowClient(uri, uri)
-        experiment = client.create_experiment(name, (folder / "artifacts").as_uri())
-        run = client.create_run(experiment, tags=dict(tags), run_name=name)
+        experiment = client.create_experiment(about["experiment"], (folder / "artifacts").as_uri())
+        run = client.create_run(experiment, tags=about["tags"], run_name=about["project"])
         with contextlib.closing(sqlite3.connect(str(database))) as connection:
             connection.execute("PRAGMA journal_mode=WAL")  # readers then do not block the project
         self._client, self._run_id = client, run.info.run_id

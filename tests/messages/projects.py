@@ -113,7 +113,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "missing_parameter": (_stage(inputs={}), f"{AT}.params", "rows", "inputs: {rows"),
     "passed_twice": (_stage(params={"rows": "x"}), f"{AT}.params.rows", "twice", "remove it"),
     "input_and_output": (_stage(outputs=["model", "rows"]), f"{AT}.outputs", "rows", "rename"),
-    "own_output": (_stage(outputs=["model", "mlflow_run"], params={"rate": 1}) | _parameter(mlflow_run="path") | _entry(parameters={**ENTRY["parameters"], "mlflow_run": "path"}, command=f"{ENTRY['command']} {{mlflow_run}}"), f"{AT}.outputs", "mlflow_run", "remove"),
+    "own_output": (_stage(outputs=["model", "mlflow_run"]) | _entry(parameters={**ENTRY["parameters"], "mlflow_run": "path"}, command=f"{ENTRY['command']} {{mlflow_run}}"), f"{AT}.outputs", "mlflow_run", "remove"),
     "nothing_to_insert": (_stage(params={"text": "{outputs.modle}"}) | _parameter(text="string"), f"{AT}.params.text", "outputs.modle", "outputs.model"),
     "no_uri": (_stage(params={"site": "x"}) | _parameter(site="uri"), f"{AT}.params.site", "URI", "https"),
     "path_outside": (_stage(params={"more": "/x"}) | _parameter(more="path"), f"{AT}.params.more", "/x", "asset:KEY"),
