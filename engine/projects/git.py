@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ from engine import handles
 from engine.errors import UserError, did_you_mean
 
 _URI, _VERSION_KEY = ".uri", ".version"  # where mistakes are
-TIMEOUT_S = 120.0  # for one command, a fetch included
+TIMEOUT_S = 600.0  # for one command, a fetch included
 _REMOTE = re.compile(r"(?:https?|ssh|git|file)://|[\w.-]+@[\w.-]+:")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _VERSION = re.compile(r"[A-Za-z0-9_][\w./+-]*")
@@ -130,19 +131,21 @@ class _Repository:
 
     def extracted(self, tree: str, folder: Path) -> Path:
         """Return the folder with the tree's files; it appears under its name when it is complete."""
-        if not folder.is_dir():
-            partial = folder.with_name(f".{tree}.{uuid.uuid4().hex[:8]}")
-            partial.mkdir(parents=True)
-            try:
-                index = {"GIT_INDEX_FILE": str(partial.with_suffix(".index"))}
-                self._git("read-tree", tree, environment=index)
-                at = (f"--work-tree={partial}", "-c", "core.bare=false")
-                self._git("checkout-index", "--all", before=at, environment=index)
-                if not folder.is_dir():
-                    partial.rename(folder)
-            finally:
-                handles.remove(partial)
-                handles.remove(partial.with_suffix(".index"))
+        if folder.is_dir():
+            return folder
+        partial = folder.with_name(f".{tree}.{uuid.uuid4().hex[:8]}")
+        index = partial.with_name(f"{partial.name}.index")
+        partial.mkdir(parents=True)
+        try:
+            own = {"GIT_INDEX_FILE": str(index)}
+            self._git("read-tree", tree, environment=own)
+            at = (f"--work-tree={partial}", "-c", "core.bare=false")
+            self._git("checkout-index", "--all", before=at, environment=own)
+            with suppress(OSError):  # another engine was faster
+                partial.rename(folder)
+        finally:
+            handles.remove(partial)
+            handles.remove(index)
         return folder
 
     def _listing(self, *options: str, refs: tuple[str, ...] = ()) -> str:

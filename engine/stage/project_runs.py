@@ -94,7 +94,8 @@ class Tracking:
             counts[name] = counts.get(name, 0) + 1
         for point in points:
             name, value, time_ms, step = point
-            if (every or counts[name] > 1) and point not in self._sent:
+            is_drawn = math.isfinite(value) and (every or counts[name] > 1)
+            if is_drawn and point not in self._sent:
                 self._sent.add(point)
                 stage.metric(name, value, step, time_ms / 1000)
 
