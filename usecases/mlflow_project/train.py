@@ -14,7 +14,7 @@ import numpy as np
 
 
 def main() -> None:
-    """Train, log each epoch, and write the model and what its output means."""
+    """Train, log each epoch, and write the model of the best one and what its output means."""
     args = _arguments()
     keras.utils.set_random_seed(args.seed)
     about = json.loads((args.train / "truth.json").read_text(encoding="utf-8"))
@@ -32,7 +32,10 @@ def main() -> None:
             epochs=args.epochs,
             batch_size=64,
             verbose=0,
-            callbacks=[_logging()],
+            callbacks=[
+                keras.callbacks.EarlyStopping(patience=10, restore_best_weights=True),
+                _logging(),
+            ],
         )
         name, value = goal.judged(network.predict(others, verbose=0), their_truth)
         mlflow.log_metric(name, value)
