@@ -20,6 +20,10 @@ class CommandOptions(BaseModel):
         None  # the option whose value may follow the command, as in `images build`
     )
 
+    MORE: ClassVar[str | None] = (
+        None  # the option, a list, that all further words belong to, as in `compare A B`
+    )
+
     IS_CACHED: ClassVar[bool] = True  # false: the composed command line must not be kept
 
     @classmethod

@@ -82,6 +82,7 @@ def run_json(state: RunState) -> dict[str, object]:
     """Return the content of run.json."""
     keys = (
         "run_id",
+        "name",
         "usecase",
         "target",
         "platform",

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from engine import layout, run_files, runs
+from engine import layout, run_files, run_names, runs
 from engine.digest import of
 from engine.errors import UserError
 from engine.events import RunState, StageState
@@ -22,7 +22,8 @@ class Options(CommandOptions):
 
     run: str | None = Field(
         None,
-        description="a run's id or its beginning, or latest: the newest complete one; null: the newest",
+        description="a run's name, its id or the beginning of it, or latest: the newest complete one; "
+        "null: the newest",
     )
     format: Literal["table", "json"] = Field("table", description="table or json")
 
@@ -36,7 +37,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
         return 0, None
     store = Store(layout.store_dir(request.outputs))
     print(
-        f"run {run_dir.name}: {state.start.get('usecase')} for {state.start.get('target')}, "
+        f"run {run_names.label(run_dir)}: {state.start.get('usecase')} for {state.start.get('target')}, "
         f"{_said(state, store, run_dir.name)}"
     )
     rows = [

@@ -26,7 +26,8 @@ def test_the_topic_of_info_is_no_command():
 
 def test_a_word_after_a_command_belongs_to_it_if_the_command_takes_one():
     words = split(["images", "prune", "image=runtime"])
-    assert (words.command, words.word, words.others) == ("images", "prune", ("image=runtime",))
+    assert (words.command, words.following) == ("images", {"action": "prune"})
+    assert words.others == ("image=runtime",)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,14 @@
 # the function that raises the mistake, and the test that covers it; once for each call
 ELSEWHERE = [
     (
+        "engine/run_names.py: check",
+        "tests/messages/test_commands.py::test_a_name_that_another_run_has",
+    ),
+    (
+        "engine/runs.py: of_request",
+        "tests/messages/test_commands.py::test_a_run_of_another_use_case",
+    ),
+    (
         "engine/commands/forget.py: main",
         "tests/engine/commands/test_forget.py::test_a_run_in_progress_is_not_disturbed",
     ),

@@ -16,7 +16,9 @@ def _row(said, stage: str) -> list[str]:
 
 def test_a_finished_run_says_so_stage_by_stage(ran, give):
     said = give("status")
-    assert said.lines[0].startswith(f"run {ran.last.name}: chain for x86_64, finished after ")
+    assert said.lines[0].startswith(
+        f"run {ran.last.name} (chain): chain for x86_64, finished after "
+    )
     assert [line.split()[:2] for line in said.lines[2:5]] == [
         ["a", "finished"],
         ["b", "finished"],

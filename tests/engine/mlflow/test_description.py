@@ -73,3 +73,8 @@ def test_the_text_of_a_failed_run_names_the_failure_and_no_model(events, make_jo
     first, failure, *_ = description.of_run(state, "#/report", None, "").split("\n\n")
     assert first == "[report](#/report)"
     assert failure == "**train failed**: out of memory here"
+
+
+def test_a_run_with_a_name_is_called_by_it():
+    named = {**start("params.epochs=5"), "name": "my-first"}
+    assert description.run_name(named) == "my-first on rpi4 (pose_activity)"
