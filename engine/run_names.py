@@ -5,7 +5,6 @@ A claimed name is a link in outputs/.engine/names to the folder of its run, so t
 the same one. A generated name is not given again, even if its run was removed.
 """
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from itertools import count
@@ -22,7 +21,6 @@ _LONGEST_GENERATED = 48
 _CHANGES = ("params.", "assets.", "stages.")  # overrides that change a use case
 _LONGEST_CHANGE = 40
 _RESUMED = ("interrupted", "failed")  # the run that resumes such a run takes its name over
-_FIRST_LINE_BYTES = 64_000_000
 
 
 def changes(command: Sequence[str]) -> Iterator[str]:
@@ -91,7 +89,7 @@ def release(outputs: Path, name: str) -> None:
 
 def of(run_dir: Path) -> str:
     """Return the run's name; empty for a run of a version without names."""
-    return str(_first_event(run_dir).get("name") or "")
+    return str(run_files.first_event(run_dir).get("name") or "")
 
 
 def label(run_dir: Path) -> str:
@@ -175,15 +173,6 @@ def _relative(outputs: Path, run_dir: Path) -> Path:
 
 def _names(outputs: Path) -> Path:
     return layout.store_dir(outputs) / FOLDER
-
-
-def _first_event(run_dir: Path) -> dict[str, object]:
-    try:
-        with (run_dir / journal.FILE_NAME).open("rb") as file:
-            found = json.loads(file.readline(_FIRST_LINE_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _short(key: str) -> str:

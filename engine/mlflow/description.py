@@ -5,9 +5,11 @@ from collections.abc import Iterator
 
 from engine import run_names
 from engine.events import RunState
+from engine.run_annotations import Annotations
 from engine.vocabulary import Event
 from engine.wording import command_line, listed, stand_ins
 
+NOTHING = Annotations()
 _LONGEST_NAME = 200
 _MOST_GATES = 30
 VERDICTS = {False: "rejected", True: "passed", None: "not evaluated"}
@@ -35,15 +37,19 @@ def gates_in_words(state: RunState) -> str:
     return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
 
 
-def of_run(state: RunState, report: str, model: str | None, cached: str) -> str:
+def of_run(
+    state: RunState, report: str, model: str | None, cached: str, added: Annotations = NOTHING
+) -> str:
     """Return the description of a run as Markdown.
 
     report, model: the addresses of their pages; model is None if the run has none
     cached: a paragraph of links to the stages that were cached; may be empty
+    added: what people added to the run
     """
     pages = [f"[report]({report})", *([f"[model]({model})"] if model else [])]
     paragraphs = [
         " · ".join([*_headline(state), *pages]),
+        *(_one_line(text) for _, text in reversed(added.notes)),
         *_failures(state),
         *_reservations(state),
         "\n".join(_gate_table(state)),

@@ -70,6 +70,17 @@ COMMANDS = {
         "artifacts",
         "give it the input 'artifacts'",
     ),
+    "note_on_nothing": (["note"], "note", "run", 'note RUN "text"'),
+    "tag_on_nothing": (["tag"], "tag", "run", "tag RUN key=value"),
+    "no_condition": (["runs", "where=abc"], "where=abc", "condition", "where="),
+    "condition_without_a_number": (
+        ["runs", "where=a>b"],
+        "where=a>b",
+        "b",
+        "a number after >",
+    ),
+    "no_status": (["runs", "status=finishd"], "status=finishd", "status", "finished"),
+    "no_moment": (["runs", "since=monday"], "since=monday", "date", "7d"),
     "setting": (["fail_fsat=true"], "fail_fsat", "key", "fail_fast"),
     "grammar": (["params.n=[1"], "params.n=[1", "value", "quotes"),
     "no_launcher": (

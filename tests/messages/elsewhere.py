@@ -3,6 +3,25 @@
 # the function that raises the mistake, and the test that covers it; once for each call
 ELSEWHERE = [
     (
+        "engine/commands/tag.py: _pair",
+        "tests/engine/commands/test_tag.py::test_a_word_without_a_value_is_refused",
+    ),
+    (
+        "engine/run_annotations.py: add_note",
+        "tests/engine/test_run_annotations.py::test_a_note_needs_a_text_of_limited_length",
+    ),
+    *(
+        (
+            "engine/run_annotations.py: _check_tag",
+            "tests/engine/test_run_annotations.py::test_an_invalid_tag_is_refused_and_nothing_is_written",
+        )
+        for _ in range(4)
+    ),
+    (
+        "engine/run_rows.py: check_known",
+        "tests/engine/test_run_rows.py::test_a_key_that_no_run_has_is_refused_with_the_nearest",
+    ),
+    (
         "engine/run_names.py: check",
         "tests/messages/test_commands.py::test_a_name_that_another_run_has",
     ),
