@@ -5,7 +5,6 @@ it shows, and `report.html.j2` how it looks; the template escapes all text of th
 drawings escape theirs.
 """
 
-import json
 import re
 import threading
 from collections.abc import Iterable
@@ -96,18 +95,13 @@ def template() -> Any:
         "exact": _exact,
         "prose": _prose,
         "sentence": lambda text: text[:1].upper() + text[1:],
-        "yaml": _yaml,
+        "yaml": comparison.plain,
     }
     return page.template(Path(__file__).with_suffix(".html.j2"), filters)
 
 
 def _exact(value: float | None, metric: str) -> str:
     return units.exact(metric, value)
-
-
-def _yaml(value: object) -> str:
-    """Return a parameter as in YAML: null and true, not None and True."""
-    return str(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _prose(text: str) -> Any:

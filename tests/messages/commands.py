@@ -70,6 +70,7 @@ COMMANDS = {
         "artifacts",
         "give it the input 'artifacts'",
     ),
+    "comparison_of_nothing": (["compare"], "compare", "two runs", "compare RUN RUN"),
     "note_on_nothing": (["note"], "note", "run", 'note RUN "text"'),
     "tag_on_nothing": (["tag"], "tag", "run", "tag RUN key=value"),
     "no_condition": (["runs", "where=abc"], "where=abc", "condition", "where="),
