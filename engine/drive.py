@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from engine import (
+    composed,
     ending,
     extensions,
     handles,
@@ -161,6 +162,7 @@ def _run(request: Request, planned: Planning, stream: TextIO) -> Outcome:
         executors.reclaim(plan.jobs.values() if store.locks.abandoned() else to_run, work)
         _close_abandoned(request.outputs, store)
         sinks = _sinks(request, run_dir, stream)
+        composed.record(run_dir, request)
         recorder = Recorder(run_dir, journal, sinks)
         recorder.emit(provenance.run_started(request, plan, run_dir.name, name))
         recorder.emit(*(Note(event="note", stage=None, text=text) for text in plan.notes))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from engine import journal, run_annotations, run_files, run_names
+from engine import composed, journal, run_annotations, run_files, run_names
 from engine.durable import write_whole
 from engine.events import RunState
 from engine.forgetting.words import REMOVED, Words
@@ -31,6 +31,7 @@ def clean(
     name = run_names.of(run_dir)
     is_annotated = _clean_annotations(run_dir / run_annotations.FILE_NAME, words.anywhere)
     is_changed = _clean_journal(path, words, digests)
+    is_changed |= _clean_request(run_dir / composed.FILE_NAME, words.of_pictures)
     if name and not run_names.of(run_dir):
         run_names.release(run_dir.parents[2], name)
     state = run_files.state(run_dir)
@@ -58,6 +59,15 @@ def _clean_annotations(path: Path, words: Words) -> bool:
         return False
     text = path.read_text(encoding="utf-8", errors="replace")
     write_whole(path, words.replaced(text).encode())
+    return True
+
+
+def _clean_request(path: Path, words: Words) -> bool:
+    """Remove the name from the recorded request, whose paths may name the person's pictures."""
+    if not path.is_file() or not _is_in(path, words):
+        return False
+    data = json.loads(path.read_text(encoding="utf-8"))
+    write_whole(path, json.dumps(words.replaced(data), indent=1, ensure_ascii=False).encode())
     return True
 
 

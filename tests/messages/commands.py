@@ -71,6 +71,7 @@ COMMANDS = {
         "give it the input 'artifacts'",
     ),
     "comparison_of_nothing": (["compare"], "compare", "two runs", "compare RUN RUN"),
+    "reproduction_of_nothing": (["reproduce"], "reproduce", "run", "reproduce RUN"),
     "note_on_nothing": (["note"], "note", "run", 'note RUN "text"'),
     "tag_on_nothing": (["tag"], "tag", "run", "tag RUN key=value"),
     "no_condition": (["runs", "where=abc"], "where=abc", "condition", "where="),

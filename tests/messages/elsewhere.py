@@ -3,6 +3,18 @@
 # the function that raises the mistake, and the test that covers it; once for each call
 ELSEWHERE = [
     (
+        "engine/reproduction/again.py: made",
+        "tests/engine/commands/test_reproduce.py::test_a_run_at_work_is_refused",
+    ),
+    (
+        "engine/reproduction/again.py: made",
+        "tests/engine/commands/test_reproduce.py::test_one_run_is_reproduced_by_one_process_at_a_time",
+    ),
+    (
+        "engine/reproduction/again.py: _recorded",
+        "tests/engine/commands/test_reproduce.py::test_without_the_recorded_request_it_says_what_to_repeat",
+    ),
+    (
         "engine/commands/tag.py: _pair",
         "tests/engine/commands/test_tag.py::test_a_word_without_a_value_is_refused",
     ),

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from engine import journal, run_annotations, run_files, run_names
+from engine import composed, journal, run_annotations, run_files, run_names
 from engine.forgetting import run_texts
 from engine.forgetting.words import Words
 from tests.mlflow_runs import ASSET
@@ -64,6 +64,14 @@ def test_notes_and_tags_of_people_have_the_name_nowhere(run_dir):
     found = run_annotations.read(run_dir)
     assert [text for _, text in found.notes] == ["[removed] is missing, joann is not"]
     assert found.tags == {"who": "[removed]"}
+
+
+def test_the_recorded_request_names_no_picture_of_the_person(run_dir):
+    request = {"assets": {"people": "ann/1.jpg"}, "notes": ["ann"]}
+    (run_dir / composed.FILE_NAME).write_text(json.dumps(request))
+    assert _clean(run_dir)
+    found = json.loads((run_dir / composed.FILE_NAME).read_text())
+    assert found == {"assets": {"people": "[removed]/1.jpg"}, "notes": ["ann"]}
 
 
 @pytest.mark.parametrize(("name", "kept"), [("faces-ann-2", ""), ("joann-2", "joann-2")])
