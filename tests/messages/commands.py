@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import platform
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,12 @@ COMMANDS = {
     ),
     "comparison_of_nothing": (["compare"], "compare", "two runs", "compare RUN RUN"),
     "reproduction_of_nothing": (["reproduce"], "reproduce", "run", "reproduce RUN"),
+    "gpus": (
+        ["plan", "+stages.a.resources.gpu=64"],
+        "+stages.a.resources.gpu=64",
+        "GPU" if platform.machine() != "x86_64" else "GPUs",
+        "gpu",
+    ),
     "note_on_nothing": (["note"], "note", "run", 'note RUN "text"'),
     "tag_on_nothing": (["tag"], "tag", "run", "tag RUN key=value"),
     "no_condition": (["runs", "where=abc"], "where=abc", "condition", "where="),

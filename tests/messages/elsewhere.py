@@ -2,6 +2,19 @@
 
 # the function that raises the mistake, and the test that covers it; once for each call
 ELSEWHERE = [
+    ("engine/gpus.py: refuse_platform", "tests/engine/test_gpus.py::test_only_a_pc_has_gpus"),
+    (
+        "engine/executors/docker.py: refuse_gpus",
+        "tests/engine/executors/test_docker.py::test_an_engine_without_the_nvidia_runtime_is_refused_when_planning",
+    ),
+    (
+        "engine/executors/docker.py: refuse_gpus",
+        "tests/engine/executors/test_docker.py::test_a_stage_with_a_gpu_needs_an_image_of_the_users_own",
+    ),
+    (
+        "engine/executors/device.py: refuse_gpus",
+        "tests/engine/executors/test_docker.py::test_a_device_has_no_gpu_for_stages",
+    ),
     (
         "engine/reproduction/again.py: made",
         "tests/engine/commands/test_reproduce.py::test_a_run_at_work_is_refused",
@@ -72,10 +85,6 @@ ELSEWHERE = [
     (
         "engine/planning.py: _other_files",
         "tests/engine/test_planning.py::test_a_file_that_the_stage_cannot_read_is_refused_when_planning",
-    ),
-    (
-        "engine/check.py: _placed",
-        "tests/engine/executors/test_docker.py::test_an_image_that_nobody_defines_is_refused_with_the_nearest",
     ),
     (
         "engine/commands/explain.py: _refuse_left_out",
