@@ -6,9 +6,15 @@ Composition, types and documentation all come from this declaration. No I/O.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+Words = Annotated[
+    tuple[str, ...],
+    BeforeValidator(lambda value: value if isinstance(value, list | tuple) else [value]),
+]
+"""A list of words; a single one needs no brackets."""
 
 
 class CommandOptions(BaseModel):

@@ -16,7 +16,7 @@ from pydantic import Field
 from engine import layout, ordinary, run_names
 from engine.durable import write_whole
 from engine.errors import UserError
-from engine.options import CommandOptions
+from engine.options import CommandOptions, Words
 from engine.report import side_by_side
 from engine.report.side_by_side import Row, Sheet
 from engine.request import Request
@@ -34,7 +34,7 @@ class Options(CommandOptions):
 
     MORE = "runs"
 
-    runs: tuple[str, ...] = Field(
+    runs: Words = Field(
         (),
         description="two or more runs; also as words: compare RUN RUN, such as compare latest my-first",
     )

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from engine import annotate, run_annotations, run_names
 from engine.errors import UserError
-from engine.options import CommandOptions
+from engine.options import CommandOptions, Words
 from engine.request import Request
 
 
@@ -21,7 +21,7 @@ class Options(CommandOptions):
     run: str | None = Field(
         None, description="a run's name, its id or the beginning of it; also as a word: note RUN"
     )
-    text: tuple[str, ...] = Field((), description="the note; also as words after the run")
+    text: Words = Field((), description="the note; also as words after the run")
 
 
 def main(request: Request[Options]) -> tuple[int, None]:

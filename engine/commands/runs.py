@@ -9,22 +9,19 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from engine import run_rows, units
 from engine.errors import UserError, did_you_mean
 from engine.fields import duration_s
 from engine.numerals import number
-from engine.options import CommandOptions
+from engine.options import CommandOptions, Words
 from engine.request import Request
 from engine.run_rows import Row
 from engine.wording import as_typed, duration, moment, plural, table
 
-_Words = Annotated[
-    tuple[str, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
-]
 _HEAD = (
     "name",
     "run",
@@ -46,11 +43,11 @@ class Options(CommandOptions):
         description="conditions on metrics, params.NAME, objective or seconds: "
         'where="score.accuracy>0.9 and params.epochs=5"',
     )
-    status: _Words = Field((), description="only runs with this status, or one of a list")
+    status: Words = Field((), description="only runs with this status, or one of a list")
     since: str | None = Field(
         None, description="only runs that started since then: 7d, 12h, or a date such as 2026-11-30"
     )
-    tag: _Words = Field((), description="only runs with this tag: KEY or KEY=VALUE, or a list")
+    tag: Words = Field((), description="only runs with this tag: KEY or KEY=VALUE, or a list")
     sort: str = Field(
         "-started",
         description="ascending order by a metric, params.NAME, objective, started, seconds, name, "

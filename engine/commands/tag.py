@@ -9,7 +9,7 @@ from pydantic import Field
 
 from engine import annotate, run_annotations, run_names
 from engine.errors import UserError
-from engine.options import CommandOptions
+from engine.options import CommandOptions, Words
 from engine.request import Request
 
 
@@ -24,7 +24,7 @@ class Options(CommandOptions):
     run: str | None = Field(
         None, description="a run's name, its id or the beginning of it; also as a word: tag RUN"
     )
-    tags: tuple[str, ...] = Field((), description="KEY=VALUE, also as words after the run")
+    tags: Words = Field((), description="KEY=VALUE, also as words after the run")
 
 
 def main(request: Request[Options]) -> tuple[int, None]:

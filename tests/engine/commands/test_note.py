@@ -21,6 +21,11 @@ def test_several_words_are_one_note_and_known_keys_are_no_words(ran, give):
     assert text == "outputs are fine"
 
 
+def test_run_and_text_may_be_written_as_keys(ran, give):
+    give("note", "run=chain", "text=hello")
+    assert [text for _, text in run_annotations.read(ran.last).notes] == ["hello"]
+
+
 def test_without_a_text_it_shows_what_is_there(ran, give):
     give("note", "chain", "first")
     assert [line.partition(" (")[0] for line in give("note", "chain").lines[1:]] == ["note: first"]
