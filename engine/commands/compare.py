@@ -88,7 +88,7 @@ def _lines(sheet: Sheet, is_whole: bool) -> Iterator[str]:
         yield f"note: {note}"
     headings = [one.heading for one in sheet.sides]
     for name in _ORDER:
-        rows = [row for row in sheet.sections[name] if is_whole or row.differs]
+        rows = sheet.sections[name] if is_whole else sheet.telling(name)
         if rows:
             yield ""
             yield table([[name, *headings, ""], *map(_cells, rows)])
@@ -96,12 +96,18 @@ def _lines(sheet: Sheet, is_whole: bool) -> Iterator[str]:
 
 
 def _closing(sheet: Sheet, is_whole: bool) -> Iterator[str]:
+    """Yield what is not shown."""
     if not any(row.differs for rows in sheet.sections.values() for row in rows):
         yield "\nthe runs do not differ"
+    if is_whole:
+        return
     same = {name: sum(not row.differs for row in sheet.sections[name]) for name in _ORDER}
-    counts = ", ".join(f"{name} {count}" for name, count in same.items() if count)
-    if counts and not is_whole:
-        yield f"\nthe same: {counts} (to show them: all=true)"
+    partial = {name: len(sheet.partial(name)) for name in _ORDER}
+    yield ""
+    for words, counts in (("only in some of the runs", partial), ("the same", same)):
+        if any(counts.values()):
+            listed = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+            yield f"{words}: {listed} (to show them: all=true)"
 
 
 def _cells(row: Row) -> list[str]:

@@ -38,9 +38,8 @@ def render(sheet: Sheet, folder: Path) -> str:
     view = {
         "sides": [_described(one, folder) for one in sheet.sides],
         "notes": sheet.notes,
-        "sections": {
-            name: [row for row in rows if row.differs] for name, rows in sheet.sections.items()
-        },
+        "sections": {name: sheet.telling(name) for name in sheet.sections},
+        "partial": {name: sheet.partial(name) for name in sheet.sections},
         "same": {
             name: [row for row in rows if not row.differs] for name, rows in sheet.sections.items()
         },

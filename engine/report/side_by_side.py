@@ -51,6 +51,11 @@ class Row:
         """Return whether the runs have different values."""
         return any(value != self.values[0] for value in self.values)
 
+    @property
+    def is_partial(self) -> bool:
+        """Return whether only some of the runs have a value."""
+        return ABSENT in self.shown
+
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
@@ -59,6 +64,21 @@ class Sheet:
     sides: Sequence[Side]
     sections: Mapping[str, Sequence[Row]]
     notes: Sequence[str]
+
+    def telling(self, section: str) -> list[Row]:
+        """Return the rows that differ. Runs of different use cases differ in what they have at all, so only
+        what all of them have is compared.
+        """
+        rows = [row for row in self.sections[section] if row.differs]
+        return [row for row in rows if not row.is_partial] if self._is_mixed else rows
+
+    def partial(self, section: str) -> list[Row]:
+        """Return the other rows that differ: only some runs of different use cases have them."""
+        return [row for row in self.sections[section] if row.is_partial] if self._is_mixed else []
+
+    @property
+    def _is_mixed(self) -> bool:
+        return len({one.state.start.get("usecase") for one in self.sides}) > 1
 
 
 def side(run_dir: Path, store: Store) -> Side:

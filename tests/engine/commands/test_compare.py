@@ -42,7 +42,10 @@ def test_three_runs_of_two_use_cases_are_compared(ran, give, project):
     give("params.n=5"), give("usecase=one")
     said = give("compare", "chain", "n-5", "one")
     assert "note: these are runs of different use cases: chain and one" in said.lines
-    assert ["c.total", "12", "20", "\N{EN DASH}"] in [line.split() for line in said.lines]
+    [partial] = [line for line in said.lines if line.startswith("only in some of the runs: ")]
+    assert "stages 2, metrics 2" in partial
+    rows = [line.split() for line in give("compare", "chain", "n-5", "one", "all=true").lines]
+    assert ["c.total", "12", "20", "\N{EN DASH}"] in rows
 
 
 def test_as_json_the_values_have_their_types(ran, give):

@@ -132,6 +132,16 @@ def test_runs_of_different_use_cases_and_targets_are_noted(side):
     ]
 
 
+def test_of_runs_of_different_use_cases_only_what_all_have_is_compared(side):
+    runs = [side("a", params={"n": 1, "m": 1}), side("b", params={"n": 2, "k": 1}, usecase="other")]
+    found = side_by_side.sheet(runs)
+    assert [row.name for row in found.telling("parameters")] == ["n"]
+    assert [row.name for row in found.partial("parameters")] == ["m", "k"]
+    alike = side_by_side.sheet([runs[0], side("c", params={"n": 2, "k": 1})])
+    assert [row.name for row in alike.telling("parameters")] == ["n", "m", "k"]
+    assert alike.partial("parameters") == []
+
+
 def test_as_json_equal_values_are_left_out_unless_they_are_wanted(side):
     found = side_by_side.sheet(
         [side("a", params={"n": 1, "m": 1}), side("b", params={"n": 2, "m": 1})]
