@@ -87,7 +87,8 @@ def under_hydra(config: DictConfig, line: CommandLine) -> Request:
     made = _composition(config, HydraConfig.get(), line).request
     if made.settings.run_name is None or not is_sweep():
         return made
-    name = run_names.free(made.outputs, f"{made.settings.run_name}-{job_number()}")
+    number = int(HydraConfig.get().job.num) + 1
+    name = run_names.free(made.outputs, f"{made.settings.run_name}-{number}")
     return replace(made, settings=made.settings.model_copy(update={"run_name": name}))
 
 

@@ -342,4 +342,4 @@ def test_the_jobs_of_a_sweep_get_numbers_after_their_name(project, give):
     assert give("-m", "name=mine", "params.n=1,2").status == 0
     assert give("-m", "name=mine", "params.n=1,2").status == 0
     names = [project.events(path)[0]["name"] for path in project.runs]
-    assert names == ["mine-0", "mine-1", "mine-0-2", "mine-1-2"]
+    assert names == ["mine-1", "mine-2", "mine-1-2", "mine-2-2"]
