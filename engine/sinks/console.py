@@ -175,7 +175,7 @@ def lines(event: Event, state: RunState, run_dir: Path | None = None) -> Iterato
     stage = state.stages.get(event.get("stage") or "")
     if kind == "run_started":
         about = f"{event['usecase']} on {event['target']} ({event['platform']})"
-        yield f"{about}: {plural(len(state.stages), 'stage')}, run {event['run_id']}"
+        yield f"{about}: {plural(len(state.stages), 'stage')}, run {_run(event)}"
         if changed := changes(state):
             yield f"changed: {shlex.join(changed)}"
     elif kind == "note":
@@ -190,6 +190,12 @@ def lines(event: Event, state: RunState, run_dir: Path | None = None) -> Iterato
         yield from _failed(stage, event, state, run_dir or Path())
     elif stage and kind == "gate" and not (event["passed"] and stage.cached):
         yield f"{stage.name}: {_verdict(event)}"
+
+
+def _run(event: Event) -> str:
+    """Return the run's name and id."""
+    name = event.get("name")
+    return f"{name} ({event['run_id']})" if name else str(event["run_id"])
 
 
 def _verdict(event: Event) -> str:
