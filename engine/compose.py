@@ -146,7 +146,7 @@ def sweep_plan(line: CommandLine) -> SweepPlan:
     varied = [one for one in given if one.is_sweep_override()]
     sweeper = str(chosen["hydra/sweeper"])
     return SweepPlan(
-        Path(str(config.outputs)),
+        Path(str(config.outputs)).absolute(),  # its workers may have another current folder
         tuple(dict.fromkeys(one.get_key_element().lstrip("+~") for one in varied)),
         _count(given) if sweeper == _GRID else None,
         str(chosen["hydra/launcher"]),

@@ -124,6 +124,32 @@ def test_a_sweep_ends_with_its_jobs_in_order_and_the_command_of_the_best(swept, 
     ]
 
 
+def test_the_record_names_runs_relative_to_outputs_so_that_these_can_be_moved(swept, launcher):
+    swept.run("-m", "usecase=one", "params.n=1,2", "outputs=outputs", *launcher)
+    (folder,) = (swept.outputs / "sweeps").iterdir()
+    moved = swept.outputs.rename(swept.path / "moved")
+    sweep = record.read(moved / "sweeps" / folder.name)
+    assert [sweep.run_dir(job) is not None for job in sweep.jobs] == [True, True]
+    assert all(job.facts.run.startswith("one/") for job in sweep.jobs)
+
+
+def test_a_continued_sweep_waits_for_a_job_that_still_runs(swept):
+    swept.stage("only", ONLY.replace("raise SystemExit(3)", "import time; time.sleep(60)"))
+    engine = swept.start("-m", "usecase=one", "params.n=1,13")
+    swept.until(lambda: len(swept.runs) == 2 and "job_started" in str(swept.events()))
+    engine.kill()
+    engine.communicate(timeout=300)
+    swept.stage("only", ONLY.replace("raise SystemExit(3)", "pass"))
+    (folder,) = (swept.outputs / "sweeps").iterdir()
+    with record.hold(folder, 2):  # as the process that runs the job on another node does
+        again = swept.start("-m", "usecase=one", "params.n=1,13")
+        swept.until(lambda: len(swept.runs) == 3)  # job 1 runs again, because its stage has changed
+        swept.until(lambda: swept.state(swept.last).status == "finished")
+        assert again.poll() is None and len(swept.runs) == 3
+    assert again.wait(300) == 0 and len(swept.runs) == 4
+    again.communicate()
+
+
 def test_latest_is_the_best_job_that_passed_its_gates(swept):
     swept.run("-m", "usecase=one", "params.n=50,2,7,100,13")
     link = next(swept.outputs.glob("one/*/latest"))
