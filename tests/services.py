@@ -355,7 +355,6 @@ class SshServer(Service):
     kill = stop
 
 
-@functools.cache
 class Slurm(Service):
     """A Slurm cluster of two nodes on loopback, without accounting."""
 
@@ -426,6 +425,7 @@ class Slurm(Service):
         return sorted(found.stdout.split())
 
 
+@functools.cache
 def _docker() -> str | None:
     if absent := [
         name for name in ("dockerd", "containerd", "iptables") if not shutil.which(name, path=SBIN)
