@@ -14,7 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from engine import ending, extensions, image_catalogue, layout, planning, provenance, run_files
+from engine import (
+    ending,
+    extensions,
+    image_catalogue,
+    layout,
+    planning,
+    provenance,
+    pruning,
+    run_files,
+)
 from engine.context import DriverContext, SinkContext
 from engine.dispatch import Dispatcher
 from engine.errors import UserError
@@ -151,11 +160,15 @@ def _run(request: Request, planned: Planning, stream: TextIO) -> Outcome:
         executors.reclaim(plan.jobs.values() if store.locks.abandoned() else to_run, work)
         _close_abandoned(request.outputs, store)
         sinks = _sinks(request, run_dir, stream)
+        watcher = pruning.watcher(request.sweep)
+        sinks += [watcher] if watcher else []
         recorder = Recorder(run_dir, journal, sinks, points_latest=request.sweep is None)
         sweep_job.begin(request, run_dir)
         recorder.emit(provenance.run_started(request, plan, run_dir.name))
         recorder.emit(*(Note(event="note", stage=None, text=text) for text in plan.notes))
         driver = _driver(request, planned, work, run_dir, recorder)
+        if watcher:
+            watcher.connect(driver.prune)
         outcome = _driven(driver, recorder, executors.close, run_dir)
         sweep_job.end(request, outcome.state)
     executors.close()

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from engine import compose, invocation, mistakes
 from engine.multirun import kept, labels
 from engine.registration import CommandLine
-from engine.request import Request, SweepJob
+from engine.request import Pruning, Request, SweepJob
 from engine.sweeps import ranking, record
 from engine.wording import in_short
 
@@ -34,7 +34,8 @@ class Job:
         invocation.make_printable()  # `cli` did not run in a launcher's process
         compose.guard_environment()
         number = compose.job_number()
-        own = SweepJob(self.folder, number, self.count, compose.job_changes(self.keys))
+        changes = compose.job_changes(self.keys)
+        own = SweepJob(self.folder, number, self.count, changes, _pruning())
         with labels.labelled(f"job {number}") if self.is_parallel else nullcontext():
             return self._run(config, own)
 
@@ -71,6 +72,16 @@ class Job:
         sys.stdout.write(f"{' · '.join(words)}: {before.state} before{result}\n")
         sys.stdout.flush()
         return value
+
+
+def _pruning() -> Pruning | None:
+    """Return how the job is pruned, if it belongs to a search."""
+    keys = compose.sweeper_keys()
+    if "prune_by" not in keys:
+        return None
+    from engine.search import settings  # imports what only a search needs
+
+    return settings.pruning(keys)
 
 
 def _begin(own: SweepJob) -> None:

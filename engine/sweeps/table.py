@@ -1,18 +1,27 @@
 """A sweep as text: what it says at its end, and what `sweeps` shows. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import get_args
 
 from engine import units
 from engine.ending import Line, aligned
 from engine.numerals import number
-from engine.sweeps import ranking
+from engine.sweeps import pareto, ranking
 from engine.sweeps.record import Job, JobState, Sweep
-from engine.wording import command_line_of, duration, in_short, listed, plural, short_key, table
+from engine.wording import (
+    command_line_of,
+    duration,
+    in_short,
+    listed,
+    plural,
+    short_key,
+    short_value,
+    table,
+)
 
 MOST_ROWS = 40
-BEST = "*"  # marks the best job
+BEST, ON_FRONT = "*", "+"  # mark the best job, and the others of the Pareto front
 _MOST_FAILURES = 5
 
 
@@ -40,17 +49,24 @@ def headline(sweep: Sweep) -> str:
 def rows(sweep: Sweep) -> list[list[str]]:
     """Return the header, and a row for each job, the best first."""
     names = ranking.objectives(sweep.jobs)
-    best = ranking.best(sweep.jobs)
+    marks = _marks(sweep.jobs)
     header = ["job", *map(short_key, sweep.asked.keys), *names, "state", "gates", "took"]
     found = []
     for job in ranking.ranked(sweep.jobs)[:MOST_ROWS]:
-        mark = f" {BEST}" if best and job.number == best.number and len(sweep.jobs) > 1 else ""
         values = dict(change.split("=", 1) for change in job.facts.changes if "=" in change)
-        varied = [values.get(key, "") for key in sweep.asked.keys]
+        varied = [short_value(values.get(key, "")) for key in sweep.asked.keys]
         results = [value(job, name) for name in names]
         end = [job.state, gates(job), duration(job.facts.seconds)]
-        found.append([f"{job.number}{mark}", *varied, *results, *end])
+        found.append([f"{job.number}{marks.get(job.number, '')}", *varied, *results, *end])
     return [header, *found]
+
+
+def _marks(jobs: Sequence[Job]) -> dict[int, str]:
+    """Return the mark of each job that has one."""
+    best = ranking.best(jobs)
+    is_of_several = len(ranking.objectives(jobs)) > 1
+    found = {job.number: f" {ON_FRONT}" for job in pareto.front(jobs) if is_of_several}
+    return found | {best.number: f" {BEST}"} if best and len(jobs) > 1 else found
 
 
 def value(job: Job, objective: str) -> str:
@@ -63,7 +79,8 @@ def value(job: Job, objective: str) -> str:
     ends = job.facts.intervals.get(objective)
     span = f" ({number(ends[0])} to {number(ends[1])})" if ends else ""
     where = job.facts.measured_on.get(objective)
-    return f"{exact}{span}" + (f" ({where})" if where else "")
+    words = f"{exact}{span}" + (f" ({where})" if where else "")
+    return words.replace("\N{NO-BREAK SPACE}", " ")  # a terminal may lack it
 
 
 def gates(job: Job) -> str:
@@ -76,11 +93,28 @@ def command(sweep: Sweep) -> str:
     return command_line_of(sweep.asked.command)
 
 
+def _front(jobs: Sequence[Job]) -> Iterator[Line]:
+    """Yield the Pareto front, the job that the rule chooses from it, and the rule."""
+    if members := pareto.front(jobs):
+        numbers = listed(str(job.number) for job in members)
+        yield Line("front", f"{'job' if len(members) == 1 else 'jobs'} {numbers} ({ON_FRONT})")
+    best, why = pareto.best(jobs)
+    if best is None:
+        yield Line("best", f"none: {why}")
+    else:
+        yield from _best(best, f", by rule: {pareto.rule_of(best.facts)}")
+
+
+def _best(job: Job, why: str = "") -> Iterator[Line]:
+    yield Line("best", f"job {job.number} ({in_short(job.facts.changes)}){why}")
+    yield Line("", command_line_of(job.facts.command))
+
+
 def _closing(sweep: Sweep) -> Iterator[Line]:
-    best = ranking.best(sweep.jobs)
-    if best and len(sweep.jobs) > 1:
-        yield Line("best", f"job {best.number} ({in_short(best.facts.changes)})")
-        yield Line("", command_line_of(best.facts.command))
+    if len(ranking.objectives(sweep.jobs)) > 1:
+        yield from _front(sweep.jobs)
+    elif (best := ranking.best(sweep.jobs)) and len(sweep.jobs) > 1:
+        yield from _best(best)
     failed = [job for job in sweep.jobs if job.state in ("failed", "refused")]
     for job in failed[:_MOST_FAILURES]:
         why = job.facts.message or (
