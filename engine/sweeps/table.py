@@ -1,5 +1,6 @@
 """A sweep as text: what it says at its end, and what `sweeps` shows. Pure."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import get_args
@@ -80,7 +81,7 @@ def value(job: Job, objective: str) -> str:
     span = f" ({number(ends[0])} to {number(ends[1])})" if ends else ""
     where = job.facts.measured_on.get(objective)
     words = f"{exact}{span}" + (f" ({where})" if where else "")
-    return words.replace("\N{NO-BREAK SPACE}", " ")  # a terminal may lack it
+    return re.sub(r"\s", " ", words)  # a terminal may lack the narrow and no-break spaces
 
 
 def gates(job: Job) -> str:
