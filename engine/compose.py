@@ -133,6 +133,7 @@ class SweepPlan:
     count: int | None  # of its jobs; None if its sweeper decides that on the way
     launcher: str
     sweeper: str
+    tracking: Mapping[str, object]  # conf/tracking/<name>.yaml
 
     @property
     def is_parallel(self) -> bool:
@@ -158,6 +159,7 @@ def sweep_plan(line: CommandLine) -> SweepPlan:
         _count(given) if sweeper == _GRID else _trials(config.hydra.sweeper),
         str(chosen["hydra/launcher"]),
         sweeper,
+        cast(Mapping[str, object], OmegaConf.to_container(config.tracking)),
     )
 
 

@@ -14,8 +14,10 @@ from pathlib import Path
 from engine import compose, handles, interrupts, layout, locks, run_files
 from engine.compose import SweepPlan
 from engine.layout import store_dir
+from engine.mlflow import sweep as mlflow_sweep
 from engine.multirun.job import Job
 from engine.registration import CommandLine
+from engine.report import sweep as report
 from engine.sweeps import ranking, record, table
 from engine.sweeps.record import Asked, End, Sweep
 from engine.wording import as_called, printable
@@ -38,10 +40,13 @@ def run(command: str, line: CommandLine) -> int:
     with layout.unobstructed(plan.outputs), opened(plan.outputs, asked) as folder:
         try:
             _launch(Job(command, line, folder, plan.keys, plan.count, plan.is_parallel), line)
+            return _close(folder, line)
         except BaseException:
             _leave_open(folder, line)
             raise
-        return _close(folder, line)
+        finally:
+            if folder.is_dir():  # something ran
+                mlflow_sweep.request(folder, plan.outputs, plan.tracking)
 
 
 @contextmanager
@@ -106,7 +111,7 @@ def _close(folder: Path, line: CommandLine) -> int:
     number = best.number if best else None
     record.finish(folder, End(ended=time.time(), status=sweep.status, best=number))
     _point_latest(sweep)
-    _show(_ended(folder), line)
+    _conclude(_ended(folder), line)
     return sweep.status
 
 
@@ -115,7 +120,7 @@ def _leave_open(folder: Path, line: CommandLine) -> None:
     sweep = _ended(folder)
     if any(job.facts.run for job in sweep.jobs):
         _point_latest(sweep)
-        _show(sweep, line)
+        _conclude(sweep, line)
     else:
         handles.remove(folder)
 
@@ -142,7 +147,9 @@ def _point_latest(sweep: Sweep) -> None:
             sys.stderr.write(f"warning: {in_the_way}\n")
 
 
-def _show(sweep: Sweep, line: CommandLine) -> None:
+def _conclude(sweep: Sweep, line: CommandLine) -> None:
+    """Write the sweep's report, and show its table."""
+    report.write(sweep)
     words = "".join(printable(text) + "\n" for text in table.lines(sweep))
     sys.stdout.write(f"\n{as_called(words, line.program)}")
     sys.stdout.flush()

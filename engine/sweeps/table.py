@@ -11,6 +11,7 @@ from engine.numerals import number
 from engine.sweeps import pareto, ranking
 from engine.sweeps.record import Job, JobState, Sweep
 from engine.wording import (
+    as_typed,
     command_line_of,
     duration,
     in_short,
@@ -21,6 +22,7 @@ from engine.wording import (
     table,
 )
 
+REPORT = "report.html"  # in the sweep's folder: engine/report/sweep.py
 MOST_ROWS = 40
 BEST, ON_FRONT = "*", "+"  # mark the best job, and the others of the Pareto front
 _MOST_FAILURES = 5
@@ -112,6 +114,8 @@ def _best(job: Job, why: str = "") -> Iterator[Line]:
 
 
 def _closing(sweep: Sweep) -> Iterator[Line]:
+    if (report := sweep.path / REPORT).is_file():
+        yield Line("report", as_typed(report))
     if len(ranking.objectives(sweep.jobs)) > 1:
         yield from _front(sweep.jobs)
     elif (best := ranking.best(sweep.jobs)) and len(sweep.jobs) > 1:
