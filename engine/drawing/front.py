@@ -18,9 +18,9 @@ from engine.sweeps.record import Job
 from engine.wording import in_short, listed
 
 MOST_OBJECTIVES = 4  # of which every pair is drawn; the table has all of them
-_SIZE, _SMALL = (480, 300), (322, 262)  # of a single chart, and of one beside others
+_SIZE, _SMALL = (480, 300), (310, 262)  # of a single chart, and of one beside others
 STYLE = """
-.fronts { display: flex; flex-wrap: wrap; gap: 14px 26px; } .fronts .chart { flex: 0 1 auto; }
+.fronts { display: flex; flex-wrap: wrap; gap: 14px 20px; } .fronts .chart { flex: 0 1 auto; }
 .chart .on-front { fill: var(--series-0); } .chart .off-front { fill: var(--soft); opacity: .55; }
 .chart .best { fill: var(--series-1); stroke: var(--paper); stroke-width: 1.5; }
 .chart .rejected { stroke: var(--bad); stroke-width: 2; fill: none; }

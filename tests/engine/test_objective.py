@@ -13,7 +13,9 @@ def _directions(bench, wanted: str | None, **keys) -> dict[str, str]:
     planned = plan.jobs["train"]
     job = replace(planned.job, spec=planned.job.spec.model_copy(update=keys))
     jobs = {"train": replace(planned, job=job)}
-    return objective.directions(replace(plan, objectives={wanted: None} if wanted else {}, jobs=jobs))
+    return objective.directions(
+        replace(plan, objectives={wanted: None} if wanted else {}, jobs=jobs)
+    )
 
 
 def test_without_an_objective_there_is_none(bench):
