@@ -251,8 +251,8 @@ def _of_a_word(text: str, line: CommandLine) -> UserError | None:
         )
         return UserError(word, "this sweep tries single values, and an interval has too many", fix)
     if re.search(r"[Cc]ould not override 'objective'", text):
-        what = "the use case has several objectives, and does not set one of these keys"
-        return UserError("objective={...}", what, "write ++objective={...}, with two plus signs")
+        what = "the use case sets no objective, or not all of these keys"
+        return UserError("objective=...", what, "write ++objective=..., with two plus signs")
     if missing := re.match(r"Interpolation key '([^']+)' not found", text):
         word = next((word for word in line.words if missing[1] in word), "the command line")
         return UserError(word, text, did_you_mean(missing[1], _config_keys(line)))

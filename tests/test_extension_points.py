@@ -16,7 +16,7 @@ import sys
 from engine import compose, planning, registration
 for words in sys.argv[1:]:
     assert planning.plan(compose.single(registration.register([*words.split(), "tracking=none"]))).plan.jobs, words
-heavy = sorted({"tensorflow", "mlflow", "keras", "cv2", "numpy", "pandas"} & sys.modules.keys())
+heavy = sorted({"tensorflow", "mlflow", "keras", "cv2", "numpy", "pandas", "optuna"} & sys.modules.keys())
 sys.exit(f"imported: {heavy}" if heavy else 0)
 """
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.types import Override
 from hydra.plugins.launcher import Launcher
@@ -59,12 +59,14 @@ class Search:
         """Run the search to its end; raise UserError for an invalid one, before any job starts."""
         studies.prepare()
         found = space.of(overrides)
+        grid = found.grid() if self.wanted.sampler == _GRID else {}
         plan = self._plan(found)
         names = self._objectives(plan)
         self._check_pruning(plan)
         studies.mend(self.folder)
-        study = self._study(found, plan)
-        for batch in self._batches(study, found):
+        study = self._study(plan, grid)
+        most = min(self.wanted.n_trials, math.prod(map(len, grid.values()))) if grid else None
+        for batch in self._batches(study, found, most or self.wanted.n_trials):
             words = [found.words(trial.params) for trial in batch]
             self.launcher.launch(words, initial_job_idx=batch[0].number)
             for trial in batch:
@@ -74,14 +76,18 @@ class Search:
         """Return the plan of some job; raise its mistakes, which every job would have."""
         request = compose.single(replace(self.line, words=tuple(found.example())))
         with Store(layout.store_dir(request.outputs)).locks.in_use():
-            planned = planning.plan(request)
-            planned.executors.close()
+            try:
+                planned = planning.plan(request)
+            except ExceptionGroup as mistakes:
+                explained = [found.explained(one) for one in mistakes.exceptions]
+                raise mistakes.derive(explained) from None
+        planned.executors.close()
         return planned.plan
 
     def _objectives(self, plan: Plan) -> Sequence[str]:
         if not plan.objectives:
             what = f"a search needs an objective, and the use case {plan.usecase} has none"
-            raise UserError("hydra/sweeper=optuna", what, "write objective=STAGE.METRIC")
+            raise UserError("hydra/sweeper=optuna", what, "write ++objective=STAGE.METRIC")
         return list(plan.objectives)
 
     def _check_pruning(self, plan: Plan) -> None:
@@ -94,31 +100,24 @@ class Search:
             raise UserError(where, what, did_you_mean(wanted.stage, plan.jobs))
         studies.pruner(wanted.pruner, wanted.options)
 
-    def _study(self, found: Space, plan: Plan) -> "Study":
+    def _study(self, plan: Plan, grid: Mapping[str, Sequence[Any]]) -> "Study":
         wanted = self.wanted
-        values = found.grid() if wanted.sampler == _GRID else {}
 
         def sampler(trials: int) -> "BaseSampler":
             seed = None if wanted.seed is None else wanted.seed + trials
-            return studies.sampler(wanted.sampler, wanted.options, seed, values)
+            return studies.sampler(wanted.sampler, wanted.options, seed, grid)
 
         if wanted.pruning:  # created once, and not by several jobs at the same time
             studies.pruning(self.folder, wanted.pruning)
         directions = list(objective.directions(plan).values())
         return studies.search(self.folder, directions, sampler)
 
-    def _batches(self, study: "Study", found: Space) -> "Iterator[Sequence[Trial]]":
+    def _batches(self, study: "Study", found: Space, most: int) -> "Iterator[Sequence[Trial]]":
         """Yield trials with consecutive numbers: unfinished ones first, then new ones."""
         yield from _unfinished(study, found)
-        while (left := self._most(found) - len(study.get_trials(deepcopy=False))) > 0:
+        while (left := most - len(study.get_trials(deepcopy=False))) > 0:
             count = min(self.wanted.n_jobs, left)
             yield [study.ask(dict(found.parameters)) for _ in range(count)]
-
-    def _most(self, found: Space) -> int:
-        """Return how many trials there will be: a grid has no more than its combinations."""
-        if self.wanted.sampler != _GRID:
-            return self.wanted.n_trials
-        return min(self.wanted.n_trials, math.prod(map(len, found.grid().values())))
 
     def _tell(self, study: "Study", trial: "Trial", names: Sequence[str]) -> None:
         """Tell Optuna how the job of the trial ended."""

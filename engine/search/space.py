@@ -35,6 +35,19 @@ class Space:
         """Return the overrides of some job."""
         return self.words({key: _values(one)[0] for key, one in self.parameters.items()})
 
+    def explained(self, mistake: Exception) -> Exception:
+        """Return a mistake of the example; if an interval must be whole, with how to write that."""
+        place, _, value = getattr(mistake, "where", "").partition("=")
+        distribution = self.parameters.get(place)
+        if (
+            distribution
+            and _is_endless(distribution)
+            and f"{value} is not of type int" in str(mistake)
+        ):
+            what = "this parameter is a whole number"
+            return UserError(place, what, "write int(interval(LOW,HIGH)), or range(START,END)")
+        return mistake
+
     def grid(self) -> dict[str, Sequence[Any]]:
         """Return all values of each parameter; raise UserError for an interval, which has no step."""
         endless = [key for key, one in self.parameters.items() if _is_endless(one)]
