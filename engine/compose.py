@@ -88,7 +88,7 @@ def _hydra() -> Iterator[None]:
         GlobalHydra.instance().hydra = running  # Hydra has replaced the instance
 
 
-def with_flags(line: CommandLine, task: Callable[[DictConfig], float | None]) -> None:
+def with_flags(line: CommandLine, task: Callable[[DictConfig], object]) -> None:
     """Let Hydra handle its own flags, and call the task for what is left to run."""
     called = str(ROOT / "run.py") if line.program == PROGRAM else line.program
     sys.argv = [called, *line.words]  # Hydra completes for this program name

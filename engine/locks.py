@@ -124,6 +124,21 @@ def _try_lock(lock: IO[str]) -> bool:
 
 
 @contextmanager
+def waited_for(path: Path) -> Iterator[bool]:
+    """Hold the lock on the file, created if necessary, once its holder has released it.
+
+    Yield False, without a lock, if the file system has none.
+    """
+    with _opened(path, os.O_CREAT) as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError:
+            yield False
+            return
+        yield True
+
+
+@contextmanager
 def held(path: Path) -> Iterator[bool]:
     """Yield whether this process got the lock on the existing file, which it then holds."""
     with _opened(path) as lock:

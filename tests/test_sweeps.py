@@ -1,9 +1,13 @@
 """Whole sweeps: their exit status, their record, what they show at the end, and how they continue."""
 
+import json
 import os
 import signal
+import time
 
 import pytest
+
+from engine.sweeps import record
 
 pytestmark = pytest.mark.slow  # whole sweeps, some in several processes
 JOBLIB = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
@@ -68,20 +72,16 @@ def test_jobs_after_a_mistake_run_also_one_by_one(swept):
     assert (result.returncode, len(swept.runs)) == (2, 1), result.stderr
 
 
-def test_a_job_whose_worker_is_killed_has_failed(swept):
+def test_a_worker_that_dies_is_the_failure_of_its_job_only(swept):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     swept.stage("only", ONLY.replace("raise SystemExit(3)", "import time; time.sleep(60)"))
-    engine = swept.start("-m", "usecase=one", "params.n=13,1", *JOBLIB)
-    swept.until(
-        lambda: (
-            any("started" in str(swept.events(run)) for run in swept.runs)
-            or engine.poll() is not None
-        )
-    )
-    for pid in workers(engine.pid):
-        os.kill(pid, signal.SIGKILL)
-    _, err = engine.communicate(timeout=300)
+    engine = swept.start("-m", "usecase=one", "params.n=1,13,2,3", *JOBLIB)
+    kill_workers(swept, engine, job=2)
+    out, err = engine.communicate(timeout=300)
     assert engine.returncode == 1, err
+    assert "4 jobs" in out and "3 finished, 1 failed" in out, out
+    assert "failed   job 2: its worker process died (" in out, out
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -116,9 +116,9 @@ def test_a_sweep_ends_with_its_jobs_in_order_and_the_command_of_the_best(swept, 
         ["3", "100", "100", "rejected"],
     ]
     assert [row[:3] for row in found[3:]] == [["2", "13", "failed"], ["5", "x", "refused"]]
-    assert lines[7] == ["best", "job", "1", "(n=2)"]
-    assert lines[8][-1] == "params.n=2"
-    assert [" ".join(line) for line in lines[9:]] == [
+    assert lines[7][0] == "report" and lines[8] == ["best", "job", "1", "(n=2)"]
+    assert lines[9][-1] == "params.n=2"
+    assert [" ".join(line) for line in lines[10:]] == [
         "failed job 2: s: it ended with exit status 3",
         "failed job 5: params.n=x: 'x' is not of type int",
     ]
@@ -205,20 +205,19 @@ def test_a_job_in_a_worker_may_read_no_more_of_the_environment(swept, launcher, 
     ), result.stderr
 
 
-def workers(parent: int) -> list[int]:
-    """Return the processes that the launcher started to run jobs."""
-    found = []
-    for folder in os.listdir("/proc"):
-        try:
-            with (
-                open(f"/proc/{folder}/cmdline", "rb") as file,
-                open(f"/proc/{folder}/stat") as stat,
-            ):
-                if (
-                    b"loky" in file.read()
-                    and int(stat.read().rpartition(")")[2].split()[1]) == parent
-                ):
-                    found.append(int(folder))
-        except (OSError, ValueError):
-            continue
-    return found
+def kill_workers(project, engine, job: int) -> None:
+    """Kill each worker that runs this job, which a broken pool makes the sweep try again alone."""
+    killed = set()
+    while engine.poll() is None:
+        for folder in (project.outputs / "sweeps").glob("*"):
+            facts = record.job(folder, job).facts
+            if facts.run and facts.exit is None and facts.began not in killed:
+                killed.add(facts.began)
+                os.kill(pid_of(folder, job), signal.SIGKILL)
+        time.sleep(0.05)
+
+
+def pid_of(folder, job: int) -> int:
+    """Return the process that runs the job."""
+    lines = (folder / "jobs" / f"{job}.jsonl").read_text().splitlines()
+    return next(fact["pid"] for fact in map(json.loads, reversed(lines)) if "pid" in fact)

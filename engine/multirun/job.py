@@ -14,7 +14,8 @@ from engine import compose, invocation, mistakes
 from engine.multirun import kept, labels
 from engine.registration import CommandLine
 from engine.request import Pruning, Request, SweepJob
-from engine.sweeps import ranking, record
+from engine.sweeps import carried, ranking, record
+from engine.sweeps.carried import Carried
 from engine.wording import in_short
 
 
@@ -29,23 +30,25 @@ class Job:
     count: int | None  # of jobs
     is_parallel: bool  # several jobs run at once, and each line of their output needs a label
 
-    def __call__(self, config: DictConfig) -> float | None:
+    def __call__(self, config: DictConfig) -> Carried | float | None:
         """Run the job and return its objective; its mistakes do not stop the other jobs."""
         invocation.make_printable()  # `cli` did not run in a launcher's process
         compose.guard_environment()
         number = compose.job_number()
         changes = compose.job_changes(self.keys)
         own = SweepJob(self.folder, number, self.count, changes, _pruning())
-        with labels.labelled(f"job {number}") if self.is_parallel else nullcontext():
-            return self._run(config, own)
+        labelled = labels.labelled(f"job {number}") if self.is_parallel else nullcontext()
+        with labelled, record.hold(self.folder, number) as is_locked:
+            objective = self._run(config, own, is_locked)
+        return carried.pack(self.folder, number, objective)
 
-    def _run(self, config: DictConfig, own: SweepJob) -> float | None:
+    def _run(self, config: DictConfig, own: SweepJob, is_locked: bool) -> float | None:
         before = record.job(own.folder, own.number)
         if before.is_done and before.facts.changes == own.changes:
             with suppress(Exception):  # then the job runs again, and reports what is wrong
                 if kept.is_current(self._request(config, own), before):
                     return self._keep(own, before)
-        _begin(own)
+        _begin(own, is_locked)
         objective = None
         try:
             status, objective = invocation.run(self.command, self._request(config, own))
@@ -84,9 +87,10 @@ def _pruning() -> Pruning | None:
     return settings.pruning(keys)
 
 
-def _begin(own: SweepJob) -> None:
+def _begin(own: SweepJob, is_locked: bool) -> None:
     """Record the job as begun; without an end it has failed, because its worker was killed."""
-    facts = {"changes": own.changes, "host": platform.node(), "pid": os.getpid()}
+    host = os.environ.get("SLURMD_NODENAME") or platform.node()
+    facts = {"changes": own.changes, "host": host, "pid": os.getpid(), "is_locked": is_locked}
     record.append(own.folder, own.number, began=time.time(), **facts)
 
 

@@ -4,14 +4,17 @@ Hydra's sweepers drop the return value of a job, so each job writes what it did 
 which is in the outputs folder that all jobs of a sweep share.
 """
 
+import os
 import re
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from engine import compose, handles, interrupts, layout, locks, run_files
+from engine.catalogue import ROOT
 from engine.compose import SweepPlan
 from engine.layout import store_dir
 from engine.mlflow import sweep as mlflow_sweep
@@ -20,7 +23,7 @@ from engine.registration import CommandLine
 from engine.report import sweep as report
 from engine.sweeps import ranking, record, table
 from engine.sweeps.record import Asked, End, Sweep
-from engine.wording import as_called, printable
+from engine.wording import as_called, as_typed, printable
 
 RECORDED = "run"  # the command whose sweeps keep their record
 
@@ -38,6 +41,9 @@ def run(command: str, line: CommandLine) -> int:
     if command != RECORDED:
         return _unrecorded(command, line, plan, asked)
     with layout.unobstructed(plan.outputs), opened(plan.outputs, asked) as folder:
+        if plan.launcher.startswith("submitit"):  # its workers have no terminal
+            logs = store_dir(plan.outputs) / "sweeps" / ".submitit"
+            sys.stdout.write(f"the jobs write their output to files below {as_typed(logs)}\n")
         try:
             _launch(Job(command, line, folder, plan.keys, plan.count, plan.is_parallel), line)
             return _close(folder, line)
@@ -90,20 +96,35 @@ def _unrecorded(command: str, line: CommandLine, plan: SweepPlan, asked: Asked) 
     folder = record.create(store_dir(plan.outputs.absolute()) / "sweeps", asked)
     try:
         _launch(Job(command, line, folder, plan.keys, plan.count, plan.is_parallel), line)
-        return _ended(folder).status
+        return _read(folder).status
     finally:
         handles.remove(folder)
 
 
 def _launch(job: Job, line: CommandLine) -> None:
     # a launcher ends the processes that it started only if it sees the exception
-    with interrupts.interruptible(), interrupts.terminable():
+    with interrupts.interruptible(), interrupts.terminable(), _environment():
         compose.with_flags(line, job)
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    """Let the workers of a launcher import the engine, and let Ray show every line that they print."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), before]))
+    os.environ.setdefault("RAY_DEDUP_LOGS", "0")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
 
 
 def _close(folder: Path, line: CommandLine) -> int:
     """Record the end of the sweep and show its jobs; return its exit status."""
-    sweep = _ended(folder)
+    sweep = _read(folder)
     if all(job.state in ("waiting", "refused") for job in sweep.jobs):
         handles.remove(folder)  # nothing ran
         return sweep.status
@@ -111,13 +132,13 @@ def _close(folder: Path, line: CommandLine) -> int:
     number = best.number if best else None
     record.finish(folder, End(ended=time.time(), status=sweep.status, best=number))
     _point_latest(sweep)
-    _conclude(_ended(folder), line)
+    _conclude(_read(folder), line)
     return sweep.status
 
 
 def _leave_open(folder: Path, line: CommandLine) -> None:
     """Show how far an interrupted sweep got; forget one in which nothing ran."""
-    sweep = _ended(folder)
+    sweep = _read(folder, "interrupted")
     if any(job.facts.run for job in sweep.jobs):
         _point_latest(sweep)
         _conclude(sweep, line)
@@ -125,9 +146,9 @@ def _leave_open(folder: Path, line: CommandLine) -> None:
         handles.remove(folder)
 
 
-def _ended(folder: Path) -> Sweep:
+def _read(folder: Path, now: Literal["ended", "interrupted"] = "ended") -> Sweep:
     """Return the sweep, which this process ran and which has no living jobs any more."""
-    found = record.read(folder, is_over=True)
+    found = record.read(folder, now)
     if found is None:
         raise OSError(f"the record of the sweep was removed or damaged while it ran: {folder}")
     return found
@@ -137,7 +158,7 @@ def _point_latest(sweep: Sweep) -> None:
     """Point `latest` of each use case and target to the best job that passed its gates."""
     groups: dict[Path, dict[int, Path]] = {}
     for job in sweep.jobs:
-        path = sweep.run_dir(job)
+        path = None if job.facts.is_elsewhere else sweep.run_dir(job)
         if path and run_files.summary(path).is_complete:
             groups.setdefault(path.parent, {})[job.number] = path
     for runs in groups.values():

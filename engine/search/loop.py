@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.override_parser.types import Override
 from hydra.plugins.launcher import Launcher
 
-from engine import compose, layout, objective, planning, studies
+from engine import compose, layout, objective, planning, studies, workers
 from engine.errors import UserError, did_you_mean
 from engine.plan import Plan
 from engine.registration import CommandLine
@@ -68,7 +68,7 @@ class Search:
         most = min(self.wanted.n_trials, math.prod(map(len, grid.values()))) if grid else None
         for batch in self._batches(study, found, most or self.wanted.n_trials):
             words = [found.words(trial.params) for trial in batch]
-            self.launcher.launch(words, initial_job_idx=batch[0].number)
+            workers.launch(self.launcher, words, batch[0].number, self.folder)
             for trial in batch:
                 self._tell(study, trial, names)
 

@@ -2,6 +2,7 @@
 
     sweep.json       what was asked for; written before the first job
     jobs/<n>.jsonl   the facts about job n (from 1); the process that runs it appends them
+    jobs/<n>.lock    held by that process
     end.json         how the sweep ended; missing while it runs, and after it was interrupted
     lock             held by the process that runs the sweep
 
@@ -12,16 +13,16 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from engine import handles, layout
+from engine import handles, layout, locks
 from engine.durable import fsync_folder, write_whole
-from engine.locks import is_unlocked
 from engine.vocabulary import Direction, RunStatus
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130  # exit statuses of a job
@@ -67,6 +68,8 @@ class Facts(_Model):
     ended: float | None = None
     exit: int | None = None
     host: str = ""
+    is_locked: bool = False  # its process holds the job's lock until it ends
+    is_elsewhere: bool = False  # its artifacts are only on that host
     message: str = ""  # why there is no run, or why it failed
     # of its run
     run: str | None = None  # its folder, relative to outputs
@@ -154,27 +157,45 @@ def append(folder: Path, number: int, **facts: object) -> None:
         fsync_folder(path.parent)
 
 
+@contextmanager
+def hold(folder: Path, number: int) -> Iterator[bool]:
+    """Hold the lock of a job; first wait for a process that still runs it, such as that of a sweep
+    whose launcher was killed. Yield False if the file system has no locks.
+    """
+    path = _lock(folder, number)
+    path.parent.mkdir(parents=True, exist_ok=True)  # on a node that does not share the folder
+    with locks.waited_for(path) as is_locked:
+        yield is_locked
+
+
+def has_died(folder: Path, number: int) -> bool:
+    """Return whether the process that ran the job is gone although the job has not ended."""
+    is_free = locks.is_unlocked(_lock(folder, number))
+    facts = job(folder, number).facts  # after the lock, which it releases when it has ended
+    return is_free and facts.is_locked and facts.exit is None
+
+
 def finish(folder: Path, end: End) -> None:
     """Record the end of a sweep, after which the same command starts another one."""
     _write(folder / END_FILE, end)
 
 
-def read(folder: Path, *, is_over: bool = False) -> Sweep | None:
+def read(folder: Path, now: Literal["ended", "interrupted"] | None = None) -> Sweep | None:
     """Return the sweep in this folder, or None if it has no readable record.
 
-    is_over: the caller runs the sweep, and knows that its jobs have ended.
+    now: what the process that runs the sweep knows before it is recorded.
     """
     asked = _read(folder / SWEEP_FILE, Asked)
     if asked is None:
         return None
     end = _read(folder / END_FILE, End)
-    is_running = not is_over and end is None and not is_unlocked(folder / LOCK_FILE)
+    is_running = not now and end is None and not locks.is_unlocked(folder / LOCK_FILE)
     numbers = {
         int(path.stem) for path in (folder / JOBS).glob("[0-9]*.jsonl") if path.stem.isdigit()
     }
     every = sorted(numbers | set(range(1, (asked.count or 0) + 1)))
     jobs = [
-        job(folder, number, is_over=not is_running, is_ended=is_over or end is not None)
+        job(folder, number, is_over=not is_running, is_ended=now == "ended" or end is not None)
         for number in every
     ]
     return Sweep(folder, asked, jobs, end, is_running)
@@ -194,6 +215,10 @@ def sweeps(outputs: Path) -> list[Sweep]:
     folders = (path.parent for path in layout.sweeps_dir(outputs).glob(f"*/{SWEEP_FILE}"))
     found = [one for one in map(read, folders) if one]
     return sorted(found, key=lambda one: (one.asked.started, one.id))
+
+
+def _lock(folder: Path, number: int) -> Path:
+    return folder / JOBS / f"{number}.lock"
 
 
 def _state(facts: Facts, is_over: bool, is_ended: bool) -> JobState:

@@ -66,7 +66,7 @@ def test_a_job_without_an_end_runs_while_its_sweep_runs(folder):
 
 def test_a_job_without_an_end_has_failed_if_its_sweep_ended(folder):
     begin(folder, 1)
-    assert states(folder, is_over=True)[0] == "failed"
+    assert states(folder, now="ended")[0] == "failed"
     record.finish(folder, End(ended=9.0, status=1))
     assert states(folder)[0] == "failed"
 
@@ -132,3 +132,17 @@ def test_without_a_count_the_jobs_are_those_that_began(tmp_path):
     assert states(folder) == []
     begin(folder, 7)
     assert [job.number for job in record.read(folder).jobs] == [7]
+
+
+def test_a_job_whose_process_is_gone_has_died(folder):
+    with record.hold(folder, 1) as is_locked:
+        record.append(folder, 1, began=1.0, is_locked=is_locked)
+        assert is_locked and not record.has_died(folder, 1)
+    assert record.has_died(folder, 1)
+    record.append(folder, 1, ended=2.0, exit=0)
+    assert not record.has_died(folder, 1)
+
+
+def test_without_locks_nobody_is_said_to_have_died(folder):
+    record.append(folder, 1, began=1.0, is_locked=False)
+    assert not record.has_died(folder, 1)
