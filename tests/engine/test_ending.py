@@ -90,3 +90,12 @@ def test_a_stage_that_failed_is_named_and_a_run_that_was_interrupted_is_resumed(
 def test_a_run_without_figures_has_nothing_more_to_say():
     state = replay(EventBuilder().start([job("a")]).started("a").finished("a").done().events)
     assert _lines(state) == {}
+
+
+def test_a_pruned_run_has_neither_failed_nor_a_command_to_resume_it():
+    events = EventBuilder().start([job("a"), job("b")]).started("a")
+    for stage in ("a", "b"):
+        events.add("job_skipped", stage=stage, because="it promises little")
+    state = replay(events.done("pruned").events)
+    assert _lines(state) == {}
+    assert ending.headline(state).startswith("pruned after ")
