@@ -157,7 +157,7 @@ class Objectives(_Model):
 
     maximise: tuple[str, ...] | str = Field((), description="metrics of which more is better")
     minimise: tuple[str, ...] | str = Field((), description="metrics of which less is better")
-    best: BestJob = BestJob()
+    best: BestJob = Field(BestJob(), description="the rule that chooses the best job of a sweep")
 
 
 def _form(value: object) -> str:
