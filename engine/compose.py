@@ -165,8 +165,9 @@ def sweep_plan(line: CommandLine) -> SweepPlan:
 
 def _trials(sweeper: Mapping[str, Any]) -> int | None:
     """Return the number of jobs of a search; None for a grid, which may have fewer."""
-    is_known = "n_trials" in sweeper and sweeper["sampler"].get("name") != "grid"
-    return int(sweeper["n_trials"]) if is_known else None
+    count = sweeper.get("n_trials")
+    is_grid = "sampler" in sweeper and sweeper["sampler"].get("name") == "grid"
+    return count if isinstance(count, int) and not is_grid else None
 
 
 def _count(overrides: Sequence[Override]) -> int | None:

@@ -5,6 +5,7 @@ composition imports it, so it must stay light; engine/search/ does the work.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -12,19 +13,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import MISSING, DictConfig
 
 _SWEEPER = "hydra/sweeper"
-_CONFIG: Mapping[str, Any] = {
-    "_target_": f"{__name__}.OptunaSweeper",
-    "defaults": [{"sampler": "tpe"}, {"pruner": "median"}],
-    "n_trials": 20,  # jobs in all
-    "n_jobs": 1,  # jobs that are launched together
-    "seed": None,  # of the sampler
-    "prune_by": None,  # STAGE.METRIC, a curve that the stage reports while it runs
-    "prune_direction": None,  # maximise or minimise; by default, the metric's name decides
-    "params": {},  # key: interval(...), as on the command line
-}
 _SAMPLERS: Mapping[str, Mapping[str, Any]] = {
     "tpe": {"n_startup_trials": 10, "n_ei_candidates": 24, "multivariate": None},
     "nsgaii": {"population_size": 50, "crossover_prob": 0.9, "swapping_prob": 0.5},
@@ -37,6 +28,22 @@ _PRUNERS: Mapping[str, Mapping[str, Any]] = {
     "hyperband": {"min_resource": 1, "max_resource": "auto", "reduction_factor": 3},
     "none": {},
 }
+
+
+@dataclass
+class Config:
+    """The keys of the sweeper; engine/search/settings.py checks their values."""
+
+    _target_: str = f"{__name__}.OptunaSweeper"
+    defaults: list[Any] = field(default_factory=lambda: [{"sampler": "tpe"}, {"pruner": "median"}])
+    sampler: Any = MISSING
+    pruner: Any = MISSING
+    n_trials: Any = 20  # jobs in all
+    n_jobs: Any = 1  # jobs that are launched together
+    seed: Any = None  # of the sampler
+    prune_by: Any = None  # STAGE.METRIC, a curve that the stage reports while it runs
+    prune_direction: Any = None  # maximise or minimise; by default, the metric's name decides
+    params: dict[str, Any] = field(default_factory=dict)  # key: "interval(0,1)"
 
 
 class OptunaSweeper(Sweeper):
@@ -70,7 +77,7 @@ class OptunaSweeper(Sweeper):
 
 def _register() -> None:
     store = ConfigStore.instance().store
-    store(group=_SWEEPER, name="optuna", node=dict(_CONFIG), provider=__name__)
+    store(group=_SWEEPER, name="optuna", node=Config, provider=__name__)
     for kind, known in (("sampler", _SAMPLERS), ("pruner", _PRUNERS)):
         for name, options in known.items():
             node = {"name": name, **options}

@@ -35,6 +35,7 @@ TESTED_BY = {
     "interrupts.py": "../test_sweeps.py",
     "invocation.py": "commands/test_run.py",
     "request.py": "test_composed.py",
+    "objective_check.py": "test_check.py",
     "start.py": "../test_run.py",
     "vocabulary.py": "test_events.py",
 }

@@ -109,6 +109,12 @@ COMMANDS = {
         "key",
         "hydra.sweeper.n_trials",
     ),
+    "space_as_one_word": (
+        [*SEARCH, "hydra.sweeper.params={params.n: 1}"],
+        "hydra.sweeper.params",
+        "file",
+        "params.KEY",
+    ),
     "search_of_nothing": (
         ["-m", "hydra/sweeper=optuna", "params.n=1"],
         "the command line",
