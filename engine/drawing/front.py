@@ -18,7 +18,8 @@ from engine.sweeps.record import Job
 from engine.wording import in_short, listed
 
 MOST_OBJECTIVES = 4  # of which every pair is drawn; the table has all of them
-_SIZE, _SMALL = (480, 300), (310, 262)  # of a single chart, and of one beside others
+# width, height and ticks across: of a single chart, and of one beside others
+_SIZE, _SMALL = (480, 300, 7), (310, 290, 3)
 STYLE = """
 .fronts { display: flex; flex-wrap: wrap; gap: 14px 20px; } .fronts .chart { flex: 0 1 auto; }
 .chart .on-front { fill: var(--series-0); } .chart .off-front { fill: var(--soft); opacity: .55; }
@@ -73,7 +74,7 @@ def _chart(found: _Found, across: str, up: str, *, is_only: bool) -> str:
         values = job.facts.values
         parts.append(_mark(job, found.kind(job), frame.x(values[across]), frame.y(values[up])))
     label = f"{up} over {across}: {len(found.jobs)} jobs"
-    return marks.chart(label, *size, parts)
+    return marks.chart(label, frame.width, frame.height, parts)
 
 
 def _axis(jobs: Sequence[Job], objective: str) -> Axis:

@@ -71,7 +71,7 @@ def render(sweep: Sweep) -> str:
         on_front={job.number for job in pareto.front(sweep.jobs)} if is_of_several else (),
         best_values=[(name, table.value(best, name)) for name in names] if best else [],
         keys=[short_key(key) for key in sweep.asked.keys],
-        names=names,
+        names=[table.title(sweep.jobs, name) for name in names],
         rows=[_row(sweep, job, best) for job in ranking.ranked(sweep.jobs)[:MOST_ROWS]],
         not_shown=plural(len(sweep.jobs) - MOST_ROWS, "job") if len(sweep.jobs) > MOST_ROWS else "",
         failed=[job for job in sweep.jobs if job.facts.message],
@@ -105,7 +105,10 @@ def _row(sweep: Sweep, job: Job, best: Job | None) -> Row:
         job=job,
         is_best=bool(best and job.number == best.number),
         varied=[short_value(values.get(key, "")) for key in sweep.asked.keys],
-        results=[table.value(job, name) for name in ranking.objectives(sweep.jobs)],
+        results=[
+            table.value(job, name, table.place(sweep.jobs, name))
+            for name in ranking.objectives(sweep.jobs)
+        ],
         gates=table.gates(job),
         took=duration(job.facts.seconds),
         report=_report_of(sweep, job),

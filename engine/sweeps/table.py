@@ -53,12 +53,13 @@ def rows(sweep: Sweep) -> list[list[str]]:
     """Return the header, and a row for each job, the best first."""
     names = ranking.objectives(sweep.jobs)
     marks = _marks(sweep.jobs)
-    header = ["job", *map(short_key, sweep.asked.keys), *names, "state", "gates", "took"]
+    titles = [title(sweep.jobs, name) for name in names]
+    header = ["job", *map(short_key, sweep.asked.keys), *titles, "state", "gates", "took"]
     found = []
     for job in ranking.ranked(sweep.jobs)[:MOST_ROWS]:
         values = dict(change.split("=", 1) for change in job.facts.changes if "=" in change)
         varied = [short_value(values.get(key, "")) for key in sweep.asked.keys]
-        results = [value(job, name) for name in names]
+        results = [value(job, name, place(sweep.jobs, name)) for name in names]
         end = [job.state, gates(job), duration(job.facts.seconds)]
         found.append([f"{job.number}{marks.get(job.number, '')}", *varied, *results, *end])
     return [header, *found]
@@ -72,8 +73,24 @@ def _marks(jobs: Sequence[Job]) -> dict[int, str]:
     return found | {best.number: f" {BEST}"} if best and len(jobs) > 1 else found
 
 
-def value(job: Job, objective: str) -> str:
-    """Return an objective's value with its interval, and where it was measured if not on the device."""
+def title(jobs: Sequence[Job], objective: str) -> str:
+    """Return an objective's name, and where all jobs measured it if not on the device."""
+    where = place(jobs, objective)
+    return f"{objective} ({where})" if where else objective
+
+
+def place(jobs: Sequence[Job], objective: str) -> str:
+    """Return where all jobs measured the objective; empty if on the device, or in several places."""
+    measured = [job.facts for job in jobs if objective in job.facts.values]
+    places = {facts.measured_on.get(objective, "") for facts in measured}
+    return places.pop() if len(places) == 1 else ""
+
+
+def value(job: Job, objective: str, said: str = "") -> str:
+    """Return an objective's value with its interval, and where it was measured if not on the device.
+
+    said: a place that the column's title already has.
+    """
     found = job.facts.values.get(objective)
     if found is None:
         return ""
@@ -82,7 +99,7 @@ def value(job: Job, objective: str) -> str:
     ends = job.facts.intervals.get(objective)
     span = f" ({number(ends[0])} to {number(ends[1])})" if ends else ""
     where = job.facts.measured_on.get(objective)
-    words = f"{exact}{span}" + (f" ({where})" if where else "")
+    words = f"{exact}{span}" + (f" ({where})" if where and where != said else "")
     return re.sub(r"\s", " ", words)  # a terminal may lack the narrow and no-break spaces
 
 
