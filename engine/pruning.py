@@ -4,11 +4,11 @@ It reads events like a sink, but a thread of its own does the work: neither Optu
 system delays the run. It is the only reader of events that may end a run.
 """
 
+import math
 import queue
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,28 +77,30 @@ class Watcher:
 
         studies.prepare()
         study = studies.pruning(self._folder, self._wanted)
-        trial, is_cut = study.ask(), False
+        trial, is_cut, seen = study.ask(), False, set[int]()
         while not isinstance(found := self._queue.get(), str):
             step, value, may_prune = found
-            if step < 0 or is_cut:
-                continue
+            if step < 0 or step in seen or is_cut:
+                continue  # a second attempt at the stage reports the same steps again
+            seen.add(step)
             trial.report(value, step)
             if may_prune and trial.should_prune():
                 is_cut = True
                 self._cancel(self._reason(step, value))
-        ends: dict[str, TrialState] = {"pruned": TrialState.PRUNED, "interrupted": TrialState.FAIL}
-        self._tell(trial, ends.get(found, TrialState.COMPLETE))
+        ends = {"finished": TrialState.COMPLETE, "rejected": TrialState.COMPLETE}
+        ends["pruned"] = TrialState.PRUNED
+        self._tell(trial, ends.get(found, TrialState.FAIL))
 
     def _tell(self, trial: "Trial", state: "TrialState") -> None:
         """End the trial. Its value is the last point; a job without points has none."""
         from optuna.trial import TrialState
 
-        points = trial.study._storage.get_trial(trial._trial_id).intermediate_values
-        last = points[max(points)] if points else None
-        if state == TrialState.COMPLETE:
-            state = TrialState.COMPLETE if last is not None else TrialState.FAIL
-        with suppress(ValueError):  # the last point may be no number
-            trial.study.tell(trial, last if state == TrialState.COMPLETE else None, state)
+        study = trial.study
+        points = study.get_trials(deepcopy=False)[trial.number].intermediate_values
+        last = points[max(points)] if points else math.nan
+        if state == TrialState.COMPLETE and math.isnan(last):
+            state = TrialState.FAIL
+        study.tell(trial, last if state == TrialState.COMPLETE else None, state)
 
     def _reason(self, step: int, value: float) -> str:
         name = f"{self._wanted.stage}.{self._wanted.metric}"

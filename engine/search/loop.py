@@ -6,7 +6,7 @@ its unfinished trials again, with the same parameters and the same job numbers.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -124,10 +124,10 @@ class Search:
         job = record.job(self.folder, trial.number + 1, is_over=True, is_ended=True)
         if job.state == "interrupted":
             raise KeyboardInterrupt  # the same command tries it again
-        if job.state == "rejected":
-            trial.set_constraint(_GATES, 1.0)
+        trial.set_constraint(_GATES, 1.0 if job.state == "rejected" else 0.0)
         state, values = result(job, names)
-        with suppress(RuntimeError):  # a grid that is complete wants to stop `Study.optimize`
+        # a grid that is complete raises it, because it wants to stop `Study.optimize`
+        with suppress(RuntimeError) if self.wanted.sampler == _GRID else nullcontext():
             study.tell(trial, values, state)
 
 

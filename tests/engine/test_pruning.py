@@ -59,14 +59,20 @@ def test_a_cached_stage_is_a_yardstick_and_not_pruned(tmp_path):
     assert len(watch(tmp_path, metric(0.3, 0))) == 1
 
 
+def test_a_second_attempt_may_report_the_same_steps(tmp_path):
+    watch(tmp_path, metric(0.1, 0), metric(0.8, 0), metric(0.9, 1))
+    assert trials(tmp_path) == [(TrialState.COMPLETE, {0: 0.1, 1: 0.9})]
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_value_that_is_no_number_ends_neither_the_watcher_nor_the_run(tmp_path, value, capfd):
     watch(tmp_path, metric(0.8, 0), metric(value, 1))
     assert capfd.readouterr().err == ""
 
 
-def test_an_interrupted_run_is_no_yardstick(tmp_path):
-    watch(tmp_path, metric(0.8, 0), status="interrupted")
+@pytest.mark.parametrize("status", ["interrupted", "failed"])
+def test_a_run_without_a_result_is_no_yardstick(tmp_path, status):
+    watch(tmp_path, metric(0.8, 0), status=status)
     assert trials(tmp_path) == [(TrialState.FAIL, {0: 0.8})]
 
 
