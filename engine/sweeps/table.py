@@ -128,6 +128,8 @@ def _front(jobs: Sequence[Job]) -> Iterator[Line]:
 def _best(job: Job, why: str = "") -> Iterator[Line]:
     yield Line("best", f"job {job.number} ({in_short(job.facts.changes)}){why}")
     yield Line("", command_line_of(job.facts.command))
+    if job.facts.is_elsewhere:
+        yield Line("", f"its artifacts are only on {job.facts.host}, in {job.facts.run}")
 
 
 def _closing(sweep: Sweep) -> Iterator[Line]:
