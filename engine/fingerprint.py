@@ -20,6 +20,7 @@ RECORD = (
 DISTRIBUTIONS = {
     "cv2": ("opencv_python_headless", "opencv"),
     "PIL": ("pillow", "pil"),
+    "sklearn": ("scikit_learn",),
     "yaml": ("pyyaml",),
     "tensorflow": ("tensorflow_cpu",),
 }

@@ -229,7 +229,8 @@ def _readable(request: Request[Options], package: Path) -> str:
         contract, _ = _contract(request, package, "")
         library = Library(request.settings.stage_packages, request.roots)
         takes = library.constant(contract.modules[-1], "takes")
-    return "a text file or a CSV" if takes == "sentences" else "a video, a picture or a folder"
+    files = {"sentences": "a text file or a CSV", "rows": "a CSV or JSON file"}
+    return files.get(str(takes), "a video, a picture or a folder")
 
 
 def _output(request: Request[Options]) -> Path | None:

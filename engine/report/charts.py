@@ -11,7 +11,7 @@ from engine.figure_kinds import Figure
 MOST_CHARTS = 24  # figures of one kind
 MOST_POINTS = 2_000  # of one curve
 ROLES = ("train_", "val_", "validation_", "test_")  # curves of one quantity share a chart
-FIRST = ("picture_grid", "curves", "confusion_matrix")  # kinds that readers want first
+FIRST = ("picture_grid", "curves", "confusion_matrix", "bars")  # kinds that readers want first
 LAST = ("op_graph",)  # long kinds; all others are in between
 
 Curves = dict[str, list[tuple[int, float]]]  # of one quantity: name -> (step, value)

@@ -85,6 +85,24 @@ def histogram(
     figure("histogram", name, edges=edges, series=drawn, x=x, y=y, x_unit=x_unit)
 
 
+def bars(
+    name: str,
+    rows: Iterable[Tuple[object, object, object, object]],
+    *,
+    x: str,
+    x_unit: Optional[str] = None,
+) -> None:
+    """Record a horizontal bar for each item, from the top.
+
+    rows: name, value, and low and high end of the value's range; x, x_unit: the quantity and its unit
+    """
+    drawn = [
+        {"name": as_text(title), "value": value, "low": low, "high": high}
+        for title, value, low, high in rows
+    ]
+    figure("bars", name, bars=drawn, x=x, x_unit=x_unit)
+
+
 def table(
     name: str,
     columns: Sequence[Union[str, Tuple[str, Optional[str]]]],

@@ -174,4 +174,8 @@ def _nothing(path: Path, task: Task) -> str:
     if task.takes == "sentences":
         how = "give a .txt with one on each line, or a .csv with a column text"
         return f"{path.name} contains no sentences: {how}"
-    return f"{path.name} contains no {task.takes} that this task reads"
+    if task.takes == "rows":
+        how = "give a .csv with the columns of the training table, or a .jsonl with an object on each line"
+        return f"{path.name} contains no rows: {how}"
+    how = "; give a .npy or .npz file" if task.takes == "tensors" else ""
+    return f"{path.name} contains no {task.takes} that this task reads{how}"

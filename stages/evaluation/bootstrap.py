@@ -39,6 +39,12 @@ def interval(statistic: Statistic, groups: ArrayLike, seed: int = 0) -> tuple[fl
     return float(low), float(high)
 
 
+def mean_interval(values: ArrayLike, seed: int = 0) -> tuple[float, float]:
+    """Return the bounds of the 95 % interval of the mean of values (examples,)."""
+    numbers = np.asarray(values, np.float64)
+    return interval(lambda weights: weights @ numbers / weights.sum(1), range(len(numbers)), seed)
+
+
 def share_interval(hits: ArrayLike, groups: ArrayLike, seed: int = 0) -> tuple[float, float]:
     """Return the bounds of the 95 % interval of a share, such as accuracy.
 

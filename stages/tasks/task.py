@@ -8,7 +8,7 @@ from typing import Any, Literal, Mapping, Optional, Protocol, Sequence, Tuple
 from engine.stage import StageError
 from stages.tasks.package import open_package
 
-Takes = Literal["pictures", "sentences", "tensors"]
+Takes = Literal["pictures", "sentences", "rows", "tensors"]
 Row = Mapping[str, Any]
 Pair = Tuple[Row, Row]
 
@@ -24,7 +24,7 @@ class Task(Protocol):
     order; see `matched` below.
     """
 
-    takes: Takes  # what `answer` is given: an RGB picture (h, w, 3), a text, tensors by name
+    takes: Takes  # what `answer` is given: an RGB picture (h, w, 3), a text, a row, tensors by name
     follows: bool  # whether pictures in a folder are frames of one clip
     picture_side: Optional[int]  # sufficient pixels of the shorter side; None: no reduction
     ran_on: str  # runtime and processor, as text

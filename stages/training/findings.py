@@ -6,7 +6,7 @@ from typing import NamedTuple
 from engine.stage import note
 
 NAMED = 5  # maximum number of files named in one note
-_PLURALS = {"box": "boxes", "class": "classes"}
+_PLURALS = {"box": "boxes", "class": "classes", "category": "categories"}
 
 
 def listed(names: Sequence[str], most: int, separator: str = ", ") -> str:

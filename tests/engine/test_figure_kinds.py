@@ -15,7 +15,7 @@ def test_a_kind_is_found_by_its_file():
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"kind": "globe"}, "kind: 'globe' is not one of confusion_matrix, curves, "),
+        ({"kind": "globe"}, "kind: 'globe' is not one of bars, confusion_matrix, "),
         ({"kind": []}, "kind: '\\[\\]' is not one of"),
         ({"kind": "../events"}, "kind: '../events' is not one of"),
         ({"labels": None}, "confusion_matrix.labels: Input should be a valid list"),

@@ -138,3 +138,9 @@ def test_the_example_of_the_documentation_reports_a_figure_of_every_kind(
 
 def test_a_bare_call_sends_nothing():
     figures.table("t", ["a"], [[1]])
+
+
+def test_bars_have_a_name_a_value_and_a_range(sent):
+    figures.bars("b", [("alcohol", np.float32(0.5), 0.25, 0.75)], x="importance", x_unit="MAD")
+    [bar] = sent[0]["bars"]
+    assert bar == {"name": "alcohol", "value": 0.5, "low": 0.25, "high": 0.75}

@@ -31,3 +31,24 @@ def test_the_interval_of_the_area_contains_it_and_narrows_with_more_examples():
 def test_equal_scores_count_half_in_the_interval():
     low, high = roc.area_interval(np.full(40, 0.5, np.float32), np.arange(40) < 20)
     assert (low, high) == (0.5, 0.5)
+
+
+def test_the_area_of_several_classes_is_the_mean_of_each_against_the_others():
+    scores = np.array([[0.9, 0.1, 0.0], [0.2, 0.7, 0.1], [0.5, 0.2, 0.3], [0.1, 0.1, 0.8]])
+    truth = np.array([0, 1, 0, 2])
+    assert roc.macro_area(scores, truth) == 1
+    worse = scores.copy()
+    worse[2] = [0.1, 0.8, 0.1]  # class 0: 3 of 4 pairs with ties; class 1: 2 of 3; class 2: all
+    assert roc.macro_area(worse, truth) == pytest.approx((2.5 / 4 + 2 / 3 + 1) / 3)
+    low, high = roc.macro_interval(worse, truth)
+    assert low < roc.macro_area(worse, truth) <= high
+
+
+def test_the_area_of_two_classes_is_the_usual_one():
+    scores = np.stack([1 - SCORES, SCORES], 1)
+    assert roc.macro_area(scores, POSITIVE.astype(int)) == pytest.approx(3 / 4)
+    assert roc.macro_interval(scores, POSITIVE.astype(int)) == roc.area_interval(SCORES, POSITIVE)
+
+
+def test_one_class_alone_has_no_area():
+    assert roc.macro_area(np.ones((3, 2)), np.zeros(3, int)) is None

@@ -1,13 +1,13 @@
 """Data sets of sentences, written as people write them, and what the readers make of them."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from stages.text.formats import _find
 from stages.text.formats._corpus import Corpus
 from stages.text.formats._findings import Findings
+from tests.stages.files import write
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,3 @@ def read(tmp_path):
         return Read(_find.read(root / only, findings), findings)
 
     return done
-
-
-def write(root: Path, files: dict[str, str | bytes]) -> Path:
-    """Write files by their path below the root, as UTF-8 if they are text."""
-    for name, content in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return root

@@ -14,7 +14,7 @@ from stages.text.formats import _findings
 from stages.text.intents_sample import intents_sample
 from stages.tflite import part
 from stages.training import findings, parts
-from tests.stages.text.conftest import write
+from tests.stages.files import write
 
 FOLDERS = {"train": "train", "val": "train/validation", "test": "test"}
 
