@@ -275,6 +275,11 @@ class RunState:
             found |= {f"{base}.{key}": value for key, value in self.over_values(base).items()}
         return found
 
+    def count_of(self, metric: str) -> int:
+        """Return how many values of a foreach the metric, such as `train.accuracy.mean`, combines."""
+        base = metric.partition(".")[0]
+        return sum(base_of(name) == base for name in self.stages if value_of(name))
+
     def over_values(self, base: str) -> dict[str, float]:
         """Return mean and sample standard deviation of each metric over the values of a stage's foreach.
 

@@ -1,5 +1,6 @@
 """The result of a job: what its run says about the objectives and the gates. Pure."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -47,7 +48,8 @@ def _interval(state: RunState, metric: str) -> list[float] | None:
     ends = [state.metrics.get(f"{metric}_{end}") for end in ("low", "high")]
     mean, spread = state.metrics.get(metric), state.metrics.get(_spread_of(metric))
     if mean is not None and spread is not None:
-        return [mean - spread, mean + spread]
+        digits = 3 - math.floor(math.log10(spread)) if 0 < spread < math.inf else 12
+        return [round(mean - spread, digits), round(mean + spread, digits)]
     return None if None in ends else [end for end in ends if end is not None]
 
 

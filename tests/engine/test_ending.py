@@ -99,3 +99,12 @@ def test_a_pruned_run_has_neither_failed_nor_a_command_to_resume_it():
     state = replay(events.done("pruned").events)
     assert _lines(state) == {}
     assert ending.headline(state).startswith("pruned after ")
+
+
+def test_a_mean_over_a_foreach_has_its_spread():
+    jobs = [job("train@0", values=2), job("train@1", values=2)]
+    events = EventBuilder().start(jobs, objective="train.accuracy.mean")
+    for stage, value in (("train@0", 0.8), ("train@1", 0.9)):
+        events.started(stage).finished(stage, accuracy=value)
+    result = _lines(replay(events.done().events))["result"]
+    assert result == "train.accuracy.mean 0.85 ± 0.07071 (standard deviation over 2 values)"
