@@ -27,6 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 from stages.containers._platform import PLATFORMS, PYTHON, Platform, wheel_tags
 
+PROJECT = "raspberrypi-mlops"
 CONTAINERS = ROOT / "containers"
 SUITE = (
     "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian "
@@ -137,25 +138,24 @@ class Wheels:
         without: packages that are left out
         """
         seen, done = set(without), []
-        todo = self._chosen(
-            self.packages["raspberrypi-mlops", self.versions["raspberrypi-mlops"][0]][
-                "optional-dependencies"
-            ][extra]
-        )
+        project = self.packages[PROJECT, self.versions[PROJECT][0]]
+        todo = self._chosen(project["optional-dependencies"][extra], extra)
         while todo:
             name, version = todo.pop()
             if name not in seen:
                 seen.add(name)
                 package = self.packages[name, version]
                 done.append(f"{name}=={version} --hash={self._wheel(package)}")
-                todo.extend(self._chosen(package.get("dependencies", [])))
+                todo.extend(self._chosen(package.get("dependencies", []), extra))
         return sorted(done)
 
-    def _chosen(self, dependencies: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    def _chosen(self, dependencies: list[dict[str, Any]], extra: str) -> list[tuple[str, str]]:
+        # how uv names the extras that exclude each other (train and gpu), in markers of its lock
+        environment = {**self.environment, "extra": f"extra-{len(PROJECT)}-{PROJECT}-{extra}"}
         fitting = [
             d
             for d in dependencies
-            if "marker" not in d or Marker(d["marker"]).evaluate(self.environment)
+            if "marker" not in d or Marker(d["marker"]).evaluate(environment)
         ]
         return [(d["name"], d.get("version") or self.versions[d["name"]][0]) for d in fitting]
 

@@ -38,7 +38,9 @@ def cli(argv: list[str], program: str = PROGRAM) -> int:
         words = command_line.split(argv)
         _check_folder()
         _check_installation()
-        line = replace(registration.read(words.others, words.options, words.word), program=program)
+        line = replace(
+            registration.read(words.others, words.options, words.following), program=program
+        )
         command_line.refuse_misplaced(words.command, words.options, line.words)
         if not {"--help", "-h"}.isdisjoint(line.words):
             if words.command != command_line.DEFAULT:

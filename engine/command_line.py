@@ -11,8 +11,9 @@ import shutil
 import textwrap
 import tomllib
 from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
 from engine import completion, provenance
@@ -78,14 +79,14 @@ class Words:
     command: str
     options: type[CommandOptions]  # declared by the command
     others: tuple[str, ...]  # flags before overrides: Hydra's parser needs them together
-    word: str | None = None  # what follows the command's name, such as `build` in `images build`
+    # options whose values follow the command's name, such as `build` in `images build`
+    following: Mapping[str, str | list[str]] = field(default_factory=dict)
 
 
 def split(argv: Sequence[str]) -> Words:
     """Split the command line; raise UserError for an unknown command or a misplaced word."""
     flags: list[str] = []
-    overrides: list[str] = []
-    bare: list[str] = []
+    plain: list[str] = []
     words = deque(argv)
     while words:
         word = words.popleft()
@@ -97,14 +98,37 @@ def split(argv: Sequence[str]) -> Words:
             _refuse_unknown_flag(word)
             flags.append(word)
         else:
-            (overrides if "=" in word or word.startswith("~") else bare).append(word)
+            plain.append(word)
+    bare, overrides = _sorted_out(plain)
     if not {"-sc", "--shell-completion"}.isdisjoint(flags):
         bare = _take_from_completed_line()
-    command, value = _command(bare)
+    command, following = _command(bare)
     if DRY_RUN in flags:
         flags.remove(DRY_RUN)
         command, overrides = _dry(command, overrides)
-    return Words(command, options_of(command), (*flags, *overrides), value)
+    return Words(command, options_of(command), (*flags, *overrides), following)
+
+
+def _sorted_out(plain: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the words of the command, and the overrides.
+
+    Of a command with further words, such as `tag RUN owner=ann`, only known keys are overrides.
+    """
+    bare = [word for word in plain if not _is_pair(word)]
+    options = options_of(bare[0]) if bare and bare[0] in COMMANDS else CommandOptions
+    if options.MORE:
+        bare = [word for word in plain if not _is_override(word, options)]
+    return bare, [word for word in plain if word not in bare]
+
+
+def _is_pair(word: str) -> bool:
+    return "=" in word or word.startswith("~")
+
+
+def _is_override(word: str, options: type[CommandOptions]) -> bool:
+    """Return whether the word sets a key that every command, or this one, has."""
+    key = re.match(r"[+~]*(\w+)[\w.@/]*=", word)
+    return key is not None and key[1] in {*OF_EVERY_COMMAND, *GROUPS, *options.model_fields}
 
 
 def _refuse_unknown_flag(word: str) -> None:
@@ -190,12 +214,16 @@ def usage(program: str) -> str:
 
 def help_of(command: str, program: str) -> str:
     """Return the help of one command, with its options."""
-    word = options_of(command).WORD
-    form = f"{program} {command}{f' [{word.upper()}]' if word else ''} [KEY=VALUE ...]"
+    form = f"{program} {command}{_positions(options_of(command))} [KEY=VALUE ...]"
     options = _options(command)
     text = summary(command)
     lines = [f"Usage: {form}", "", text[0].upper() + text[1:] + "."]
     return "\n".join([*lines, *(["", "Options:", *options] if options else []), ""])
+
+
+def _positions(options: type[CommandOptions]) -> str:
+    word = f" [{options.WORD.upper()}]" if options.WORD else ""
+    return word + (f" [{options.MORE.upper()} ...]" if options.MORE else "")
 
 
 def _options(command: str) -> list[str]:
@@ -244,25 +272,24 @@ def _take_from_completed_line() -> list[str]:
     *before, last = os.environ.get("COMP_LINE", "").split(" ")
     commands = [word for word in before if word in COMMANDS][:1]
     if commands:
-        at = before.index(commands[0])
-        is_followed = (
-            bool(options_of(commands[0]).WORD)
-            and at + 1 < len(before)
-            and "=" not in before[at + 1]
-        )
-        del before[at : at + 1 + is_followed]
+        at, options = before.index(commands[0]), options_of(commands[0])
+        most = len(before) if options.MORE else 1 if options.WORD else 0
+        following = takewhile(lambda word: "=" not in word, before[at + 1 : at + 1 + most])
+        del before[at : at + 1 + len(list(following))]
         os.environ["COMP_LINE"] = " ".join([*before, last])
     return commands
 
 
-def _command(bare: Sequence[str]) -> tuple[str, str | None]:
-    """Return the command among the words without `=`, and the word that follows it."""
+def _command(bare: Sequence[str]) -> tuple[str, Mapping[str, str | list[str]]]:
+    """Return the command among the words without `=`, and the options whose values follow it."""
     match bare:
         case []:
-            return DEFAULT, None
+            return DEFAULT, {}
+        case [command, *further] if command in COMMANDS and (options_of(command).MORE):
+            return command, _distributed(options_of(command), further)
         case [command, word] if command in COMMANDS and options_of(command).WORD:
             _refuse_unknown_word(command, word)
-            return command, word
+            return command, {options_of(command).WORD or "": word}
     for at, word in enumerate(bare):
         if word not in COMMANDS:
             raise _no_command(word, next(iter(bare[at + 1 :]), "VALUE"))
@@ -272,7 +299,17 @@ def _command(bare: Sequence[str]) -> tuple[str, str | None]:
             "these are several commands; only one is allowed",
             f"give one: run.py {bare[0]} key=value ...",
         )
-    return bare[0], None
+    return bare[0], {}
+
+
+def _distributed(options: type[CommandOptions], words: Sequence[str]) -> dict[str, str | list[str]]:
+    """Return the options that these words belong to: the first one, and the list of the others."""
+    found: dict[str, str | list[str]] = {}
+    if options.WORD and words:
+        found[options.WORD], words = words[0], words[1:]
+    if options.MORE and words:
+        found[options.MORE] = list(words)
+    return found
 
 
 def _no_command(word: str, following: str) -> UserError:

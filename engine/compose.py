@@ -29,6 +29,7 @@ from engine import (
     interpolation,
     main_config,
     override,
+    run_names,
     spec,
     spelling,
     target,
@@ -98,8 +99,20 @@ def with_flags(line: CommandLine, task: Callable[[DictConfig], object]) -> None:
 
 
 def under_hydra(config: DictConfig, line: CommandLine) -> Request:
-    """Return the request that Hydra has composed for the current job of a sweep."""
-    return _composition(config, HydraConfig.get(), line).request
+    """Return the request that Hydra has composed for the current job of a sweep.
+
+    All jobs get the same name, so each one's number is added.
+    """
+    made = _composition(config, HydraConfig.get(), line).request
+    if made.settings.run_name is None or not is_sweep():
+        return made
+    name = run_names.free(made.outputs, f"{made.settings.run_name}-{job_number()}")
+    return replace(made, settings=made.settings.model_copy(update={"run_name": name}))
+
+
+def is_sweep() -> bool:
+    """Return whether Hydra runs a job of a sweep, and not a single one with a flag."""
+    return str(HydraConfig.get().mode) == "RunMode.MULTIRUN"
 
 
 def job_number() -> int:
@@ -323,7 +336,8 @@ def command_of(line: CommandLine, overrides: Sequence[str]) -> tuple[str, ...]:
     named = line.dirs[:-1] if line.names_dirs else ()
     flags = [word for folder in named for word in ("--config-dir", str(folder))]
     by_path = {f"usecase={name}": f"usecase={path}" for name, path in line.by_path.items()}
-    typed = map(override.as_typed, overrides)
+    # without the run's name, which another run cannot have
+    typed = [override.as_typed(word) for word in overrides if not word.startswith("run_name=")]
     return (*line.program.split(), *flags, *(by_path.get(word, word) for word in typed))
 
 

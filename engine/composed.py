@@ -1,17 +1,23 @@
 """The composition of a command line as plain data for JSON, and the request made from it."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from engine import spec, target
+from engine import handles, spec, target
 from engine.asset import Asset
+from engine.durable import write_whole
 from engine.errors import raise_all
 from engine.fields import validated
 from engine.registration import CommandLine
 from engine.request import Request
 from engine.settings import Settings
+from engine.wording import redact
+
+FILE_NAME = "request.json"  # in a run's folder
+_MOST_BYTES = 64_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +57,43 @@ def request(composed: Composed, line: CommandLine) -> Request:
         tuple(composed.choices),
         tuple(composed.notes),
     )
+
+
+def of(request: Request) -> Composed:
+    """Return the configuration of a request, which leads to the same request again."""
+    return Composed(
+        where=request.where,
+        target_where=f"conf/target/{request.target.name}.yaml",
+        usecase=request.usecase.model_dump(mode="json"),
+        target=request.target.model_dump(mode="json"),
+        settings=request.settings.model_dump(mode="json"),
+        options={},
+        assets={key: plain_asset(value) for key, value in request.assets.items()},
+        notes=request.notes,
+        command=request.command,
+        choices=request.choices_given,
+        path_kinds={},
+    )
+
+
+def record(run_dir: Path, request: Request) -> None:
+    """Write the configuration into the run's folder, without credentials."""
+    text = json.dumps(asdict(of(request)), indent=1, ensure_ascii=False)
+    write_whole(
+        run_dir / FILE_NAME, redact(text).encode("utf-8", "backslashreplace"), durable=False
+    )
+
+
+def recorded(run_dir: Path, line: CommandLine) -> Request | None:
+    """Return the request in the run's folder; None if it is missing or not readable.
+
+    line: without options, and with the configuration folders in which stages are searched for
+    """
+    try:
+        data = handles.read(run_dir / FILE_NAME, _MOST_BYTES)
+        return request(Composed(**json.loads(data)), line)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, ExceptionGroup):
+        return None
 
 
 def kind_of(path: Path) -> str:

@@ -6,6 +6,7 @@ instead: the first one that can run every stage is used.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from engine.containers.options import Limits
 from engine.context import ExecutorContext
 from engine.contract import Contract
 from engine.errors import UserError, did_you_mean, raise_all
+from engine.gpus import Pool
 from engine.images import Image
 from engine.interfaces import Executor
 from engine.jobfolder import Ended, Launch
@@ -37,6 +39,7 @@ class Dispatcher:
         self.name = candidates[0] if candidates else name
         self._made: dict[str, Executor] = {}
         self._working: dict[str, str] = {}  # stage -> executor
+        self._gpus = Pool()
         for known in candidates or [name]:
             if known not in _EXECUTORS:
                 what = f"executor.name={known}"
@@ -108,8 +111,10 @@ class Dispatcher:
 
     def launch(self, launch: Launch) -> None:
         """Start the job."""
-        name = self._working[launch.job.stage] = self._of(launch.job.spec)
-        self._executor(name).launch(launch)
+        stage, spec = launch.job.stage, launch.job.spec
+        name = self._working[stage] = self._of(spec)
+        given = self._gpus.take(stage, spec.resources.gpu)
+        self._executor(name).launch(replace(launch, gpus=given) if given else launch)
 
     def wait(self, timeout_s: float) -> list[Ended]:
         """Return the jobs that ended; wait for one up to the timeout, which all executors share."""
@@ -119,6 +124,7 @@ class Dispatcher:
             ended += self._executor(name).wait(0 if ended else timeout_s / len(names))
         for one in ended:
             del self._working[one.stage]
+            self._gpus.give_back(one.stage)
         return ended
 
     def terminate(self, stage: str, *, force: bool) -> None:

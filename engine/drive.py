@@ -15,14 +15,17 @@ from pathlib import Path
 from typing import TextIO
 
 from engine import (
+    composed,
     ending,
     extensions,
+    handles,
     image_catalogue,
     layout,
     planning,
     provenance,
     pruning,
     run_files,
+    run_names,
 )
 from engine.context import DriverContext, SinkContext
 from engine.dispatch import Dispatcher
@@ -156,15 +159,17 @@ def _run(request: Request, planned: Planning, stream: TextIO) -> Outcome:
     to_run = [one for one in plan.jobs.values() if one.record is None]
     executors.prepare(to_run)
     run_dir = layout.new_run_dir(request.outputs, plan.usecase, plan.target.name, time.time())
+    name = _named(request, run_dir)
     with store.locks.work(run_dir.name) as work, Journal(run_dir / FILE_NAME) as journal:
         executors.reclaim(plan.jobs.values() if store.locks.abandoned() else to_run, work)
         _close_abandoned(request.outputs, store)
         sinks = _sinks(request, run_dir, stream)
+        composed.record(run_dir, request)
         watcher = pruning.watcher(request.sweep)
         sinks += [watcher] if watcher else []
         recorder = Recorder(run_dir, journal, sinks, points_latest=request.sweep is None)
         sweep_job.begin(request, run_dir)
-        recorder.emit(provenance.run_started(request, plan, run_dir.name))
+        recorder.emit(provenance.run_started(request, plan, run_dir.name, name))
         recorder.emit(*(Note(event="note", stage=None, text=text) for text in plan.notes))
         driver = _driver(request, planned, work, run_dir, recorder)
         if watcher:
@@ -175,6 +180,20 @@ def _run(request: Request, planned: Planning, stream: TextIO) -> Outcome:
     for line in filter(None, map(_closed, sinks)):
         stream.write(f"{as_called(line, request.program)}\n")
     return outcome
+
+
+def _named(request: Request, run_dir: Path) -> str:
+    """Give the run the name that the user chose, or a generated one, and return it."""
+    chosen = request.settings.run_name
+    if chosen is None:
+        name = run_names.generated(request.command, request.usecase.name)
+        return run_names.claim_generated(request.outputs, run_dir, name)
+    try:
+        run_names.claim(request.outputs, run_dir, chosen)
+    except UserError:  # another engine took it since this run was planned
+        handles.remove(run_dir)
+        raise
+    return chosen
 
 
 def _closed(sink: Sink) -> str:

@@ -23,6 +23,7 @@ class RunStarted(TypedDict):
 
     event: Literal["run_started"]
     run_id: str
+    name: NotRequired[str]  # readable, and unique in its outputs folder
     usecase: str
     target: str
     platform: str  # of the target, in OCI form

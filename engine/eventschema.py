@@ -257,6 +257,7 @@ _TYPES: dict[str, Any] = {
 }
 _OPTIONAL: dict[str, dict[str, Any]] = {  # fields that older journals lack
     "run_started": {
+        "name": NotRequired[Name],
         "until": NotRequired[list[str]],
         "git_modified": NotRequired[bool | None],
         "left_out": NotRequired[dict[Key, str]],

@@ -141,6 +141,9 @@ class ContainerMachine(Protocol):
     def place(self, spec: StageSpec, image: Image) -> Placement:
         """Return where the stage runs, in this image."""
 
+    def refuse_gpus(self, client: Any, spec: StageSpec) -> None:
+        """Raise UserError if the stage, which asks for GPUs, would not get them."""
+
     def refuse(self, client: Any, jobs: Sequence[Planned]) -> None:
         """Raise UserError for jobs that the machine cannot run."""
 

@@ -66,6 +66,7 @@ class Launch:
     adopted: Callable[[], None] = lambda: (
         None
     )  # called when the folder of an ended engine replaces it
+    gpus: tuple[str, ...] = ()  # the ids of the GPUs that it may use
 
 
 @dataclass(frozen=True, slots=True)

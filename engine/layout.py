@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from engine import handles, journal
-from engine.errors import UserError, did_you_mean
+from engine.errors import UserError
 from engine.store import FOLDERS
 from engine.wording import as_typed
 
@@ -196,30 +196,6 @@ def newest_run(outputs: Path, usecase: str | None = None, target: str | None = N
         and (target is None or path.parent.name == target)
     ]
     return matching[-1] if matching else None
-
-
-def find_run(
-    outputs: Path, name: str, usecase: str | None = None, target: str | None = None
-) -> Path:
-    """Return the run whose id is, or begins with, this name.
-
-    `latest` is the newest run that the links `latest` of the use case and target (or of any) name.
-    """
-    every = runs(outputs)
-    if name == LATEST:
-        links = outputs.glob(f"{usecase or '[!.]*'}/{target or '*'}/{LATEST}")
-        named = {link.resolve() for link in links}
-        every = [path for path in every if path.resolve() in named]
-        if every:
-            return every[-1]
-        raise UserError(f"run={name}", "no run is complete yet", "omit run= for the newest run")
-    matching = [path for path in every if path.name.startswith(name)]
-    if len(matching) != 1:
-        what = "there is no such run" if not matching else f"{len(matching)} runs begin with it"
-        none = "" if every else f"there are no runs in {as_typed(outputs)}: choose outputs=DIR"
-        fix = did_you_mean(name, [path.name for path in every], none)
-        raise UserError(f"run={name}", what, fix)
-    return matching[0]
 
 
 def point_latest(run_dir: Path) -> str:

@@ -6,9 +6,15 @@ Composition, types and documentation all come from this declaration. No I/O.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+Words = Annotated[
+    tuple[str, ...],
+    BeforeValidator(lambda value: value if isinstance(value, list | tuple) else [value]),
+]
+"""A list of words; a single one needs no brackets."""
 
 
 class CommandOptions(BaseModel):
@@ -18,6 +24,10 @@ class CommandOptions(BaseModel):
 
     WORD: ClassVar[str | None] = (
         None  # the option whose value may follow the command, as in `images build`
+    )
+
+    MORE: ClassVar[str | None] = (
+        None  # the option, a list, that all further words belong to, as in `compare A B`
     )
 
     IS_CACHED: ClassVar[bool] = True  # false: the composed command line must not be kept

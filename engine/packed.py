@@ -9,14 +9,15 @@ from engine.request import Request
 
 
 def package(request: Request, run: str | None) -> Path:
-    """Return the packed model of the run with this id, or else of the newest complete run that has one.
+    """Return the packed model of the run that this word names, or else of the newest complete run that
+    has one.
 
     Prefer complete runs to those that `until` ended, whose model may not have been verified. Raise
     UserError if there is none.
     """
     usecase, target = request.usecase.name, request.target.name
     if run:
-        candidates = [layout.find_run(request.outputs, run, usecase, target)]
+        candidates = [runs.of_request(request, run)]
     else:
         folder = request.outputs / usecase / target
         here = [path for path in layout.runs(request.outputs) if path.parent == folder]

@@ -19,6 +19,7 @@ from engine import (
     magic,
     ordinary,
     origin,
+    run_names,
     when,
 )
 from engine import graph as graphs
@@ -55,6 +56,8 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
     refused: executors that are excluded although they can run the stages, each with the reason.
     """
     _refuse_unknown(request.settings)
+    if request.settings.run_name is not None:
+        run_names.check(request.outputs, request.settings.run_name)
     store = Store(layout.store_dir(request.outputs))
     usecase = _with_makers(request)
     library = Library(request.settings.stage_packages, request.roots, store.root / "sources.json")

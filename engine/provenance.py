@@ -21,11 +21,12 @@ _MOST_BYTES = 100_000_000  # of packed-refs
 _PATIENCE_S = 10
 
 
-def run_started(request: Request, plan: Plan, run_id: str) -> RunStarted:
+def run_started(request: Request, plan: Plan, run_id: str, name: str = "") -> RunStarted:
     """Return the first event of a run."""
     return RunStarted(
         event="run_started",
         run_id=run_id,
+        name=name,
         usecase=plan.usecase,
         target=plan.target.name,
         platform=plan.target.platform,

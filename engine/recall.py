@@ -134,7 +134,7 @@ def _facts(line: CommandLine) -> list[object]:
         list(map(str, line.dirs)),
         str(line.folder.absolute()),
         str(line.project),
-        line.following,
+        dict(line.following),
         line.program,
         line.options.__module__,
         {name: value for name, value in os.environ.items() if READABLE.match(name)},

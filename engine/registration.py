@@ -17,10 +17,12 @@ from engine.spec import UseCase
 from engine.wording import PROGRAM, as_typed
 
 OF_EVERY_COMMAND = {*Settings.model_fields, *UseCase.model_fields, "usecase", "target", "hydra"}
+NOTHING: Mapping[str, str | list[str]] = {}
 GROUPS = ("target", "executor", "tracking", "pipeline")
 _USECASE = re.compile(r"(?:\+{0,2})usecase=(.*)")
 _SHORT = re.compile(r"(\w+)=")
 _INNER = re.compile(r"params\.(\w+)\.\w+=")
+_RUN_NAME = re.compile(r"\+{0,2}name=(.*)", re.DOTALL)  # `name` itself is a key of the use case
 _NO_CHOICE = re.compile(r"~(usecase|target|executor|tracking)(@.*|=.*)?")
 _NUMBER = r"[-+.\d][-+.\deE_]*"  # Hydra parses it as a number, not as a name
 _NO_NAME = re.compile(
@@ -41,9 +43,8 @@ class CommandLine:
     )  # by name, including those given by path
     by_path: Mapping[str, Path] = field(default_factory=dict)  # only those given by path
     options: type[CommandOptions] = CommandOptions  # declared by the command
-    following: str | None = (
-        None  # the word after the command's name, such as `build` in `images build`
-    )
+    # options whose values follow the command's name, such as `build` in `images build`
+    following: Mapping[str, str | list[str]] = field(default_factory=dict)
     folder: Path = Path()  # the current folder, to which paths of assets are relative
     project: Path = Path()  # contains data/ and outputs/; found by engine/catalogue.py
     program: str = PROGRAM  # the program's name, as the user types it
@@ -63,7 +64,7 @@ class CommandLine:
 def register(
     argv: Sequence[str],
     options: type[CommandOptions] = CommandOptions,
-    following: str | None = None,
+    following: Mapping[str, str | list[str]] = NOTHING,
 ) -> CommandLine:
     """Read the command line, and register everything that it names with Hydra."""
     line = read(argv, options, following)
@@ -74,7 +75,7 @@ def register(
 def read(
     argv: Sequence[str],
     options: type[CommandOptions] = CommandOptions,
-    following: str | None = None,
+    following: Mapping[str, str | list[str]] = NOTHING,
 ) -> CommandLine:
     """Return the command line in the form that Hydra accepts; raise UserError for an unknown use case."""
     dirs = catalogue.config_dirs(argv)
@@ -94,6 +95,8 @@ def read(
         paths = _paths_of(word, match[1], known) if match else []
         if not match:
             _refuse_grouped(word)
+        if named := _RUN_NAME.fullmatch(word):
+            word = f"run_name={named[1]}"
         by_path |= {path.stem: path for path in paths if path not in known.values()}
         words.append("usecase=" + ",".join(path.stem for path in paths) if match else word)
     return CommandLine(
@@ -188,13 +191,20 @@ def tell_hydra(line: CommandLine) -> None:
 
 
 def _register_options(
-    config: Mapping[str, object], options: type[CommandOptions], following: str | None
+    config: Mapping[str, object],
+    options: type[CommandOptions],
+    following: Mapping[str, str | list[str]],
 ) -> None:
     """Register the keys common to all commands, together with the options of this one."""
-    node = {**config, **options.defaults()}
-    if following is not None and options.WORD:
-        node[options.WORD] = following
-    _store(name=_config_name(options), node=node)
+    typed = {key: _literal(value) for key, value in following.items()}
+    _store(name=_config_name(options), node={**config, **options.defaults(), **typed})
+
+
+def _literal(value: str | list[str]) -> str | list[str]:
+    """Return the words in the form that OmegaConf reads as text, not as an interpolation."""
+    if isinstance(value, str):
+        return value.replace("${", "\\${")
+    return [one.replace("${", "\\${") for one in value]
 
 
 def _config_name(options: type[CommandOptions]) -> str:

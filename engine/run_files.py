@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine import handles, journal
 from engine.durable import write_whole
@@ -62,8 +62,32 @@ def summary(run_dir: Path) -> RunSummary:
 
     The journal is also read if run.json is missing or damaged, or older than the journal.
     """
-    found = _read(run_dir / RUN_FILE) if _is_sealed(run_dir) else None
+    found = _read(run_dir / RUN_FILE) if is_sealed(run_dir) else None
     return found or _of(state(run_dir))
+
+
+def first_event(run_dir: Path) -> dict[str, Any]:
+    """Return the first event of a run's journal; empty if it cannot be read."""
+    try:
+        with (run_dir / journal.FILE_NAME).open("rb") as file:
+            found = json.loads(file.readline(MOST_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def is_sealed(run_dir: Path) -> bool:
+    """Return whether run.json is as new as the journal, and the journal is complete.
+
+    run.json is written before the last event: if the engine is killed between the two, the run is
+    not over.
+    """
+    try:
+        written_ns = (run_dir / RUN_FILE).stat().st_mtime_ns
+        is_new = (run_dir / journal.FILE_NAME).stat().st_mtime_ns <= written_ns
+        return is_new and journal.last_kind(run_dir / journal.FILE_NAME) == "run_finished"
+    except OSError:
+        return False
 
 
 def write_contract(run_dir: Path, state: RunState) -> None:
@@ -82,6 +106,7 @@ def run_json(state: RunState) -> dict[str, object]:
     """Return the content of run.json."""
     keys = (
         "run_id",
+        "name",
         "usecase",
         "target",
         "platform",
@@ -89,6 +114,7 @@ def run_json(state: RunState) -> dict[str, object]:
         "command",
         "git_commit",
         "git_modified",
+        "objective",
         "params",
         "assets",
     )
@@ -117,20 +143,6 @@ def _stage_json(stage: StageState) -> dict[str, object]:
         "outputs": stage.outputs,
         "gates": stage.gates,
     }
-
-
-def _is_sealed(run_dir: Path) -> bool:
-    """Return whether run.json is as new as the journal, and the journal is complete.
-
-    run.json is written before the last event: if the engine is killed between the two, the run is
-    not over.
-    """
-    try:
-        written_ns = (run_dir / RUN_FILE).stat().st_mtime_ns
-        is_new = (run_dir / journal.FILE_NAME).stat().st_mtime_ns <= written_ns
-        return is_new and journal.last_kind(run_dir / journal.FILE_NAME) == "run_finished"
-    except OSError:
-        return False
 
 
 def _read(path: Path) -> RunSummary | None:

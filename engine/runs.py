@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from engine import layout, run_files
+from engine import layout, run_files, run_names
 from engine.errors import UserError, did_you_mean
 from engine.foreach import base_of
 from engine.request import Request
@@ -11,21 +11,35 @@ from engine.run_files import RunSummary
 
 
 def chosen(request: Request, run: str | None) -> Path:
-    """Return the folder of the run with this id (or its beginning), or of the latest complete run.
+    """Return the folder of the run with this name, or with this id or its beginning.
 
-    Without an id: the newest run of the use case and target that the user named.
+    Without a word: the newest run of the use case and target that the user named.
     """
     named = {word.partition("=")[0] for word in request.choices_given}
     usecase = request.usecase.name if "usecase" in named else None
     target = request.target.name if "target" in named else None
     if run is not None:
-        return layout.find_run(request.outputs, run, usecase, target)
+        return run_names.find(request.outputs, run, usecase, target)
     found = layout.newest_run(request.outputs, usecase, target)
     if found is None:
         wanted = f"usecase={request.usecase.name} target={request.target.name}"
         raise UserError(
             str(request.outputs), "there is no run here yet", f"start one: python run.py {wanted}"
         )
+    return found
+
+
+def of_request(request: Request, run: str) -> Path:
+    """Return the run that this word names; raise UserError if it has another use case or target.
+
+    For commands that need the run's configuration as well as its files.
+    """
+    usecase, target = request.usecase.name, request.target.name
+    found = run_names.find(request.outputs, run, usecase, target)
+    theirs = found.parent.parent.name, found.parent.name
+    if theirs != (usecase, target):
+        what = f"{run_names.label(found)} is a run of {theirs[0]} on {theirs[1]}"
+        raise UserError(f"run={run}", what, f"add usecase={theirs[0]} target={theirs[1]}")
     return found
 
 

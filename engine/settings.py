@@ -49,6 +49,7 @@ class Settings(_Model):
     executor: Executor
     tracking: Tracking
     outputs: str = Field(min_length=1)
+    run_name: str | None
     sinks: Annotated[tuple[str, ...], BeforeValidator(_listed)]
     mirror: str | None
     data: str

@@ -48,6 +48,13 @@ class Resources(_Model):
         description="limit on the processes and threads of its container; 0: the executor's limit",
     )
     accelerator: bool = Field(False, description="needs exclusive use of the target's accelerator")
+    gpu: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="NVIDIA GPUs that it uses alone, on x86-64 Linux; 0: it sees none. Not yet tested "
+        "on a GPU",
+    )
     exclusive: bool = Field(
         False, description="runs alone: no other stage of the run at the same time"
     )

@@ -236,3 +236,13 @@ def test_a_project_that_only_logs_is_recorded_as_a_nested_run_with_its_model(pro
     assert sorted(runs.values()).count("wine") == 1 and models == (0,)
     [found] = (project.outputs / "mlartifacts").rglob("MLmodel")
     assert found.parent.name == "model"
+
+
+def test_the_shipped_project_trains_a_model_for_the_other_stages(project):
+    pytest.importorskip("tensorflow", reason="the extra 'training' is not installed")
+    words = ("usecase=mlflow_project", "params.epochs=2", "until=quantise")
+    stage = project.done(*words, "stage_packages=[stages]").stages["train"]
+    assert 0.3 < stage.metrics["val_accuracy"] <= 1
+    assert [step for name, step, *_ in stage.points if name == "val_loss"] == [0, 1]
+    found = json.loads((project.last / "artifacts/train/decision.json").read_text())
+    assert found["decision"] == {"target": "state", "task": "classify"}

@@ -1,5 +1,7 @@
-"""A GPU: only a name, which stages read as `${target.accelerator}`. Stages do not get access to a GPU, so
-models run on the CPU, and their results say so.
+"""A GPU of the target: only a name, which stages read as `${target.accelerator}`. Target stages do not get
+access to a GPU, so models run on the CPU, and their results say so.
+
+Stages of the build machine ask for its GPUs with `resources: {gpu: 1}`: engine/gpus.py.
 """
 
 from engine.accelerator import NO_ACCESS, Access
@@ -21,7 +23,7 @@ def is_usable(bus: str | None) -> bool:
 
 
 def access(bus: str | None) -> Access:
-    """Return no access: containers do not get a GPU."""
+    """Return no access: target stages do not get a GPU."""
     return NO_ACCESS
 
 

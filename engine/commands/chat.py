@@ -15,7 +15,7 @@ from io import TextIOWrapper
 
 from pydantic import Field
 
-from engine import conversation, interrupts, packed
+from engine import conversation, interrupts, packed, run_names
 from engine.contract import Contract
 from engine.conversation import Conversation, Ended, Sections
 from engine.errors import UserError, did_you_mean
@@ -41,7 +41,9 @@ class Options(CommandOptions):
     """The options of `chat`."""
 
     run: str | None = Field(
-        None, description="a run's id or its beginning, or latest; null: the newest complete run"
+        None,
+        description="a run's name, its id or the beginning of it, or latest; null: the newest complete "
+        "run",
     )
 
 
@@ -49,7 +51,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
     """Answer each sentence until /quit, Ctrl-D or the end of the input; /help lists the commands."""
     package = packed.package(request, request.options.run)
     contract, params = _contract(request, packed.task(package))
-    print(f"the model of run {package.parents[2].name}", file=sys.stderr)
+    print(f"the model of run {run_names.label(package.parents[2])}", file=sys.stderr)
     try:
         with (
             interrupts.terminable(),

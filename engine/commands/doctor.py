@@ -30,6 +30,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
     checks: dict[str, Check] = {
         "Python": machine.python,
         "packages": machine.packages,
+        "GPUs": machine.gpus,
         "disk": partial(machine.disk, request.outputs),
         "MLflow": partial(tracking.mlflow, request.outputs, request.settings.tracking.model_dump()),
         "Docker engine": containers.engine,

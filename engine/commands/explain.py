@@ -1,12 +1,14 @@
 """`explain`: show which part of each stage's fingerprint changed since the last run that finished it."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
 from engine import fingerprint as fingerprints
-from engine import layout, planning, run_files, runs
+from engine import layout, planning, run_files, run_names, runs
 from engine.errors import UserError
 from engine.fingerprint import Parts
 from engine.foreach import value_of
@@ -21,12 +23,17 @@ class Options(CommandOptions):
     """The options of `explain`."""
 
     stage: str | None = Field(None, description="one stage only")
+    run: str | None = Field(
+        None,
+        description="the run to compare with: its name, its id or the beginning of it; null: for each "
+        "stage, the newest one that finished it",
+    )
 
 
 def main(request: Request[Options]) -> tuple[int, None]:
     """Print one reason per line, stage by stage."""
     made = planning.plan(request)
-    jobs, last = made.plan.jobs, _last_fingerprints(request)
+    jobs, last = made.plan.jobs, _fingerprints(request)
     _refuse_left_out(request.options.stage, made.plan.left_out)
     for name in runs.stages_named(request.options.stage, jobs):
         record = made.store.record(last[name]) if name in last else None
@@ -43,15 +50,22 @@ def _refuse_left_out(name: str | None, left_out: Mapping[str, str]) -> None:
         raise UserError(f"stage={name}", f"this plan leaves it out: {why}", fix)
 
 
-def _last_fingerprints(request: Request) -> dict[str, str]:
-    """Return, from all runs of this use case and target, the newest fingerprint that each stage
-    finished with.
-    """
-    found: dict[str, str] = {}
+def _fingerprints(request: Request[Options]) -> dict[str, str]:
+    """Return the fingerprints to compare with, of the run that the user named, or the last ones."""
+    if request.options.run:
+        run_dir = runs.of_request(request, request.options.run)
+        print(f"compared with run {run_names.label(run_dir)}", file=sys.stderr)
+        return _last_fingerprints([run_dir])
     folder = request.outputs / request.usecase.name / request.target.name
-    for run_dir in layout.newest_first(
+    return _last_fingerprints(
         path for path in layout.runs(request.outputs) if path.parent == folder
-    ):
+    )
+
+
+def _last_fingerprints(run_dirs: Iterable[Path]) -> dict[str, str]:
+    """Return the newest fingerprint that each stage finished with, in these runs."""
+    found: dict[str, str] = {}
+    for run_dir in layout.newest_first(run_dirs):
         for name, stage in run_files.summary(run_dir).stages.items():
             if stage.state in ("finished", "rejected") and stage.fingerprint:
                 found.setdefault(name, stage.fingerprint)

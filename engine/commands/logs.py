@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from engine import handles, layout, run_files, runs
+from engine import handles, layout, run_files, run_names, runs
 from engine.options import CommandOptions
 from engine.request import Request
 from engine.store import Store
@@ -23,7 +23,8 @@ class Options(CommandOptions):
 
     run: str | None = Field(
         None,
-        description="a run's id or its beginning, or latest: the newest complete one; null: the newest",
+        description="a run's name, its id or the beginning of it, or latest: the newest complete one; "
+        "null: the newest",
     )
     stage: str | None = Field(None, description="one stage only")
     follow: bool = Field(False, description="follow the output until the run ends")
@@ -32,6 +33,8 @@ class Options(CommandOptions):
 def main(request: Request[Options]) -> tuple[int, None]:
     """Print the logs of run=ID and stage=NAME; by default, of the newest run and all stages."""
     run_dir = runs.chosen(request, request.options.run)
+    if request.options.run:
+        print(f"run {run_names.label(run_dir)}", file=sys.stderr)
     stages = run_files.summary(run_dir).stages
     wanted = runs.stages_named(request.options.stage, stages)
     cached = {name: stages[name].fingerprint for name in wanted if stages[name].cached}

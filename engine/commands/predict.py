@@ -23,6 +23,7 @@ from engine import (
     ordinary,
     packed,
     predictions,
+    run_names,
     single_job,
 )
 from engine.batch_report import Report
@@ -62,7 +63,9 @@ class Options(CommandOptions):
         "folder of this name",
     )
     run: str | None = Field(
-        None, description="a run's id or its beginning, or latest; null: the newest complete run"
+        None,
+        description="a run's name, its id or the beginning of it, or latest; null: the newest complete "
+        "run",
     )
     format: predictions.Format = Field("table", description="table, or one JSON object per line")
 
@@ -81,7 +84,8 @@ def main(request: Request[Options]) -> tuple[int, None]:
     if stream.isdecimal():
         _refuse_absent(stream)
     spec = single_job.HERE if stream else _spec(request)
-    print(f"the model of run {package.parents[2].name}{_where(request, spec)}", file=sys.stderr)
+    run = run_names.label(package.parents[2])
+    print(f"the model of run {run}{_where(request, spec)}", file=sys.stderr)
     if output:
         with ordinary.writing(request.options.output):
             _refuse_overwriting(request.options, output, source)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from engine import layout, run_files, runs
+from engine import layout, run_annotations, run_files, run_names, runs
 from engine.digest import of
 from engine.errors import UserError
 from engine.events import RunState, StageState
@@ -22,7 +22,8 @@ class Options(CommandOptions):
 
     run: str | None = Field(
         None,
-        description="a run's id or its beginning, or latest: the newest complete one; null: the newest",
+        description="a run's name, its id or the beginning of it, or latest: the newest complete one; "
+        "null: the newest",
     )
     format: Literal["table", "json"] = Field("table", description="table or json")
 
@@ -32,13 +33,16 @@ def main(request: Request[Options]) -> tuple[int, None]:
     run_dir = runs.chosen(request, request.options.run)
     state = run_files.state(run_dir)
     if request.options.format == "json":
-        print(json.dumps(run_files.run_json(state), indent=2))
+        added = run_annotations.read(run_dir).as_json()
+        print(json.dumps({**run_files.run_json(state), "annotations": added}, indent=2))
         return 0, None
     store = Store(layout.store_dir(request.outputs))
     print(
-        f"run {run_dir.name}: {state.start.get('usecase')} for {state.start.get('target')}, "
+        f"run {run_names.label(run_dir)}: {state.start.get('usecase')} for {state.start.get('target')}, "
         f"{_said(state, store, run_dir.name)}"
     )
+    for line in run_annotations.lines(run_annotations.read(run_dir)):
+        print(f"  {line}")
     rows = [
         [
             s.name,

@@ -28,6 +28,16 @@ class Info(BaseModel):
     MemTotal: int = Field(gt=0, lt=1 << 60)
     NCPU: int = Field(gt=0, lt=1 << 20)
     SecurityOptions: list[str] | None = None
+    Runtimes: dict[str, Any] | None = None
+    DiscoveredDevices: list[dict[str, Any]] | None = None  # of CDI, since Docker 28
+
+    @property
+    def has_gpus(self) -> bool:
+        """Return whether containers can get NVIDIA GPUs: by NVIDIA's runtime, or by CDI."""
+        by_cdi = [str(one.get("ID", "")) for one in self.DiscoveredDevices or ()]
+        return "nvidia" in (self.Runtimes or {}) or any(
+            one.startswith("nvidia.com/gpu") for one in by_cdi
+        )
 
 
 class State(BaseModel):

@@ -105,6 +105,8 @@ class Containers:
     @_named
     def place(self, spec: StageSpec, contract: Contract) -> Placement:
         """Return where the stage runs: its image, and how its figures are labelled."""
+        if spec.resources.gpu:
+            self._machine.refuse_gpus(self.reach(), spec)
         return self._machine.place(
             spec,
             selection.choose(

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from engine import gpus
 from engine.accelerator import Access
 from engine.containers.answers import Info
 from engine.context import ExecutorContext
@@ -123,6 +124,8 @@ def container(
     environment = {
         **ENVIRONMENT,
         **processor,
+        # numbered from 0 in the container, which sees only these
+        **({gpus.VARIABLE: ",".join(map(str, range(len(launch.gpus))))} if launch.gpus else {}),
         **given,
         "PYTHONPATH": python_path,
         "PYTHONUNBUFFERED": "1",
@@ -161,7 +164,15 @@ def container(
         "init": True,
         "log_config": {"Type": "json-file", "Config": {"max-size": "5m", "max-file": "2"}},
         **_devices(access),
+        **({"device_requests": [_gpus(launch.gpus)]} if launch.gpus else {}),
     }
+
+
+def _gpus(ids: Sequence[str]) -> Any:
+    """Return the request for these GPUs, as `docker run --gpus` makes it."""
+    from docker.types import DeviceRequest
+
+    return DeviceRequest(device_ids=list(ids), capabilities=[["gpu", "compute", "utility"]])
 
 
 def _devices(access: Access) -> Mapping[str, Any]:

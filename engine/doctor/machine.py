@@ -7,6 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from engine import gpus as found_gpus
 from engine.finding import Finding
 
 _CORE = ("hydra-core", "omegaconf", "pydantic", "networkx")  # nothing starts without them
@@ -34,6 +35,14 @@ def python(proc: Path = Path("/proc")) -> list[Finding]:
         f"{os.cpu_count()} processors"
     )
     return [Finding(True, what + _memory(proc) + _model(proc))]
+
+
+def gpus() -> list[Finding]:
+    """Return the GPUs that stages may ask for; nothing if there are none."""
+    models = [gpu.model for gpu in found_gpus.here()]
+    return [
+        Finding(True, f"{model} (stages get it with resources: {{gpu: 1}})") for model in models
+    ]
 
 
 def packages(

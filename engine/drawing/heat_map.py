@@ -23,12 +23,12 @@ def draw(titles: tuple[str, str], columns: Sequence[str], rows: Sequence[str], c
     titles: of the columns and of the rows. The shade is the value's place between the lowest and the
     highest one.
     """
-    left = 34 + max((marks.width_of(marks.clipped(row, _LONGEST), 12) for row in rows), default=0)
+    corner = f"{titles[1]} ↓   {titles[0]} →"
+    left = 16 + max((marks.width_of(marks.clipped(row, _LONGEST), 12) for row in rows), default=0)
     values = [one for one, _ in cells.values() if one is not None and math.isfinite(one)]
     low, high = min(values, default=0.0), max(values, default=0.0)
     parts = [
-        marks.text(left, 14, f"{titles[0]} →", "title"),
-        marks.turned(14, _TOP, f"← {titles[1]}", "title end", -90),
+        marks.text(4, 14, corner, "title"),
     ]
     for at, column in enumerate(columns):
         x = left + _WIDTH * (at + 0.5)
@@ -40,7 +40,8 @@ def draw(titles: tuple[str, str], columns: Sequence[str], rows: Sequence[str], c
         x, y = left + _WIDTH * columns.index(column), _TOP + _HEIGHT * rows.index(row)
         title = f"{titles[0]} {column}, {titles[1]} {row}: {remark}"
         parts.append(_cell(x, y, value, _share(value, low, high), remark, title))
-    size = (left + _WIDTH * len(columns) + 12, _TOP + _HEIGHT * len(rows) + 6)
+    width = max(left + _WIDTH * len(columns), marks.width_of(corner, 12) + 4)
+    size = (width + 12, _TOP + _HEIGHT * len(rows) + 6)
     chart = marks.chart("Heat map", *size, parts, "own-size")
     return f'<div class="scroll" tabindex="0">{chart}</div>'
 

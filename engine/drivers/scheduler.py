@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from engine import gpus
 from engine import graph as graphs
 from engine.attempts import Attempts, LiveAttempt
 from engine.context import DriverContext
@@ -36,12 +37,14 @@ class Capacity:
     cpus: float
     memory_bytes: int
     fail_fast: bool = False
+    gpus: int = 0
 
 
 def driver(context: DriverContext) -> "Scheduler":
     """Return the driver that runs the plan's jobs on an executor, as many at once as this machine allows."""
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    capacity = Capacity(context.cpus or os.cpu_count() or 1, memory_bytes, context.fail_fast)
+    cpus = context.cpus or os.cpu_count() or 1
+    capacity = Capacity(cpus, memory_bytes, context.fail_fast, len(gpus.here()))
     return Scheduler(Attempts.of(context), capacity, context.emit)
 
 
@@ -199,6 +202,7 @@ class Scheduler:
             return False
         return (
             wants.cpus + sum(one.cpus for one in in_use) <= self.capacity.cpus
+            and (not wants.gpu or wants.gpu + sum(one.gpu for one in in_use) <= self.capacity.gpus)
             and wants.memory + sum(one.memory for one in in_use) <= self.capacity.memory_bytes
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from engine import accelerator
+from engine import accelerator, gpus
 from engine.accelerator import NO_ACCESS, Access
 from engine.containers import answers
 from engine.containers.jobs import Containers
@@ -64,6 +64,11 @@ class Device:
     def place(self, spec: StageSpec, image: Image) -> Placement:
         """Return where the stage runs: on the device."""
         return Placement(image.platform, False, DEVICE, {"image": image.full_name}, image.full_name)
+
+    def refuse_gpus(self, client: Any, spec: StageSpec) -> None:
+        """Raise UserError: stages on a device do not get GPUs."""
+        fix = "remove gpu, or let the stage run on this machine: runs_on: build"
+        raise UserError(gpus.WHERE, "a stage on a device cannot use a GPU", fix)
 
     def refuse(self, client: Any, jobs: Sequence[Planned]) -> None:
         """Raise UserError if the device does not match the target.

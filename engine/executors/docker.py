@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from engine import accelerator, emulation
+from engine import accelerator, emulation, gpus
 from engine.accelerator import NO_ACCESS, Access
 from engine.containers import answers, daemon
 from engine.containers.binds import Binds, hidden_source
@@ -76,7 +76,10 @@ class Here:
     def place(self, spec: StageSpec, image: Image) -> Placement:
         """Return where the stage runs: on this processor or under QEMU."""
         emulated = not emulation.is_native(image.platform, self._platform)
-        depends_on = {"image": image.identity}
+        if spec.resources.gpu:
+            gpus.refuse_platform(image.platform)
+            gpus.refuse(spec.resources.gpu)
+        depends_on = {"image": image.identity, **gpus.counted(spec.resources.gpu)}
         if spec.resources.accelerator and not emulated:
             depends_on |= accelerator.counted(self._target.accelerator)
         return Placement(
@@ -86,6 +89,17 @@ class Here:
             depends_on,
             image.full_name,
         )
+
+    def refuse_gpus(self, client: Any, spec: StageSpec) -> None:
+        """Raise UserError if a stage that asks for GPUs would not get them from this engine or image."""
+        if not answers.info(client).has_gpus:
+            what = "this Docker engine has no NVIDIA runtime: its containers cannot use a GPU"
+            fix = "install the NVIDIA Container Toolkit, and configure Docker for it; or executor=local"
+            raise UserError(gpus.WHERE, what, fix)
+        if spec.image is None:
+            what = "the images of this project contain TensorFlow for the CPU only"
+            fix = "name an image of your own with CUDA and the stage's packages; or executor=local"
+            raise UserError("image", what, fix)
 
     def refuse(self, client: Any, jobs: Sequence[Planned]) -> None:
         """Raise UserError for an engine whose users are not this machine's, for sources that they cannot

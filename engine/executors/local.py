@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine import accelerator
+from engine import accelerator, gpus
 from engine.containers import options
 from engine.context import ExecutorContext
 from engine.contract import Contract
@@ -87,8 +87,12 @@ class Executor:
             raise UserError("image", what, fix)
         machine = platform.machine()
         here = platform_of(machine)
+        if spec.resources.gpu:
+            gpus.refuse_platform(here)
+            gpus.refuse(spec.resources.gpu)
         is_stand_in = spec.runs_on == "target" and self._target.platform != here
         depends_on = environment(contract.imports, contract.programs)
+        depends_on |= gpus.counted(spec.resources.gpu)
         if spec.resources.accelerator:
             depends_on |= accelerator.counted(self._target.accelerator)
         return Placement(
@@ -114,7 +118,8 @@ class Executor:
         cwd.mkdir()
         server.jobs[launch.job.stage] = time.monotonic()
         spec = launch.job.spec
-        given = {**spec.env, **passed(spec.pass_env, os.environ)}
+        seen = {gpus.VARIABLE: ",".join(launch.gpus)} if launch.gpus else {}
+        given = {**seen, **spec.env, **passed(spec.pass_env, os.environ)}
         env = {**given, "PYTHONPATH": self._python_path, "TMPDIR": str(cwd), tree.MARK: server.mark}
         request = {
             "do": "launch",
@@ -240,6 +245,8 @@ class Executor:
 
 
 def _preload(job: Job) -> tuple[str, ...]:
+    if job.spec.resources.gpu:  # it must not share a process that has looked for GPUs
+        return ()
     return ("tensorflow",) if job.contract.imports & set(_SLOW_IMPORTS) else ()
 
 

@@ -115,7 +115,7 @@ def _render(state: RunState, run_dir: Path) -> None:
         handles.remove(run_dir / card.FILE)
     else:
         write_whole(run_dir / card.FILE, text.encode(), durable=False)
-    write_whole(run_dir / "report.html", report.render(state, run_dir).encode(), durable=False)
+    report.write(state, run_dir)
 
 
 def _clean_store(store: Store, found: Found) -> list[str]:

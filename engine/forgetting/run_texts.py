@@ -2,11 +2,12 @@
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from engine import journal, run_files
+from engine import composed, journal, run_annotations, run_files, run_names
 from engine.durable import write_whole
 from engine.events import RunState
 from engine.forgetting.words import REMOVED, Words
@@ -27,7 +28,12 @@ def clean(
     its report is out of date. A damaged journal stays as it is.
     """
     path = run_dir / journal.FILE_NAME
+    name = run_names.of(run_dir)
+    is_annotated = _clean_annotations(run_dir / run_annotations.FILE_NAME, words.anywhere)
     is_changed = _clean_journal(path, words, digests)
+    is_changed |= _clean_request(run_dir / composed.FILE_NAME, words.of_pictures)
+    if name and not run_names.of(run_dir):
+        run_names.release(run_dir.parents[2], name)
     state = run_files.state(run_dir)
     if (run_dir / run_files.RUN_FILE).exists() and not state.damage:
         if is_changed or _is_stale(run_dir, state):
@@ -35,7 +41,8 @@ def clean(
             is_changed = True
         run_files.seal(run_dir)
     pages = [run_dir / name for name in _PAGES if (run_dir / name).exists()]
-    if pages and not state.damage and (has_lost or any(_is_in(one, words) for one in pages)):
+    is_stale = has_lost or is_annotated
+    if pages and not state.damage and (is_stale or any(_is_in(one, words) for one in pages)):
         render(state, run_dir)
         is_changed = True
     for log in sorted(run_dir.glob("logs/**/*")):
@@ -43,7 +50,25 @@ def clean(
             text = log.read_text(encoding="utf-8", errors="replace")
             write_whole(log, words.replaced(text).encode())
             is_changed = True
-    return is_changed
+    return is_changed or is_annotated
+
+
+def _clean_annotations(path: Path, words: Words) -> bool:
+    """Remove the name from people's notes and tags, wherever it is in them."""
+    if not path.is_file() or not _is_in(path, words):
+        return False
+    text = path.read_text(encoding="utf-8", errors="replace")
+    write_whole(path, words.replaced(text).encode())
+    return True
+
+
+def _clean_request(path: Path, words: Words) -> bool:
+    """Remove the name from the recorded request, whose paths may name the person's pictures."""
+    if not path.is_file() or not _is_in(path, words):
+        return False
+    data = json.loads(path.read_text(encoding="utf-8"))
+    write_whole(path, json.dumps(words.replaced(data), indent=1, ensure_ascii=False).encode())
+    return True
 
 
 def _clean_journal(path: Path, words: Words, digests: Mapping[str, str]) -> bool:
@@ -68,6 +93,8 @@ def _clean_event(event: dict[str, Any], words: Words, digests: Mapping[str, str]
     if event["event"] == "figure" and _shows(event, words):
         stamp = {key: event[key] for key in ("v", "seq", "time")}
         return {**stamp, "event": "note", "stage": event["stage"], "text": GONE}
+    if event["event"] == "run_started" and _is_called_so(event, words):
+        event = {key: value for key, value in event.items() if key != "name"}
     of_pictures = words.of_pictures
     made = {key: _without(one, words) if key in _TEXTS else one for key, one in event.items()}
     made |= {key: of_pictures.replaced(made[key]) for key in _PATHS if key in made}
@@ -76,6 +103,11 @@ def _clean_event(event: dict[str, Any], words: Words, digests: Mapping[str, str]
     if "outputs" in made and isinstance(made["outputs"], dict):
         made["outputs"] = {name: digests.get(one, one) for name, one in made["outputs"].items()}
     return made
+
+
+def _is_called_so(event: Mapping[str, Any], words: Words) -> bool:
+    """Return whether a part of the run's name is the name: `faces-ann-2`."""
+    return any(map(words.are, re.split(r"[-+._]", str(event.get("name") or ""))))
 
 
 def _without(text: Any, words: Words) -> Any:

@@ -11,7 +11,7 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
 
-from engine import layout
+from engine import layout, run_annotations
 from engine.errors import UserError
 from engine.events import RunState
 from engine.figure_kinds import Figure
@@ -126,6 +126,7 @@ class Recorder:
             artifacts.copy_run_files(self._run_dir, self._start, Path(folder))
             self._client.log_artifacts(own, folder)
         self._summarise(state, own)
+        self._tag_as_annotated(own)
         if self._parent:
             parent.describe(self._client, self._parent, self._experiment, own, state)
         if mlflow_id := self._sweep():
@@ -141,8 +142,18 @@ class Recorder:
             f"{page}/runs/{parent}/artifacts/{artifacts.REPORT}{links.VIEW}",
             model_id and f"{page}/models/{model_id}{links.VIEW}",
             links.note(self._links),
+            run_annotations.read(self._run_dir),
         )
         self._client.set_tag(parent, "mlflow.note.content", text(words))
+
+    def _tag_as_annotated(self, parent: str) -> None:
+        """Set the tags that people gave the run, and delete those that they removed."""
+        for name, value in run_annotations.read(self._run_dir).tags.items():
+            self._client.set_tag(parent, key(name), text(value))
+        present = self._client.get_run(parent).data.tags
+        for name in map(key, run_annotations.removed(self._run_dir)):
+            if name in present:
+                self._client.delete_tag(parent, name)
 
     def _link_model(self, state: RunState, parent: str) -> str | None:
         """Link the parent run to its model, new or cached, and return the model's id.

@@ -31,6 +31,11 @@ class Cursor:
     is_closed: bool = False  # the MLflow run has its final status and all files
     engine: str | None = None  # the engine that runs it; None if no sender followed the run
     problem: str | None = None  # why the rest is not sent, in a sentence
+    annotated_bytes: int = 0  # how much of annotations.jsonl is sent
+
+    def is_complete(self, seq: int, annotated_bytes: int) -> bool:
+        """Return whether MLflow has all of the run, up to this event and this size of its annotations."""
+        return self.is_closed and (self.seq, self.annotated_bytes) == (seq, annotated_bytes)
 
 
 def load(run_dir: Path, backend: str) -> Cursor:

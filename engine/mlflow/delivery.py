@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from engine import run_annotations
 from engine.errors import UserError
 from engine.mlflow import answer
 from engine.mlflow import cursor as cursors
@@ -91,8 +92,9 @@ class Delivery:
     def _finish(self, recorder: Recorder) -> None:
         self._record(recorder)
         state = self._reader.state
+        annotated_bytes = run_annotations.size_bytes(self._run_dir)  # more may be added meanwhile
         recorder.finish(state, STATUS.get(state.status, "KILLED"))
-        self._save(replace(self.cursor, is_closed=True))
+        self._save(replace(self.cursor, is_closed=True, annotated_bytes=annotated_bytes))
 
     def _attempt(self, act: Callable[[Recorder], None]) -> None:
         """Call a recorder.

@@ -1,28 +1,29 @@
 """The text that people read about a run in MLflow: its name and its description. Pure."""
 
 import re
-from collections.abc import Iterator, Sequence
-from pathlib import PurePath
+from collections.abc import Iterator
 
+from engine import run_names
 from engine.events import RunState
+from engine.run_annotations import Annotations
 from engine.vocabulary import Event
-from engine.wording import CHANGES, command_line, listed, redact, short_key, stand_ins
+from engine.wording import command_line, listed, stand_ins
 
-_LONGEST_CHANGE = 40
+NOTHING = Annotations()
 _LONGEST_NAME = 200
 _MOST_GATES = 30
 VERDICTS = {False: "rejected", True: "passed", None: "not evaluated"}
 
 
 def run_name(start: Event) -> str:
-    """Return what the command changed, the target and the use case: `epochs=5 on rpi4 (pose_activity)`.
+    """Return the run's name, the target and the use case: `epochs-5 on rpi4 (pose_activity)`.
 
-    The changes come first because MLflow's list shows only the first 15 characters or so of a name,
-    and all runs of an experiment have the same use case.
+    A run of a version without names is called after what its command changed. The name comes first
+    because MLflow's list shows only the first 15 characters or so of it.
     """
     target = f"{start['target']} ({start['usecase']})"
-    changes = ", ".join(_changes(start.get("command", ())))
-    words = f"{changes} on {target}" if changes else target
+    first = start.get("name") or ", ".join(run_names.changes(start.get("command", ())))
+    words = f"{first} on {target}" if first else target
     name = words.encode("utf-8", "replace").decode().replace("\0", "?")
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 4]} ..."
 
@@ -36,15 +37,19 @@ def gates_in_words(state: RunState) -> str:
     return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
 
 
-def of_run(state: RunState, report: str, model: str | None, cached: str) -> str:
+def of_run(
+    state: RunState, report: str, model: str | None, cached: str, added: Annotations = NOTHING
+) -> str:
     """Return the description of a run as Markdown.
 
     report, model: the addresses of their pages; model is None if the run has none
     cached: a paragraph of links to the stages that were cached; may be empty
+    added: what people added to the run
     """
     pages = [f"[report]({report})", *([f"[model]({model})"] if model else [])]
     paragraphs = [
         " · ".join([*_headline(state), *pages]),
+        *(_one_line(text) for _, text in reversed(added.notes)),
         *_failures(state),
         *_reservations(state),
         "\n".join(_gate_table(state)),
@@ -52,21 +57,6 @@ def of_run(state: RunState, report: str, model: str | None, cached: str) -> str:
         f"Run again with `{_one_line(command_line(state))}`",
     ]
     return "\n\n".join(filter(None, paragraphs))
-
-
-def _changes(command: Sequence[str]) -> Iterator[str]:
-    for word in command:
-        key, separator, value = word.lstrip("+").partition("=")
-        if separator and key.startswith(CHANGES):
-            change = redact(f"{short_key(key)}={_name(key, value)}")
-            is_long = len(change) > _LONGEST_CHANGE
-            yield f"{change[: _LONGEST_CHANGE - 3]}..." if is_long else change
-
-
-def _name(key: str, value: str) -> str:
-    """Return the last part of an asset's path, and any other value whole."""
-    is_path = key.startswith("assets.") and "://" not in value
-    return PurePath(value).name or value if is_path else value
 
 
 def _headline(state: RunState) -> Iterator[str]:

@@ -119,7 +119,7 @@ def _nothing(event: Event, state: RunState) -> Iterator[Entry]:
 
 
 def _run_started(event: Event, state: RunState) -> Iterator[Entry]:
-    names = ("usecase", "target", "platform", "machine", "objective", "git_commit")
+    names = ("name", "usecase", "target", "platform", "machine", "objective", "git_commit")
     tags = {f"rpi.{name}": text(event.get(name) or "") for name in names}
     if event.get("git_modified") is not None:
         tags["rpi.git_modified"] = str(event["git_modified"]).lower()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine import layout
+from engine import layout, run_annotations
 from engine.mlflow import cursor as cursors
 from engine.mlflow.backend import Backend, resolve
 from engine.mlflow.bounds import Bounds
@@ -76,7 +76,7 @@ def _is_reachable(run_dir: Path, backend: Backend, bounds: Bounds, report: SyncR
 def _sync_one(run_dir: Path, backend: Backend, bounds: Bounds, report: SyncReport) -> None:
     reader, cursor = Reader(run_dir), cursors.load(run_dir, backend.key)
     reader.read_to_end()
-    is_complete = cursor.is_closed and cursor.seq == reader.seq
+    is_complete = cursor.is_complete(reader.seq, run_annotations.size_bytes(run_dir))
     is_running = not reader.is_ended and _is_followed(cursor)
     if reader.damage and not cursor.is_closed:
         report.problems[run_dir.name] = reader.damage
@@ -96,7 +96,8 @@ def _send(
     run_dir: Path, backend: Backend, bounds: Bounds, last_seq: int, report: SyncReport
 ) -> None:
     delivery = Delivery(run_dir, backend, bounds)
-    if delivery.cursor.is_closed and delivery.cursor.seq == last_seq:  # its sender was faster
+    annotated_bytes = run_annotations.size_bytes(run_dir)
+    if delivery.cursor.is_complete(last_seq, annotated_bytes):  # its sender was faster
         report.complete.append(run_dir.name)
         return
     delivery.close()

@@ -30,7 +30,7 @@ class Section:
 def sections(state: RunState) -> list[Section]:
     """Return the drawings by kind; within a kind in the order of the stages."""
     groups: dict[str, list[tuple[str, Figure]]] = {}
-    for stage, figure in _figures(state):
+    for stage, figure in figures(state):
         groups.setdefault(figure["kind"], []).append((f"{stage}: {figure['name']}", figure))
     return [
         Section(
@@ -43,11 +43,7 @@ def sections(state: RunState) -> list[Section]:
     ]
 
 
-def _rank(kind: str) -> int:
-    return FIRST.index(kind) if kind in FIRST else len(FIRST) + (kind in LAST)
-
-
-def _figures(state: RunState) -> Iterator[tuple[str, Figure]]:
+def figures(state: RunState) -> Iterator[tuple[str, Figure]]:
     """Yield each stage's curves of metrics and its figures.
 
     A kind from a newer version is skipped.
@@ -59,6 +55,10 @@ def _figures(state: RunState) -> Iterator[tuple[str, Figure]]:
         for figure in stage.figures:
             if figure["kind"] in figure_kinds.names():
                 yield stage.name, figure
+
+
+def _rank(kind: str) -> int:
+    return FIRST.index(kind) if kind in FIRST else len(FIRST) + (kind in LAST)
 
 
 def _quantities(stage: StageState) -> dict[str, Curves]:

@@ -2,6 +2,7 @@
 target.
 """
 
+import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -74,6 +75,21 @@ def compare(before: RunState, now: RunState) -> Comparison:
     )
 
 
+def change(name: str, difference: float, before: float) -> str:
+    """Return a change: in percent for a metric with a unit, else like the metric itself."""
+    if not difference:
+        return "same"
+    sign = "+" if difference > 0 else "\N{MINUS SIGN}"
+    if units.unit(name).better and before:
+        return f"{sign}{abs(100 * difference / before):.2g}\N{NO-BREAK SPACE}%"
+    return sign + units.exact(name, abs(float(f"{difference:.3g}")))
+
+
+def plain(value: object) -> str:
+    """Return a parameter as in YAML: null and true, not None and True."""
+    return str(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def _choices(run: RunState) -> dict[str, Any]:
     """Return what the user chose: parameters, and the data and models by their names."""
     chosen = {f"params.{name}": value for name, value in (run.start.get("params") or {}).items()}
@@ -118,7 +134,7 @@ def _row(found: headline.Found, before: float, ends: tuple[float, float] | None)
         name=found.key,
         before=units.exact(found.name, before),
         now=units.exact(found.name, found.value),
-        change=_change(found.name, difference, before) if is_known else "",
+        change=change(found.name, difference, before) if is_known else "",
         tone="good" if better > 0 else "bad" if better < 0 else "",
         remark=remark,
     )
@@ -132,13 +148,3 @@ def _better(found: headline.Found) -> int:
     return direction.better(
         found.name, [one["rule"] for one in gates if one["metric"] == found.name]
     )
-
-
-def _change(name: str, difference: float, before: float) -> str:
-    """Return a change: in percent for a metric with a unit, else like the metric itself."""
-    if not difference:
-        return "same"
-    sign = "+" if difference > 0 else "\N{MINUS SIGN}"
-    if units.unit(name).better and before:
-        return f"{sign}{abs(100 * difference / before):.2g}\N{NO-BREAK SPACE}%"
-    return sign + units.exact(name, abs(float(f"{difference:.3g}")))

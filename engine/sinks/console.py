@@ -178,7 +178,7 @@ def lines(event: Event, state: RunState, run_dir: Path | None = None) -> Iterato
         if sweep := event.get("sweep"):
             yield _job_of(sweep)
         about = f"{event['usecase']} on {event['target']} ({event['platform']})"
-        yield f"{about}: {plural(len(state.stages), 'stage')}, run {event['run_id']}"
+        yield f"{about}: {plural(len(state.stages), 'stage')}, run {_run(event)}"
         if changed := [word for word in changes(state) if word not in _varied(event)]:
             yield f"changed: {shlex.join(changed)}"
     elif kind == "note":
@@ -205,6 +205,12 @@ def _varied(event: Event) -> Sequence[str]:
     """Return the overrides that distinguish the job of a sweep, which are shown elsewhere."""
     sweep = event.get("sweep")
     return list(sweep["changes"]) if sweep else []
+
+
+def _run(event: Event) -> str:
+    """Return the run's name and id."""
+    name = event.get("name")
+    return f"{name} ({event['run_id']})" if name else str(event["run_id"])
 
 
 def _verdict(event: Event) -> str:

@@ -5,7 +5,6 @@ it shows, and `report.html.j2` how it looks; the template escapes all text of th
 drawings escape theirs.
 """
 
-import json
 import re
 import threading
 from collections.abc import Iterable
@@ -14,16 +13,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from engine import figure_page, units
+from engine import figure_page, run_annotations, units
 from engine.context import SinkContext
 from engine.drawing import picture, timeline
 from engine.durable import write_whole
 from engine.events import RunState, StageState
 from engine.numerals import number
 from engine.report import card, charts, comparison, data, folds, headline, links, steps
+from engine.run_annotations import Annotations
 from engine.vocabulary import Event
 from engine.wording import command_line, duration, grouped, is_stand_in, moment, plural, stand_ins
 
+FILE = "report.html"
 MOST_DRAWN = 60  # stages of a readable graph
 MOST_ROWS = 200
 MOST_FAILURES = 24
@@ -46,8 +47,7 @@ class Sink:
         text = card.card(self._run_dir, state)
         if text is not None:
             write_whole(self._run_dir / card.FILE, text.encode(), durable=False)
-        page = render(state, self._run_dir)
-        write_whole(self._run_dir / "report.html", page.encode(), durable=False)
+        write(state, self._run_dir)
 
     def close(self) -> str:
         """Do nothing: nothing stays open between events."""
@@ -57,6 +57,11 @@ class Sink:
 def sink(context: SinkContext) -> Sink:
     """Return the report of the run."""
     return Sink(context.run_dir)
+
+
+def write(state: RunState, run_dir: Path) -> None:
+    """Write the page into the run's folder."""
+    write_whole(run_dir / FILE, render(state, run_dir).encode(), durable=False)
 
 
 def render(state: RunState, run_dir: Path | None = None) -> str:
@@ -90,18 +95,13 @@ def template() -> Any:
         "exact": _exact,
         "prose": _prose,
         "sentence": lambda text: text[:1].upper() + text[1:],
-        "yaml": _yaml,
+        "yaml": comparison.plain,
     }
     return page.template(Path(__file__).with_suffix(".html.j2"), filters)
 
 
 def _exact(value: float | None, metric: str) -> str:
     return units.exact(metric, value)
-
-
-def _yaml(value: object) -> str:
-    """Return a parameter as in YAML: null and true, not None and True."""
-    return str(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _prose(text: str) -> Any:
@@ -150,6 +150,7 @@ def _neighbours(state: RunState, run_dir: Path | None) -> dict[str, Any]:
         "steps": steps.of_run(state, run_dir),
         "stage_links": links.of_stages(run_dir, state),
         "logs": {s.name: links.of_log(run_dir, s) for s in state.stages.values() if s.failure},
+        "annotations": run_annotations.read(run_dir) if run_dir else Annotations(),
         "comparison": comparison.compare(before, state) if before else None,
         "before": before.metrics if before else {},
     }

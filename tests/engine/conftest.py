@@ -192,6 +192,7 @@ class Bench:
         memory: int = 10**9,
         *,
         fail_fast: bool = False,
+        gpus: int = 0,
     ) -> RunState:
         """Run to the end and return the state; `self.events` are the events of this run."""
         plan = stages if isinstance(stages, Plan) else self.plan(stages)
@@ -205,7 +206,7 @@ class Bench:
         )
         self._emit({"event": "run_started", "jobs": describe(plan)})
         with self.store.locks.work(f"run{self._runs}") as work:
-            capacity = Capacity(cpus, memory, fail_fast)
+            capacity = Capacity(cpus, memory, fail_fast, gpus)
             attempts = Attempts(plan, self.store, self.executor, work, self.run_dir)
             self.scheduler = Scheduler(attempts, capacity, self._emit)
             status = self.scheduler.run()

@@ -26,7 +26,19 @@ def test_the_topic_of_info_is_no_command():
 
 def test_a_word_after_a_command_belongs_to_it_if_the_command_takes_one():
     words = split(["images", "prune", "image=runtime"])
-    assert (words.command, words.word, words.others) == ("images", "prune", ("image=runtime",))
+    assert (words.command, words.following) == ("images", {"action": "prune"})
+    assert words.others == ("image=runtime",)
+
+
+def test_a_command_may_take_all_further_words():
+    words = split(["compare", "a", "b", "all=true", "c"])
+    assert (words.following, words.others) == ({"runs": ["a", "b", "c"]}, ("all=true",))
+
+
+def test_of_further_words_only_known_keys_are_overrides():
+    words = split(["tag", "mine", "owner=ann", "outputs=o", "tracking.uri=x", "n=a=b"])
+    assert words.following == {"run": "mine", "tags": ["owner=ann", "n=a=b"]}
+    assert words.others == ("outputs=o", "tracking.uri=x")
 
 
 @pytest.mark.parametrize(
@@ -71,6 +83,7 @@ def test_a_dry_run_is_a_plan():
         ("run.py plan format=j", ["format=json"]),
         ("run.py plan target=", []),
         ("run.py", []),
+        ("run.py compare a b format=h", ["format=html"]),
     ],
 )
 def test_a_shell_completes_commands_and_the_few_values_of_options(line, found, monkeypatch):

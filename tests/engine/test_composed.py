@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import compose, registration
+from engine import compose, composed, registration
 from engine.composed import Composed, kind_of, request
 
 
@@ -16,6 +16,28 @@ def test_a_configuration_that_went_through_json_makes_the_same_request(usecase):
     made = compose.composition(line)
     again = Composed(**json.loads(json.dumps(asdict(made.composed))))
     assert request(again, line) == made.request
+
+
+@pytest.mark.parametrize("usecase", ["pose_activity", "image_recognition", "chatbot", "containers"])
+def test_a_request_that_was_recorded_is_read_as_it_was(usecase, tmp_path):
+    line = registration.register([f"usecase={usecase}", "target=rpi4_coral", "name=mine"])
+    made = compose.single(line)
+    composed.record(tmp_path, made)
+    assert composed.recorded(tmp_path, line) == made
+
+
+def test_of_a_recorded_request_passwords_are_left_out(tmp_path):
+    line = registration.register(["tracking.uri='http://ann:secret@host/'"])
+    composed.record(tmp_path, compose.single(line))
+    assert "secret" not in (tmp_path / composed.FILE_NAME).read_text()
+    assert composed.recorded(tmp_path, line) is not None
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"where": 1}', "\udcff"])
+def test_what_is_no_recorded_request_is_none(tmp_path, text):
+    if text is not None:
+        (tmp_path / composed.FILE_NAME).write_text(text, errors="surrogateescape")
+    assert composed.recorded(tmp_path, registration.CommandLine()) is None
 
 
 def test_a_use_case_with_mistakes_leaves_no_configuration(project):

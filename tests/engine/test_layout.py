@@ -1,4 +1,4 @@
-"""The location of a run's files, and finding runs by name."""
+"""The location of a run's files, and the newest run."""
 
 import os
 import time
@@ -67,12 +67,6 @@ def test_there_are_no_runs_where_there_is_no_folder(outputs):
     assert layout.runs(outputs) == []
 
 
-@pytest.mark.parametrize("name", ["20270101-000000-aa", "20270101", "202701"])
-def test_a_run_is_found_by_its_id_or_its_beginning(run, outputs, name):
-    wanted, _ = run("20270101-000000-aa"), run("20270202-000000-bb")
-    assert layout.find_run(outputs, name) == wanted
-
-
 def test_the_newest_run_is_the_one_that_began_last(run, outputs):
     newest = [
         run(name) for name in ("20270101-000000-bb", "20270103-000000-aa", "20270102-000000-cc")
@@ -89,12 +83,6 @@ def test_the_newest_may_be_narrowed_to_a_use_case_and_a_target(
 ):
     run("1", "u", "t"), run("2", "u", "t2"), run("3", "v", "t")
     assert layout.newest_run(outputs, usecase, target).name == found
-
-
-def test_a_beginning_that_two_runs_share_is_refused(run, outputs):
-    run("20270101-000000-aa"), run("20270102-000000-bb")
-    with pytest.raises(UserError, match="2 runs begin with it"):
-        layout.find_run(outputs, "2027")
 
 
 def test_latest_names_the_newest_run_also_when_an_older_one_ends_later(run, outputs):
@@ -201,17 +189,3 @@ def test_what_is_in_the_way_elsewhere_is_no_mistake_of_the_users(outputs, tmp_pa
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError), layout.unobstructed(outputs):
         (tmp_path / "file" / "below").mkdir()
-
-
-def test_latest_is_the_newest_run_that_a_link_names(run, outputs):
-    older, newer = run("1", "u", "t"), run("2", "v", "t")
-    run("3", "v", "t")
-    layout.point_latest(older), layout.point_latest(newer)
-    assert layout.find_run(outputs, "latest") == newer
-    assert layout.find_run(outputs, "latest", "u", "t") == older
-
-
-def test_latest_needs_a_complete_run(run, outputs):
-    run("1", "u", "t")
-    with pytest.raises(UserError, match="no run is complete yet"):
-        layout.find_run(outputs, "latest")

@@ -39,6 +39,12 @@ def test_a_text_that_looks_like_a_number_is_text():
     assert Options(run=20261125).run == "20261125"
 
 
+def test_a_single_word_is_a_list_of_one():
+    found = options_of("compare").model_validate({"runs": "a"})
+    assert found.runs == ("a",)
+    assert options_of("compare").model_validate({"runs": ["a", 5]}).runs == ("a", "5")
+
+
 def test_options_are_frozen():
     with pytest.raises(ValidationError, match="frozen"):
         Options().run = "x"

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import platform
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,25 @@ COMMANDS = {
         "artifacts",
         "give it the input 'artifacts'",
     ),
+    "comparison_of_nothing": (["compare"], "compare", "two runs", "compare RUN RUN"),
+    "reproduction_of_nothing": (["reproduce"], "reproduce", "run", "reproduce RUN"),
+    "gpus": (
+        ["plan", "+stages.a.resources.gpu=64"],
+        "+stages.a.resources.gpu=64",
+        "GPU" if platform.machine() != "x86_64" else "GPUs",
+        "gpu",
+    ),
+    "note_on_nothing": (["note"], "note", "run", 'note RUN "text"'),
+    "tag_on_nothing": (["tag"], "tag", "run", "tag RUN key=value"),
+    "no_condition": (["runs", "where=abc"], "where=abc", "condition", "where="),
+    "condition_without_a_number": (
+        ["runs", "where=a>b"],
+        "where=a>b",
+        "b",
+        "a number after >",
+    ),
+    "no_status": (["runs", "status=finishd"], "status=finishd", "status", "finished"),
+    "no_moment": (["runs", "since=monday"], "since=monday", "date", "7d"),
     "setting": (["fail_fsat=true"], "fail_fsat", "key", "fail_fast"),
     "grammar": (["params.n=[1"], "params.n=[1", "value", "quotes"),
     "no_launcher": (
@@ -287,7 +307,8 @@ COMMANDS = {
         "5",
         "activity_sample",
     ),
-    "text_of_a_number": (["name=5"], "name=5", "5", "'name=\"5\"'"),
+    "text_of_a_number": (["stages.a.uses=5"], "stages.a.uses=5", "5", "'stages.a.uses=\"5\"'"),
+    "name_of_a_run": (["name=5"], "name=5", "name", "begin with a letter"),
     "already_there": (["+params.n=5"], "+params.n=...", "already", "params.n=..., without the +"),
     "reference": (["params.n=${params.m}"], "params.n=${params.m}", "params.m", "params.n"),
     "decimal_comma": (["params.n=0,5"], "params.n=0,5", "several", "a point: 0.5"),

@@ -2,6 +2,58 @@
 
 # the function that raises the mistake, and the test that covers it; once for each call
 ELSEWHERE = [
+    ("engine/gpus.py: refuse_platform", "tests/engine/test_gpus.py::test_only_a_pc_has_gpus"),
+    (
+        "engine/executors/docker.py: refuse_gpus",
+        "tests/engine/executors/test_docker.py::test_an_engine_without_the_nvidia_runtime_is_refused_when_planning",
+    ),
+    (
+        "engine/executors/docker.py: refuse_gpus",
+        "tests/engine/executors/test_docker.py::test_a_stage_with_a_gpu_needs_an_image_of_the_users_own",
+    ),
+    (
+        "engine/executors/device.py: refuse_gpus",
+        "tests/engine/executors/test_docker.py::test_a_device_has_no_gpu_for_stages",
+    ),
+    (
+        "engine/reproduction/again.py: made",
+        "tests/engine/commands/test_reproduce.py::test_a_run_at_work_is_refused",
+    ),
+    (
+        "engine/reproduction/again.py: made",
+        "tests/engine/commands/test_reproduce.py::test_one_run_is_reproduced_by_one_process_at_a_time",
+    ),
+    (
+        "engine/reproduction/again.py: _recorded",
+        "tests/engine/commands/test_reproduce.py::test_without_the_recorded_request_it_says_what_to_repeat",
+    ),
+    (
+        "engine/commands/tag.py: _pair",
+        "tests/engine/commands/test_tag.py::test_a_word_without_a_value_is_refused",
+    ),
+    (
+        "engine/run_annotations.py: add_note",
+        "tests/engine/test_run_annotations.py::test_a_note_needs_a_text_of_limited_length",
+    ),
+    *(
+        (
+            "engine/run_annotations.py: _check_tag",
+            "tests/engine/test_run_annotations.py::test_an_invalid_tag_is_refused_and_nothing_is_written",
+        )
+        for _ in range(4)
+    ),
+    (
+        "engine/run_rows.py: check_known",
+        "tests/engine/test_run_rows.py::test_a_key_that_no_run_has_is_refused_with_the_nearest",
+    ),
+    (
+        "engine/run_names.py: check",
+        "tests/messages/test_commands.py::test_a_name_that_another_run_has",
+    ),
+    (
+        "engine/runs.py: of_request",
+        "tests/messages/test_commands.py::test_a_run_of_another_use_case",
+    ),
     (
         "engine/commands/forget.py: main",
         "tests/engine/commands/test_forget.py::test_a_run_in_progress_is_not_disturbed",
@@ -33,10 +85,6 @@ ELSEWHERE = [
     (
         "engine/planning.py: _other_files",
         "tests/engine/test_planning.py::test_a_file_that_the_stage_cannot_read_is_refused_when_planning",
-    ),
-    (
-        "engine/check.py: _placed",
-        "tests/engine/executors/test_docker.py::test_an_image_that_nobody_defines_is_refused_with_the_nearest",
     ),
     (
         "engine/commands/explain.py: _refuse_left_out",

@@ -73,6 +73,21 @@ def test_a_run_that_two_beginnings_share(project, refused):
     assert refused(["status", "run=2027"])[:2] == ["run=2027", "2 runs begin with it"]
 
 
+def test_a_name_that_another_run_has(refused, give, project):
+    assert give("name=mine").status == 0
+    where, what, fix = refused(["name=mine"])
+    assert (where, project.last.name in what, "choose another" in fix) == ("name=mine", True, True)
+
+
+def test_a_run_of_another_use_case(refused, give, project):
+    assert give("usecase=packs", "name=mine").status == 0
+    assert refused(["predict", "run=mine", "input=."]) == [
+        "run=mine",
+        f"{project.last.name} (mine) is a run of packs on x86_64",
+        "add usecase=packs target=x86_64",
+    ]
+
+
 def test_a_file_system_that_cannot_be_written(project, give, monkeypatch):
     def refuse(*_):
         raise OSError(30, "Read-only file system", str(project.outputs))

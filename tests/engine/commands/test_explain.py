@@ -80,3 +80,11 @@ def test_a_stage_that_the_target_leaves_out_is_said_to_be(project, give):
     said = give("explain", "usecase=one", "stage=s")
     assert said.status == 2
     assert "this plan leaves it out" in said.err and "accelerator must be edgetpu" in said.err
+
+
+def test_a_run_may_be_chosen_to_compare_with_and_is_named(ran, give):
+    give("params.n=4", "name=four")
+    give("params.n=5")
+    said = give("explain", "stage=a", "run=four", "params.n=6")
+    assert said.lines == ["a: runs", "parameter n: 4 -> 6"]
+    assert said.err == f"compared with run {ran.runs[1].name} (four)\n"

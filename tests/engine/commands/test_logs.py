@@ -92,3 +92,8 @@ def test_following_shows_what_comes_and_ends_with_the_run(project):
     out, err = reader.communicate(timeout=300)
     assert (out, err, reader.returncode) == ("second\n", "", 0)
     engine.communicate(timeout=300)
+
+
+def test_the_run_that_was_chosen_is_named_beside_the_output(talked, give):
+    said = give("logs", "run=talk", "stage=b")
+    assert (said.lines, said.err) == (["--- b", "this is two"], f"run {talked.last.name} (talk)\n")

@@ -323,3 +323,23 @@ def test_what_is_in_the_engines_way_is_named_and_no_stage_starts(give, project, 
 def test_a_folder_in_the_place_of_the_digests_costs_only_time(give, project):
     (project.outputs / ".engine" / "digests.sqlite").mkdir(parents=True)
     assert give().status == 0
+
+
+def test_a_run_has_the_name_that_was_chosen_or_one_that_says_what_changed(project, give):
+    said = [give(*words) for words in (["name=mine"], ["params.n=5"], ["params.n=5"])]
+    names = [project.events(path)[0]["name"] for path in project.runs]
+    assert names == ["mine", "n-5", "n-5-2"]
+    assert [name in one.lines[0] for name, one in zip(names, said, strict=True)] == [True] * 3
+    assert json.loads((project.last / "run.json").read_text())["name"] == "n-5-2"
+
+
+def test_the_command_that_repeats_a_run_has_not_its_name(project, give):
+    give("name=mine", "params.n=5")
+    assert [word for word in project.state().start["command"] if "name" in word] == []
+
+
+def test_the_jobs_of_a_sweep_get_numbers_after_their_name(project, give):
+    assert give("-m", "name=mine", "params.n=1,2").status == 0
+    assert give("-m", "name=mine", "params.n=1,2").status == 0
+    names = [project.events(path)[0]["name"] for path in project.runs]
+    assert names == ["mine-1", "mine-2", "mine-1-2", "mine-2-2"]

@@ -16,7 +16,9 @@ def _row(said, stage: str) -> list[str]:
 
 def test_a_finished_run_says_so_stage_by_stage(ran, give):
     said = give("status")
-    assert said.lines[0].startswith(f"run {ran.last.name}: chain for x86_64, finished after ")
+    assert said.lines[0].startswith(
+        f"run {ran.last.name} (chain): chain for x86_64, finished after "
+    )
     assert [line.split()[:2] for line in said.lines[2:5]] == [
         ["a", "finished"],
         ["b", "finished"],
@@ -25,10 +27,16 @@ def test_a_finished_run_says_so_stage_by_stage(ran, give):
     assert said.lines[-1] == str(ran.last.relative_to(ran.path))
 
 
-def test_as_json_it_is_run_json(ran, give):
-    assert json.loads(give("status", "format=json").out) == json.loads(
-        (ran.last / "run.json").read_text()
-    )
+def test_as_json_it_is_run_json_with_what_people_added(ran, give):
+    given = json.loads(give("status", "format=json").out)
+    assert given.pop("annotations") == {"notes": [], "tags": {}}
+    assert given == json.loads((ran.last / "run.json").read_text())
+
+
+def test_notes_and_tags_are_shown(ran, give):
+    give("note", "chain", "too slow"), give("tag", "chain", "owner=ann")
+    assert give("status").lines[1] == "tags: owner=ann"
+    assert give("status").lines[2].startswith("note: too slow (20")
 
 
 @pytest.mark.parametrize("length", [8, 12], ids=["a number", "text"])

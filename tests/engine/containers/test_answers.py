@@ -18,6 +18,20 @@ def test_a_sensible_answer_is_typed():
 
 
 @pytest.mark.parametrize(
+    ("more", "has_gpus"),
+    [
+        ({}, False),
+        ({"Runtimes": {"runc": {}}}, False),
+        ({"Runtimes": {"runc": {}, "nvidia": {"path": "nvidia-container-runtime"}}}, True),
+        ({"DiscoveredDevices": [{"Source": "cdi", "ID": "nvidia.com/gpu=0"}]}, True),
+        ({"DiscoveredDevices": [{"Source": "cdi", "ID": "other.com/x=0"}]}, False),
+    ],
+)
+def test_an_engine_says_whether_its_containers_can_get_gpus(more, has_gpus):
+    assert answers.info(_client({**MACHINE, **more})).has_gpus is has_gpus
+
+
+@pytest.mark.parametrize(
     ("answer", "named"),
     [
         (None, "Info"),

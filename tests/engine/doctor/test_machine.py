@@ -1,5 +1,6 @@
 """What `doctor` reports about the machine itself."""
 
+from engine import gpus
 from engine.doctor import machine
 
 
@@ -38,3 +39,12 @@ def test_room_is_measured_where_the_outputs_will_be(tmp_path):
     assert machine.disk(tmp_path / "not" / "yet")[0].what.endswith(
         f" GB free for {tmp_path / 'not' / 'yet'}"
     )
+
+
+def test_the_gpus_of_a_machine_are_listed_with_how_to_ask_for_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(gpus, "FOLDER", tmp_path)
+    assert machine.gpus() == []
+    (tmp_path / "0000:01:00.0").mkdir()
+    (tmp_path / "0000:01:00.0" / "information").write_text("Model: \t NVIDIA T4\n")
+    [found] = machine.gpus()
+    assert found.is_there and found.what == "NVIDIA T4 (stages get it with resources: {gpu: 1})"

@@ -78,6 +78,12 @@ def test_one_job_at_a_time_holds_the_accelerator(bench):
     assert _most(bench) == 2
 
 
+@pytest.mark.parametrize(("count", "most"), [(1, 2), (2, 1), (0, 3)])
+def test_the_jobs_together_take_no_more_gpus_than_there_are(bench, count, most):
+    bench.run(stages(BESIDE, resources={"gpu": count}), cpus=8, gpus=2)
+    assert _most(bench) == most
+
+
 @pytest.mark.parametrize("resources", [{"cpus": 64}, {"memory": "64G"}], ids=["cpus", "memory"])
 def test_a_job_larger_than_the_machine_runs_alone(bench, resources):
     state = bench.run({**stages(BESIDE), **stages({"huge": []}, resources=resources)}, cpus=8)

@@ -13,11 +13,14 @@ from engine import emulation
 from engine.accelerator import NO_ACCESS
 from engine.accelerators import edgetpu
 from engine.containers import answers, daemon, options, verdict
+from engine.context import ExecutorContext
 from engine.contract import Contract
 from engine.errors import UserError
+from engine.executors.device import Device
+from engine.executors.docker import Here
 from engine.images import ARCHITECTURES, Image
 from engine.placement import EMULATED, Placement
-from engine.spec import StageSpec
+from engine.spec import Resources, StageSpec
 from engine.stage import coral
 from engine.target import Target, platform_of
 from tests import services
@@ -640,3 +643,50 @@ def test_a_job_whose_image_has_gone_since_is_told_so(docker_bench, make_bench):
         None,
         "image_missing",
     ) and "python run.py images build" in ended.why
+
+
+# --- GPUs, of which only the requests can be tested without one
+
+
+def test_a_container_requests_the_gpus_of_its_stage(docker_bench):
+    _, launch = docker_bench.lay_out("s", USES)
+    launch = dataclasses.replace(launch, gpus=("GPU-1a", "GPU-2b"))
+    arguments = options.container(
+        launch, docker_bench.context, options.user(1, 1), [], launch.log, NO_ACCESS, "/", MACHINE
+    )
+    made = docker_bench.client.containers.create(launch.job.placement.image, **arguments)
+    try:
+        found = docker_bench.client.api.inspect_container(made.id)
+    finally:
+        made.remove(force=True, v=True)
+    [request] = found["HostConfig"]["DeviceRequests"]
+    assert request["DeviceIDs"] == ["GPU-1a", "GPU-2b"]
+    assert request["Capabilities"] == [["gpu", "compute", "utility"]]
+    assert "CUDA_VISIBLE_DEVICES=0,1" in found["Config"]["Env"]
+
+
+def test_a_container_of_any_other_stage_requests_none(inspected):
+    found = inspected()
+    assert not found["HostConfig"]["DeviceRequests"]
+    assert "CUDA_VISIBLE_DEVICES=-1" in found["Config"]["Env"]
+
+
+def test_an_engine_without_the_nvidia_runtime_is_refused_when_planning(docker_bench):
+    with pytest.raises(UserError) as caught:
+        docker_bench.executor.place(StageSpec(resources=Resources(gpu=1)), Contract(label="x"))
+    assert caught.value.where == "resources.gpu" and "NVIDIA Container Toolkit" in caught.value.fix
+
+
+def test_a_stage_with_a_gpu_needs_an_image_of_the_users_own(tmp_path):
+    context = ExecutorContext(CORAL, (tmp_path,), (), tuple, tmp_path)
+    able = MACHINE.model_copy(update={"Runtimes": {"nvidia": {}}})
+    client = SimpleNamespace(info=able.model_dump)
+    with pytest.raises(UserError, match="name an image of your own with CUDA"):
+        Here(context).refuse_gpus(client, StageSpec(resources=Resources(gpu=1)))
+    Here(context).refuse_gpus(client, StageSpec(image="mine", resources=Resources(gpu=1)))
+
+
+def test_a_device_has_no_gpu_for_stages(tmp_path):
+    context = ExecutorContext(CORAL, (tmp_path,), (), tuple, tmp_path)
+    with pytest.raises(UserError, match="runs_on: build"):
+        Device(context).refuse_gpus(None, StageSpec(resources=Resources(gpu=1)))

@@ -3,17 +3,22 @@ outlives a lost server or engine.
 """
 
 import os
+import platform
 import signal
 import subprocess
 import sys
 import time
 import warnings
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from engine import gpus
 from engine.context import ExecutorContext
 from engine.contract import Contract
+from engine.dispatch import Dispatcher
+from engine.errors import UserError
 from engine.executors.local import Executor
 from engine.plan import Planned
 from engine.spec import Resources, StageSpec
@@ -431,3 +436,49 @@ def test_a_run_whose_stage_kills_the_server_ends(project):
     assert project.run("usecase=one").returncode == 1
     assert project.state().stages["s"].failure["message"] == "the executor lost its process"
     project.until(lambda: not project.processes())
+
+
+@pytest.fixture
+def two_gpus(tmp_path, monkeypatch):
+    """The description of two GPUs, as NVIDIA's driver has it."""
+    monkeypatch.setattr(gpus, "FOLDER", tmp_path / "gpus")
+    for number in range(2):
+        folder = tmp_path / "gpus" / f"0000:0{number}:00.0"
+        folder.mkdir(parents=True)
+        (folder / "information").write_text(f"Model: H200\nGPU UUID: GPU-{number}a\n")
+
+
+SEEN = "__import__('os').environ['CUDA_VISIBLE_DEVICES']"
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="GPUs are for PCs")
+def test_a_stage_sees_the_gpus_that_it_asks_for(bench, two_gpus):
+    with closing(Dispatcher(bench.context, "local")) as executors:
+        keys = {"uses": "mystages.act", "params": {"code": f"text = {SEEN}"}}
+        seen = []
+        for count in (1, 2):
+            folder, launch = bench.lay_out("s", {**keys, "resources": {"gpu": count}})
+            executors.launch(launch)
+            Project.until(lambda: executors.wait(0.2))
+            seen.append((folder.path / "out" / "data").read_text())
+    assert seen == ["GPU-0a", "GPU-0a,GPU-1a"]
+
+
+def test_a_stage_that_asks_for_none_sees_none(bench, two_gpus):
+    assert bench.says(SEEN) == "-1"
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="GPUs are for PCs")
+def test_only_the_fingerprint_of_a_stage_with_a_gpu_depends_on_it(bench, two_gpus):
+    places = [
+        bench.executor.place(StageSpec(resources=Resources(gpu=count)), Contract(label="x"))
+        for count in (0, 2)
+    ]
+    assert "gpu" not in places[0].environment
+    assert places[1].environment["gpu"] == "2 of H200"
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="GPUs are for PCs")
+def test_more_gpus_than_there_are_are_refused_when_planning(bench, two_gpus):
+    with pytest.raises(UserError, match=r"needs 3 GPUs, and this machine has 2"):
+        bench.executor.place(StageSpec(resources=Resources(gpu=3)), Contract(label="x"))

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from engine import journal, run_files
+from engine import composed, journal, run_annotations, run_files, run_names
 from engine.forgetting import run_texts
 from engine.forgetting.words import Words
 from tests.mlflow_runs import ASSET
@@ -55,6 +55,33 @@ def test_no_text_of_the_run_has_the_name_any_more(run_dir):
     assert state.stages["ann"].notes == ["left out: [removed]/2.jpg"]
     for name in ("logs/b.log", "report.html"):
         assert not Words("ann").are_in((run_dir / name).read_text())
+
+
+def test_notes_and_tags_of_people_have_the_name_nowhere(run_dir):
+    run_annotations.add_note(run_dir, "ann is missing, joann is not")
+    run_annotations.add_tags(run_dir, {"who": "ann"})
+    assert _clean(run_dir)
+    found = run_annotations.read(run_dir)
+    assert [text for _, text in found.notes] == ["[removed] is missing, joann is not"]
+    assert found.tags == {"who": "[removed]"}
+
+
+def test_the_recorded_request_names_no_picture_of_the_person(run_dir):
+    request = {"assets": {"people": "ann/1.jpg"}, "notes": ["ann"]}
+    (run_dir / composed.FILE_NAME).write_text(json.dumps(request))
+    assert _clean(run_dir)
+    found = json.loads((run_dir / composed.FILE_NAME).read_text())
+    assert found == {"assets": {"people": "[removed]/1.jpg"}, "notes": ["ann"]}
+
+
+@pytest.mark.parametrize(("name", "kept"), [("faces-ann-2", ""), ("joann-2", "joann-2")])
+def test_a_run_that_is_called_like_the_person_loses_its_name(run_dir, name, kept):
+    path = run_dir / journal.FILE_NAME
+    first, *others = path.read_text().splitlines()
+    first = json.dumps({**json.loads(first), "name": name})
+    path.write_text("".join(f"{line}\n" for line in [first, *others]))
+    _clean(run_dir)
+    assert run_names.of(run_dir) == kept
 
 
 def test_a_progress_that_is_only_the_name_has_none(run_dir):

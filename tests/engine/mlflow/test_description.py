@@ -4,6 +4,7 @@ import pytest
 
 from engine.events import RunState, replay
 from engine.mlflow import description
+from engine.run_annotations import Annotations
 
 
 def start(*command):
@@ -73,3 +74,15 @@ def test_the_text_of_a_failed_run_names_the_failure_and_no_model(events, make_jo
     first, failure, *_ = description.of_run(state, "#/report", None, "").split("\n\n")
     assert first == "[report](#/report)"
     assert failure == "**train failed**: out of memory here"
+
+
+def test_a_run_with_a_name_is_called_by_it():
+    named = {**start("params.epochs=5"), "name": "my-first"}
+    assert description.run_name(named) == "my-first on rpi4 (pose_activity)"
+
+
+def test_the_newest_note_of_people_comes_after_the_headline(events, make_job):
+    state = replay(ended(events, make_job).finished("train", accuracy=0.9).done().events)
+    added = Annotations([(1.0, "first\nline"), (2.0, "second")])
+    words = description.of_run(state, "#/report", None, "", added).split("\n\n")
+    assert words[1:3] == ["second", "first line"]

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from engine import figure_kinds
+from engine import figure_kinds, run_annotations
 from engine.events import replay
 from engine.report.charts import MOST_CHARTS
 from engine.sinks.report import MOST_ROWS, Sink, render
@@ -423,3 +423,12 @@ def test_the_graph_has_short_boxes_and_the_names_of_folders(events, make_job):
     page = page_of(events.start(jobs, assets=[asset]).started("train").finished("train").done())
     graph = page[page.index('class="dag"') :].partition("</svg>")[0]
     assert ">pets<" in graph and "/home/ann" not in graph and "Train a network" not in graph
+
+
+def test_what_people_added_is_shown_as_text(trained, tmp_path):
+    run_annotations.add_note(tmp_path, "<b>too slow")
+    run_annotations.add_tags(tmp_path, {"owner": "ann"})
+    state = replay(trained.events)
+    page = render(state, tmp_path)
+    assert "&lt;b&gt;too slow" in page and "owner=ann" in page
+    assert "Added to this run" not in render(state)
