@@ -12,7 +12,7 @@ from stages.tasks.columns import cells, delimited
 from stages.tasks.columns.delimited import Record
 
 SUFFIXES = (*delimited.SUFFIXES, ".gz")
-MOST_LINES = 100  # of a cell; more of them are rows behind a quote that never ends
+FEW_LINES, MOST_LINES = 5, 100  # of a cell; more of them are rows behind a quote that never ends
 SAMPLE = 1000  # rows by which a line of names is recognised
 
 
@@ -54,7 +54,8 @@ def _records(text: str, file: str, findings: Findings) -> list[Record]:
     """Return the records; quotes mean nothing in a file where one of them never ends."""
     try:
         records = list(delimited.records(text))
-        if not any(cell.count("\n") > MOST_LINES for one in records for cell in one.cells):
+        most = min(MOST_LINES, max(FEW_LINES, text.count("\n") // 5))
+        if not any(cell.count("\n") > most for one in records for cell in one.cells):
             return records
     except Unreadable:
         pass

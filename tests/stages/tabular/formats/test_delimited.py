@@ -68,10 +68,11 @@ def test_a_title_above_the_table_is_left_out(read):
     assert found.counts == {"broken_rows": 1}
 
 
-def test_a_quote_that_never_ends_does_not_swallow_the_rows(read):
-    rows = "".join(f"{at},word\n" for at in range(300))
+@pytest.mark.parametrize("count", [10, 300])
+def test_a_quote_that_never_ends_does_not_swallow_the_rows(read, count):
+    rows = "".join(f"{at},word\n" for at in range(count))
     found = read({"a.csv": f'a,b\n0,"open\n{rows}'})
-    assert found.table.rows == 301 and found.rows[0] == ("0", '"open')
+    assert found.table.rows == count + 1 and found.rows[0] == ("0", '"open')
     assert found.counts == {"stray_quotes": 1}
 
 
