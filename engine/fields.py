@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from engine.errors import UserError, did_you_mean
 from engine.vocabulary import SUFFIX
@@ -85,6 +91,22 @@ def _variable(name: str) -> str:
     return name
 
 
+def _param(value: object) -> object:
+    """Accept a plain value, a list of them, or a mapping of both."""
+    if isinstance(value, Mapping):
+        for key in value:
+            _identifier(str(key))
+    inner = value.values() if isinstance(value, Mapping) else [value]
+    for one in inner:
+        many = one if isinstance(one, list | tuple) else [one]
+        if not all(isinstance(item, bool | int | float | str | None) for item in many):
+            raise ValueError(
+                f"a plain value is expected here (it is {value!r:.80}); write a number, text, true, "
+                "false or null, a list of them, or a mapping of such values"
+            )
+    return value
+
+
 def _without_nul(value: str) -> str:
     if "\0" in value:
         raise ValueError("an environment variable cannot contain the character NUL; remove it")
@@ -146,6 +168,15 @@ Duration = Annotated[float, BeforeValidator(duration_s)]
 Size = Annotated[int, BeforeValidator(size_bytes)]
 Rule = Annotated[str, BeforeValidator(rule)]
 Scalar = bool | int | float | str | None
+_SCALAR = {"type": ["boolean", "integer", "number", "string", "null"]}
+_SCALARS = [_SCALAR, {"type": "array", "items": _SCALAR}]
+ParamValue = Annotated[
+    Any,
+    AfterValidator(_param),
+    WithJsonSchema(
+        {"anyOf": [*_SCALARS, {"type": "object", "additionalProperties": {"anyOf": _SCALARS}}]}
+    ),
+]
 
 
 def validated(model: type[_Model], data: Mapping[str, object], wrong: str, where: str) -> _Model:

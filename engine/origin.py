@@ -30,14 +30,21 @@ def traced(
     """
     file, _, key = mistake.where.rpartition(": ")
     if key.startswith("stages.") and override.of(key, command) is None:
-        content = _content(file)
-        refers = _REFERS.fullmatch(str(_written(content, key, dirs)))
-        is_set = refers and _value(content, refers[1]) is not _NOTHING
-        if refers and (is_set or override.of(refers[1], command)):
-            key = refers[1]
+        key = _referred(_content(file), key, command, dirs)
     where = None if override.of(key, command) else _in_asset(key, assets, dirs)
     found = UserError(where or f"{file}: {key}", mistake.what, mistake.fix)
     return override.located(found if file else mistake, command)
+
+
+def _referred(content: Any, key: str, command: Sequence[str], dirs: Sequence[Path]) -> str:
+    """Return the key that this key, or the mapping that contains it, refers to; otherwise the key itself."""
+    parts = key.split(".")
+    for end in range(len(parts), 2, -1):
+        refers = _REFERS.fullmatch(str(_written(content, ".".join(parts[:end]), dirs)))
+        is_set = refers and _value(content, refers[1]) is not _NOTHING
+        if refers and (is_set or override.of(refers[1], command)):
+            return ".".join([refers[1], *parts[end:]])
+    return key
 
 
 def _in_asset(key: str, assets: Iterable[object], dirs: Sequence[Path]) -> str | None:

@@ -16,6 +16,8 @@ _WORD = re.compile(r"(?P<key>\+{0,2}[\w.@/]+=)(?P<value>.+)", re.ASCII | re.DOTA
 _OF_GRAMMAR = re.compile(r"^[\[{'\"]|\$\{|^\w+\(.*\)$|,\s*\w+\(|[\n\r]")
 _PLAIN = re.compile(r"[\w /\\+.$%*@?|:\t-]*", re.ASCII)
 _IN_QUOTES = re.compile(r'(?P<key>\+{0,2}[\w.@/]+=)"(?P<text>.*)"', re.ASCII | re.DOTALL)
+# registration adds ++ to keys inside a parameter that is a mapping
+_INNER = re.compile(r"\+\+(?=params\.\w+\.\w+=)")
 _QUOTED = re.compile(r'in quotes: "(.*)"')
 
 
@@ -54,7 +56,8 @@ def quoted(word: str) -> str:
 
 
 def as_typed(word: str) -> str:
-    """Return the word without the quotes that `quoted` gave it."""
+    """Return the word without the quotes that `quoted` gave it, and without a ++ that may be left out."""
+    word = _INNER.sub("", word)
     match = _IN_QUOTES.fullmatch(word)
     if match is None:
         return word
@@ -87,7 +90,7 @@ def located(mistake: UserError, overrides: Sequence[str]) -> UserError:
     fix = mistake.fix
     if name.lstrip("+~") == key:
         fix = _QUOTED.sub(lambda _: f"in quotes: {as_text(name, value[:_LONGEST])}", fix)
-    return UserError(f"{name}={value:.{_LONGEST}}", mistake.what, fix)
+    return UserError(_INNER.sub("", f"{name}={value:.{_LONGEST}}"), mistake.what, fix)
 
 
 def _sets(word: str, key: str) -> bool:

@@ -9,7 +9,18 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import check, dispatch, extensions, fetch, layout, magic, ordinary, origin, when
+from engine import (
+    check,
+    defined,
+    dispatch,
+    extensions,
+    fetch,
+    layout,
+    magic,
+    ordinary,
+    origin,
+    when,
+)
 from engine import graph as graphs
 from engine.asset import Asset
 from engine.check import Checked
@@ -57,7 +68,7 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
     kept = _kept(checked, request, left_out)
     jobs = {name: job for name, job in checked.jobs.items() if name in kept}
     forced = _forced(request, checked.graph, kept, left_out)
-    raise_all([*_other_files(request, jobs)])
+    raise_all([*_other_files(request, jobs), *_other_functions(request, jobs)])
     needed = _assets_of(jobs)
     assets = {
         key: _resolved(key, request.assets[key], store) for key in request.assets if key in needed
@@ -71,7 +82,7 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
         found,
         settle_all(jobs, found, store, forced),
         checked.graph.only(kept),
-        (*request.notes, *_notes(request, needed | kept), *filter(None, [why])),
+        (*request.notes, *_notes(request, needed | kept), *_of_stages(jobs), *filter(None, [why])),
         Counter(map(base_of, checked.jobs)),
         forced,
         left_out,
@@ -304,10 +315,32 @@ def _other_files(request: Request, jobs: Mapping[str, Job]) -> Iterator[UserErro
                 yield origin.traced(found, request.command, request.config_dirs)
 
 
+def _other_functions(request: Request, jobs: Mapping[str, Job]) -> Iterator[UserError]:
+    """Yield what is wrong with the Python files in the user's folders, once for each file."""
+    reported = set()
+    for job in jobs.values():
+        for key in job.contract.defines:
+            ref = job.inputs.get(key)
+            path = request.assets.get(ref.name) if ref and ref.stage is None else None
+            if not isinstance(path, Path):
+                continue
+            where = f"{request.where}: stages.{job.stage}"
+            for mistake in defined.mistakes(job.contract, key, path, job.params, where):
+                found = origin.traced(mistake, request.command, request.config_dirs)
+                if (found.where, found.what) not in reported:
+                    reported.add((found.where, found.what))
+                    yield found
+
+
 def _assets_of(jobs: Mapping[str, Job]) -> set[str]:
     """Return the keys of the assets that the jobs read."""
     refs = [ref for job in jobs.values() for ref in job.inputs.values() if ref]
     return {ref.name for ref in refs if ref.stage is None}
+
+
+def _of_stages(jobs: Mapping[str, Job]) -> list[str]:
+    """Return the notes of the stages, each once."""
+    return list(dict.fromkeys(note for job in jobs.values() for note in job.contract.notes))
 
 
 def _notes(request: Request, used: Collection[str]) -> list[str]:

@@ -20,6 +20,7 @@ OF_EVERY_COMMAND = {*Settings.model_fields, *UseCase.model_fields, "usecase", "t
 GROUPS = ("target", "executor", "tracking", "pipeline")
 _USECASE = re.compile(r"(?:\+{0,2})usecase=(.*)")
 _SHORT = re.compile(r"(\w+)=")
+_INNER = re.compile(r"params\.(\w+)\.\w+=")
 _NO_CHOICE = re.compile(r"~(usecase|target|executor|tracking)(@.*|=.*)?")
 _NUMBER = r"[-+.\d][-+.\deE_]*"  # Hydra parses it as a number, not as a name
 _NO_NAME = re.compile(
@@ -96,7 +97,7 @@ def read(
         by_path |= {path.stem: path for path in paths if path not in known.values()}
         words.append("usecase=" + ",".join(path.stem for path in paths) if match else word)
     return CommandLine(
-        tuple(map(override.quoted, _with_assets(words, dirs, known | by_path, options))),
+        tuple(map(override.quoted, _expanded(words, dirs, known | by_path, options))),
         dirs,
         known | by_path,
         by_path,
@@ -107,14 +108,15 @@ def read(
     )
 
 
-def _with_assets(
+def _expanded(
     words: Sequence[str],
     dirs: Sequence[Path],
     usecases: Mapping[str, Path],
     options: type[CommandOptions],
 ) -> Iterator[str]:
     """Yield the words; expand `model=FILE` to `assets.model=FILE` if only an asset of the use case has
-    that name.
+    that name, and `params.model.units=3` to `++params.model.units=3`, which may add a key, if that
+    parameter of the use case is a mapping.
     """
     keys = {*OF_EVERY_COMMAND, *options.model_fields}
     for word in words:
@@ -124,15 +126,34 @@ def _with_assets(
             and match[1] not in {*keys, *GROUPS}
             and match[1] in _assets(_chosen(words) or _default(dirs), usecases)
         )
-        yield f"assets.{word}" if is_asset else word
+        inner = _INNER.match(word)
+        if inner and inner[1] in _mappings(_chosen(words) or _default(dirs), usecases):
+            yield f"++{word}"
+        else:
+            yield f"assets.{word}" if is_asset else word
 
 
 def _assets(names: Sequence[str], usecases: Mapping[str, Path]) -> set[str]:
     """Return the names of the assets that the files of these use cases declare."""
+    return {str(key) for found in _sections(names, usecases, "assets") for key in found}
+
+
+def _mappings(names: Sequence[str], usecases: Mapping[str, Path]) -> set[str]:
+    """Return the names of the parameters of these use cases that are mappings."""
+    found = (one.items() for one in _sections(names, usecases, "params"))
+    return {str(key) for items in found for key, value in items if isinstance(value, dict)}
+
+
+def _sections(
+    names: Sequence[str], usecases: Mapping[str, Path], key: str
+) -> Iterator[dict[str, object]]:
+    """Yield what the files of these use cases have under the key."""
     from engine import yamlfile  # slow to import, and not needed for a cached request
 
-    found = (yamlfile.load(usecases[name]).get("assets") for name in names)
-    return {str(key) for assets in found if isinstance(assets, dict) for key in assets}
+    for name in names:
+        found = yamlfile.load(usecases[name]).get(key)
+        if isinstance(found, dict):
+            yield found
 
 
 def _chosen(words: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from engine.fields import (
     EnvValue,
     Name,
     OutputName,
+    ParamValue,
     Rule,
     Scalar,
     Size,
@@ -136,7 +137,11 @@ class UseCase(_Model):
 
     name: Name = Field(description="ASCII letters, digits and _; default: the file's name")
     description: str = ""
-    params: Mapping[Name, Scalar | list[Scalar]] = Field(default_factory=dict)
+    params: Mapping[Name, ParamValue] = Field(
+        default_factory=dict,
+        description="plain values, lists of them, or a mapping, to which the command line can add keys: "
+        "params.model.units=32",
+    )
     assets: Mapping[Name, str | None] = Field(
         default_factory=dict, description="key: name in conf/asset, a path, or null"
     )

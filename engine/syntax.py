@@ -166,6 +166,22 @@ def together(tree: ast.Module) -> dict[str, list[str]]:
     return found
 
 
+def defines(tree: ast.Module) -> dict[str, dict[str, list[str]]]:
+    """Return the DEFINES of the stage's file: input -> "FILE:FUNCTION" in that folder -> the arguments that
+    the stage passes if the function takes them.
+    """
+    found: dict[str, dict[str, list[str]]] = _constant(tree, "DEFINES")
+    return found
+
+
+def keywords(tree: ast.Module) -> dict[str, list[str]]:
+    """Return the KEYWORDS of the stage's file: parameter -> the input and function of DEFINES whose
+    keyword arguments its entries are.
+    """
+    found: dict[str, list[str]] = _constant(tree, "KEYWORDS")
+    return found
+
+
 def _constant(tree: ast.Module, name: str) -> dict[str, Any]:
     """Return the mapping of literals that the file assigns to the name; empty if it does not."""
     for node in tree.body:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = (  # who imports them: import-linter
+    "stages.estimators",
     "stages.evaluation",
     "stages.media",
     "stages.tasks",

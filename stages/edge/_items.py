@@ -177,4 +177,5 @@ def _nothing(path: Path, task: Task) -> str:
     if task.takes == "rows":
         how = "give a .csv with the columns of the training table, or a .jsonl with an object on each line"
         return f"{path.name} contains no rows: {how}"
-    return f"{path.name} contains no {task.takes} that this task reads"
+    how = "; give a .npy or .npz file" if task.takes == "tensors" else ""
+    return f"{path.name} contains no {task.takes} that this task reads{how}"

@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.stage import StageError
 from stages.edge._sources import Source
+from stages.training import network as training
 
 SIGNATURE = "serving_default"
 _OWN = re.compile(r"(?:Could not locate (?:class|function)|Unknown [\w ]+:?) '([^']+)'")
@@ -63,7 +64,7 @@ def _from_parts(folder: Path) -> Any:
     text = (folder / "architecture.json").read_text(encoding="utf-8")
     network = keras.models.model_from_json(text)
     weights = sorted(folder.glob("weights_*.npy"))
-    network.set_weights([np.load(path, allow_pickle=False) for path in weights])
+    training.set_weights(network, [np.load(path, allow_pickle=False) for path in weights])
     return network
 
 

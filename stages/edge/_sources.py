@@ -18,14 +18,14 @@ FORMS = (
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A trained model; the kind `published` is a folder of ready `.tflite` files by form."""
+    """A trained model; the kind `published` is a folder of ready files by form."""
 
     kind: Kind
     path: Path
 
     @property
     def is_ready(self) -> bool:
-        """Return whether it is already TFLite, so that it need not be converted."""
+        """Return whether it is already in a form that runs, so that it need not be converted."""
         return self.kind in ("tflite", "published")
 
 
@@ -59,7 +59,7 @@ def _kind(path: Path) -> Kind | None:
         return "architecture"
     if (path / "saved_model.pb").is_file():
         return "saved_model"
-    if any((path / f"{form}.tflite").is_file() for form in roles.FORMS):
+    if any((path / roles.file_of(form)).is_file() for form in roles.FORMS):
         return "published"
     return None
 

@@ -98,7 +98,7 @@ def _copied(models: "Path", to: "Path") -> dict[str, dict[str, "Path"]]:
     for role, files in roles.by_role(models).items():
         (to / role).mkdir(parents=True)
         for form, path in files.items():
-            shutil.copyfile(path, to / role / f"{form}.tflite")
+            shutil.copyfile(path, to / role / roles.file_of(form))
     return roles.by_role(to)
 
 

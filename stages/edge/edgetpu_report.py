@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
 MIN_RUNTIME = 14  # required by compiler 16
 MOST_DRAWN = 2_000  # operators; a larger picture is illegible
+_WITHOUT_OPERATORS = {
+    "ops": [],
+    "cached_param_bytes": 0,
+    "streamed_param_bytes": 0,
+    "min_runtime": 0,
+    "predicted": True,
+}
 
 
 class EdgetpuReportMetrics(TypedDict):
@@ -34,7 +41,7 @@ def edgetpu_report(models: In, report: Annotated[Out, Suffix(".json")]) -> Edget
 
     For a compiled model, read the compiler's result.
     models: a .tflite flatbuffer, or ROLE/int8.tflite and ROLE/edgetpu.tflite, of which the latter
-            takes precedence; they are read but never run
+            takes precedence; they are read but never run. arrays.npz has no operators for the Edge TPU
     report: JSON {ops: [{index, type, mapped, reason}], cached_param_bytes, streamed_param_bytes,
             min_runtime, predicted}; for a folder, {models: {ROLE: the same}}
     The operators are those of the model's main graph. In a compiled model, one operator replaces the
@@ -74,8 +81,12 @@ def _paths(models: "Path") -> dict[str, "Path"]:
 def _report(role: str, path: "Path") -> dict[str, Any]:
     """Return one model's report, and record a note and the graph."""
     from stages.edge._edgetpu_compiled import read_compiled
+    from stages.tflite import roles
     from stages.tflite.schema import read_model
 
+    if roles.is_arrays(path):
+        note(f"{role or path.name}: arrays have no TFLite operators, so they run on the CPU")
+        return dict(_WITHOUT_OPERATORS)
     read = read_model(path)
     compiled = read_compiled(read, path.name)
     found = _of_compiled(read.subgraphs[0], compiled) if compiled else _predicted(read)

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CARRIED = ("labels.txt", "constants.json")  # from the test part
-PACKED = ("int8", "float", "edgetpu")
+PACKED = ("int8", "float", "edgetpu", "arrays")
 LOADS = {"task": "stages.tasks"}  # the task declares which outputs its models must have
 
 
@@ -39,11 +39,12 @@ def package(
     target: str = "",
     runtime: str = "litert",
 ) -> PackageMetrics:
-    """Pack models/<role>/*.tflite, labels.txt, constants.json, card.md and manifest.json; data/ if given.
+    """Pack models/<role>/*, labels.txt, constants.json, card.md and manifest.json; data/ if given.
 
     models, compiled: <role>/{int8,float,edgetpu}.tflite; float is packed only if there is no int8. A
                       model compiled for the Edge TPU is packed together with the int8 one, so that
-                      a device without a working Edge TPU still has a model to run
+                      a device without a working Edge TPU still has a model to run; arrays.npz is
+                      packed as it is
     ready:            a published model, packed in the role `ready_role`: a .tflite, a folder with
                       int8.tflite and its twin edgetpu.tflite
     test:             a part with constants.json, and labels.txt if there are labels
@@ -138,8 +139,9 @@ def _packed(forms: "dict[str, Path]", role: str, package: "Path") -> dict[str, A
     entry: dict[str, Any] = {}
     for form in PACKED:
         if form in forms and not (form == "float" and "int8" in forms):
-            shutil.copyfile(forms[form], folder / f"{form}.tflite")
-            entry[form] = f"models/{role}/{form}.tflite"
+            file = roles.file_of(form)
+            shutil.copyfile(forms[form], folder / file)
+            entry[form] = f"models/{role}/{file}"
     model = open_model(roles.runnable(forms)[0])
     for side, tensors in (("inputs", model.inputs), ("outputs", model.outputs)):
         entry[side] = {name: tensor.as_json() for name, tensor in tensors.items()}

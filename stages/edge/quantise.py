@@ -52,7 +52,8 @@ def quantise(
     model:  architecture.json and weights_*.npy of a Keras model, a .keras or .h5 file, a SavedModel
             with the signature serving_default, a .tflite file, or a folder of int8.tflite and
             optionally float.tflite and edgetpu.tflite; or a folder with one of these for each role
-    models: ROLE/float.tflite (float32) and ROLE/int8.tflite; a ready .tflite is copied unchanged
+    models: ROLE/float.tflite (float32) and ROLE/int8.tflite; a ready .tflite is copied unchanged, and so
+            are the arrays of an estimator, arrays.npz, whose arithmetic has no int8 form
     train:  a part with a tensor for each input, or a folder with one part for each role; not needed if
             all models are ready
     ready:  further models that another stage has already converted, ROLE/*.tflite, copied unchanged; the
@@ -142,7 +143,7 @@ def _check_ends(
 
 
 def _copy(source: "Source", folder: "Path") -> None:
-    """Copy ready `.tflite` files, each under the name of its form."""
+    """Copy ready files, each under the name of its form."""
     import shutil
 
     from stages.tflite import roles
@@ -153,8 +154,12 @@ def _copy(source: "Source", folder: "Path") -> None:
             f"{source.path.name} is a float model in TFLite's format, which cannot be quantised; to "
             "quantise it, give the Keras model or SavedModel that it was converted from"
         )
+    if "arrays" in forms:
+        note(
+            f"{folder.name} is an estimator as arrays: not quantised; numpy evaluates it in float64"
+        )
     for form, path in forms.items():
-        shutil.copyfile(path, folder / f"{form}.tflite")
+        shutil.copyfile(path, folder / roles.file_of(form))
 
 
 def _check_readable(folder: "Path", accelerator: str) -> None:

@@ -1,4 +1,4 @@
-"""Opens a TFLite model with the target's runtime, on its Edge TPU if that is usable, and runs it on named
+"""Opens a model with the target's runtime, on its Edge TPU if that is usable, and runs it on named
 tensors. It is independent of domains. It also runs in small ARM images that have only numpy and
 tflite-runtime.
 """
@@ -17,7 +17,9 @@ from stages.tflite.delegate import EdgeTpu
 from stages.tflite.delegate_process import Process, Unavailable
 from stages.tflite.interpreters import described, runtime_module
 from stages.tflite.naming import names_in
+from stages.tflite.numpy_model import NumpyModel
 from stages.tflite.quantisation import dequantise, quantise
+from stages.tflite.roles import is_arrays
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -123,9 +125,13 @@ def open_model(
     kernels: "default" are the runtime's fast kernels, which differ between x86 and ARM by some
              quantisation steps for per-channel int8 models; "reference" are TFLite's reference
              kernels: slow, but bit-equal everywhere
+    An estimator as arrays runs with numpy, whatever the runtime; it has only one kind of kernels, which
+    are bit-equal everywhere.
 
     StageError: the runtime cannot run the file as a TFLite model.
     """
+    if is_arrays(path):
+        return Model(NumpyModel(path))
     return Model(_Cpu(path, runtime, threads, kernels))
 
 
@@ -143,6 +149,10 @@ def open_on(
     process: the Edge TPU's process, which all models that are open at the same time must share; None:
              a new one
     """
+    if is_arrays(int8_path):
+        if accelerator != "none":
+            note("the model consists of arrays, which numpy evaluates: running it on the CPU")
+        return open_model(int8_path)
     if accelerator != "edgetpu":
         if accelerator != "none":
             note(

@@ -40,9 +40,14 @@ def quantise(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
     return np.clip(np.round(scaled) + tensor.zero_point, least, most).astype(kind)
 
 
-def dequantise(raw: NDArray[Any], tensor: Tensor) -> NDArray[np.float32]:
-    """Return the values that a tensor's numbers represent: x = (q - zero point) * scale."""
+def dequantise(raw: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
+    """Return the values that a tensor's numbers represent: x = (q - zero point) * scale, as float32.
+
+    Those of a float64 tensor keep their type: float32 could not tell apart classes that it can.
+    """
     kind = np.dtype(tensor.type)
+    if kind == np.float64:
+        return raw
     if kind.kind not in "iu" or not tensor.scale:
         return raw.astype(np.float32)
     numbers = raw.astype(_working_type(kind))

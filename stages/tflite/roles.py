@@ -1,7 +1,8 @@
-"""The files of models by role: `models/<role>/{float,int8,edgetpu}.tflite`.
+"""The files of models by role: `models/<role>/{float,int8,edgetpu}.tflite`, or `arrays.npz`.
 
 A role is the purpose of a model, such as `model`, `pose` or `detector`. A published model is one
-`.tflite` file, or a folder that also has its twin for the Edge TPU.
+`.tflite` file, or a folder that also has its twin for the Edge TPU. `arrays.npz` is a fitted estimator,
+such as a random forest, which numpy evaluates: stages/estimators.
 """
 
 from pathlib import Path
@@ -10,8 +11,8 @@ from engine.stage import StageError
 from stages.tflite.delegate import is_compiled
 from stages.tflite.schema import read_model
 
-FORMS = ("float", "int8", "edgetpu")
-FOR_CPU = {"float", "int8"}  # at least one of these always exists
+FORMS = ("float", "int8", "edgetpu", "arrays")
+FOR_CPU = {"float", "int8", "arrays"}  # at least one of these always exists
 
 
 def files(path: Path) -> "dict[str, Path]":
@@ -21,11 +22,22 @@ def files(path: Path) -> "dict[str, Path]":
     """
     if path.is_file():
         return {_form(path): path}
-    found = {form: path / f"{form}.tflite" for form in FORMS}
+    found = {form: path / file_of(form) for form in FORMS}
     there = {form: file for form, file in found.items() if file.is_file()}
     if not there.keys() & FOR_CPU:
         raise StageError(f"{path.name} contains no model: it needs int8.tflite or float.tflite")
     return there
+
+
+def file_of(form: str) -> str:
+    """Return the name of a form's file."""
+    return "arrays.npz" if form == "arrays" else f"{form}.tflite"
+
+
+def is_arrays(path: Path) -> bool:
+    """Return whether the file is an estimator as arrays, by its content: a zip file."""
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
 
 
 def by_role(models: Path) -> "dict[str, dict[str, Path]]":
@@ -43,8 +55,8 @@ def of_role(models: Path, role: str) -> "dict[str, Path]":
 
 
 def runnable(forms: "dict[str, Path]") -> "tuple[Path, Path | None]":
-    """Return the file for the CPU, preferably int8, and the twin for the Edge TPU if there is one."""
-    return forms.get("int8") or forms["float"], forms.get("edgetpu")
+    """Return the file for the CPU, int8 if there is one, and the twin for the Edge TPU if there is one."""
+    return forms.get("int8") or forms.get("float") or forms["arrays"], forms.get("edgetpu")
 
 
 def _form(path: Path) -> str:

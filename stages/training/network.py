@@ -35,5 +35,17 @@ def load(model: "Path") -> Any:
     network = keras.models.model_from_json(
         (model / "architecture.json").read_text(encoding="utf-8")
     )
-    network.set_weights([np.load(path) for path in sorted(model.glob("weights_*.npy"))])
+    set_weights(network, [np.load(path) for path in sorted(model.glob("weights_*.npy"))])
     return network
+
+
+def set_weights(network: Any, weights: "list[Any]") -> None:
+    """Set the weights, also those that a layer keeps a second time.
+
+    Normalization computes with copies of its mean and variance, which `set_weights` leaves as they are
+    (keras/src/layers/preprocessing/normalization.py).
+    """
+    network.set_weights(weights)
+    for layer in network._flatten_layers():
+        if type(layer).__name__ == "Normalization":
+            layer.finalize_state()

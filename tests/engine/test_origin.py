@@ -9,9 +9,9 @@ FILE = """
 name: u
 task: 2024
 defaults: [/pipeline@stages: shared, _self_]
-params: {epochs: -1, empty: null}
+params: {epochs: -1, empty: null, net: {units: 3}}
 stages:
-  train: {params: {epochs: "${params.epochs}", rate: 2.0, text: "a ${params.epochs}", lost: "${params.no}", empty: "${params.empty}"}}
+  train: {params: {epochs: "${params.epochs}", rate: 2.0, text: "a ${params.epochs}", lost: "${params.no}", empty: "${params.empty}", net: "${params.net}"}}
 """
 
 SHARED = "pack: {params: {task: '${task}', platform: '${target.platform}'}}\n"
@@ -32,6 +32,8 @@ SHARED = "pack: {params: {task: '${task}', platform: '${target.platform}'}}\n"
         ("stages.train.params.text", (), "{file}: stages.train.params.text"),
         ("stages.train.params.lost", (), "{file}: stages.train.params.lost"),
         ("stages.train.params.lost", ("+params.no=1",), "+params.no=1"),
+        ("stages.train.params.net.units", (), "{file}: params.net.units"),
+        ("stages.train.params.net.depth", ("params.net.depth=1",), "params.net.depth=1"),
         ("stages.other.params.x", (), "{file}: stages.other.params.x"),
     ],
 )

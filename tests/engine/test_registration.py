@@ -6,6 +6,7 @@ from engine import catalogue, command_line, compose, registration
 from engine.errors import UserError
 
 USES_DATA = """
+    params: {net: {units: 1}, n: 2}
     assets:
       model: null
       outputs: null
@@ -33,6 +34,16 @@ def test_an_asset_may_be_named_without_its_group(words):
 
 @pytest.mark.parametrize("word", ["outputs=there", "assets.model=a", "mode=a", "+model=a"])
 def test_another_key_stays_as_it_is(words, word):
+    assert words(word) == (word,)
+
+
+def test_a_key_inside_a_parameter_that_is_a_mapping_may_be_new(words):
+    assert words("params.net.depth=2") == ("++params.net.depth=2",)
+    assert words("-m", "params.net.units=2,3") == ("-m", "++params.net.units=2,3")
+
+
+@pytest.mark.parametrize("word", ["params.n.depth=2", "params.nett.depth=2", "params.net={a: 1}"])
+def test_a_key_inside_another_parameter_is_not_added(words, word):
     assert words(word) == (word,)
 
 

@@ -17,7 +17,7 @@ FORMS = {
     "empty_stages": ({"stages": {}}, "u.yaml: stages", "item", "docs/reference.md"),
     "stage_name": ({"stages": {"a-b": {}}}, "u.yaml: stages.a-b", "a-b", "letters, digits"),
     "unknown_key": ({"param": {}}, "u.yaml: param", "param", "params"),
-    "parameter": ({"params": {"x": {"y": 1}}}, "u.yaml: params.x", "y", "a number, text"),
+    "parameter": ({"params": {"x": {"y": {"z": 1}}}}, "u.yaml: params.x", "z", "a number, text"),
     "asset": ({"assets": {"x": 3}}, "u.yaml: assets.x", "3", "text"),
 }
 STAGE_FORMS = {

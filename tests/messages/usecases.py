@@ -23,6 +23,10 @@ SOURCES = {  # of stages that are themselves invalid, or need something
     "def both(out: Out, a: In | None = None, b: In | None = None) -> None: ...\n",
     "apart": "from engine.stage import In, Out\nTOGETHER = {'a': ['c']}\n"
     "def apart(out: Out, a: In | None = None) -> None: ...\n",
+    "calls": "from engine.stage import In, Out\nDEFINES = {'code': {}}\n"
+    "def calls(data: Out, coed: In) -> None: ...\n",
+    "passes": "from engine.stage import In, Out\nKEYWORDS = {'model': ['code', 'm.py:f']}\n"
+    "def passes(data: Out, code: In, *, modl: str = '') -> None: ...\n",
     "_helper": "from engine.stage import Out\ndef _helper(data: Out) -> None: ...\n",
 }
 
@@ -232,6 +236,18 @@ MISTAKES = {
         "{here}/mystages/apart.py",
         "'c'",
         "a",
+    ),
+    "functions_of_no_input": (
+        "  a: {uses: mystages.calls}",
+        "{here}/mystages/calls.py",
+        "'code'",
+        "coed",
+    ),
+    "arguments_of_no_parameter": (
+        "  a: {uses: mystages.passes}",
+        "{here}/mystages/passes.py",
+        "'model'",
+        "modl",
     ),
     "helper": (
         "  a: {uses: mystages._helper}",

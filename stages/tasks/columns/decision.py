@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 KEY = "decision"  # in the package's constants
 CLASSIFY, REGRESS = "classify", "regress"  # tasks
 LEVELS, VALUE = "levels", "value"  # forms of a regression
+LOGITS, PROBABILITIES = "", "probabilities"  # forms of a classification
 LOW, MEDIAN, HIGH = 0.1, 0.5, 0.9  # quantiles
 
 
@@ -36,9 +37,10 @@ class Decision:
     """What the model's output means.
 
     target: the name of the column
-    task:   classify: the output is a logit for each class
-    form:   of a regression: `levels`: a logit for each level; the answer is the median of their
-            distribution, which has the least absolute error. `value`: a number, to be scaled
+    task:   classify: the output has a value for each class, or one value for the second of two classes
+    form:   of a classification: empty if the values are logits, or `probabilities`. Of a regression:
+            `levels`: a logit for each level; the answer is the median of their distribution, which has
+            the least absolute error. `value`: a number, to be scaled
     levels: sorted values
     between: whether values between two levels occur, so that quantiles are interpolated
     """
@@ -71,6 +73,8 @@ class Decision:
 
     def as_constants(self) -> "Dict[str, Any]":
         found: Dict[str, Any] = {"target": self.target, "task": self.task}
+        if self.task == CLASSIFY and self.form:
+            found["form"] = self.form
         if self.task == REGRESS:
             found["form"] = self.form
             if self.form == LEVELS:
@@ -85,13 +89,21 @@ class Decision:
         output = np.asarray(output, np.float64)
         if self.task == REGRESS and self.form == VALUE:
             return Judged(self.mean + self.deviation * output[:, 0])
-        probabilities = softmax(output)
         if self.task == CLASSIFY:
-            best = probabilities.argmax(1)
-            scores = probabilities[np.arange(len(best)), best]
-            return Judged(best.astype(np.float64), scores, probabilities=probabilities)
+            return self._of_classes(output)
+        probabilities = softmax(output)
         low, middle, high = (self._quantile(probabilities, at) for at in (LOW, MEDIAN, HIGH))
         return Judged(middle, None, low, high, probabilities)
+
+    def _of_classes(self, output: NDArray[np.float64]) -> Judged:
+        """Return the class with the highest value, which rounding in a softmax must not change."""
+        if output.shape[1] == 1:  # of the second of two classes
+            first = 1.0 - output if self.form == PROBABILITIES else np.zeros_like(output)
+            output = np.concatenate([first, output], axis=1)
+        probabilities = output if self.form == PROBABILITIES else softmax(output)
+        best = output.argmax(1)
+        scores = probabilities[np.arange(len(best)), best]
+        return Judged(best.astype(np.float64), scores, probabilities=probabilities)
 
     def _quantile(self, probabilities: NDArray[np.float64], at: float) -> NDArray[np.float64]:
         """Return the lowest level up to which the distribution has this share.
@@ -109,7 +121,7 @@ class Decision:
         if not isinstance(self.target, str) or self.task not in (CLASSIFY, REGRESS):
             return False
         if self.task == CLASSIFY:
-            return True
+            return self.form in (LOGITS, PROBABILITIES)
         numbers = (*self.levels, self.mean, self.deviation)
         if not isinstance(self.between, bool):
             return False

@@ -74,10 +74,14 @@ class Schema:
         return np.array(found, np.float64)
 
     def encode(self, values: NDArray[np.float64]) -> NDArray[Any]:
-        """Return the model's input (rows, size) for values (rows, features): uint8, or float32 as is."""
+        """Return the model's input (rows, size) for values (rows, features): uint8, or the values as is.
+
+        As is, values that training lacked too stay NaN: the model knows what to do with them.
+        """
         if self.encoding == BINS:
             return self._encoder.encode(values)
-        return self._encoder.filled(values).astype(np.float32)
+        stays = np.array([one.has_missing for one in self.features])
+        return np.where(stays, values, self._encoder.filled(values))
 
     def spans(self) -> "Dict[str, Tuple[int, int]]":
         """Return the first component of each column in the model's input, and the one after its last."""

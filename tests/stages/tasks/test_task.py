@@ -12,6 +12,7 @@ from stages.tasks.classify import Classify
 from stages.tasks.detect import Detect
 from stages.tasks.faces import Faces
 from stages.tasks.intents import Intents
+from stages.tasks.numbers import Numbers
 from stages.tasks.table import Table
 from stages.tasks.task import open_task
 from stages.tasks.tensors import Tensors
@@ -23,6 +24,7 @@ TASKS = {
     "detect": Detect,
     "faces": Faces,
     "intents": Intents,
+    "numbers": Numbers,
     "table": Table,
     "tensors": Tensors,
 }

@@ -77,7 +77,7 @@ def test_as_is_the_model_gets_the_numbers_themselves():
     )
     assert plain.size == 1
     vectors = plain.encode(np.array([[7.25], [np.nan]]))
-    assert vectors.dtype == np.float32 and vectors.tolist() == [[7.25], [0.5]]
+    assert vectors.dtype == np.float64 and vectors.tolist() == [[7.25], [0.5]]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Converts fitted scikit-learn estimators to arrays: exactly, or not at all."""
