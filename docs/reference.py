@@ -260,6 +260,7 @@ def _inside(annotation: Any) -> list[type[BaseModel]]:
 def _heading(model: type[BaseModel]) -> str:
     return {
         "StageSpec": "A stage",
+        "MlProject": "mlproject",
         "Resources": "resources",
         "Defaults": "settings",
         "AssetFile": "A file of files",

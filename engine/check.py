@@ -92,6 +92,7 @@ def _declared(spec: StageSpec, where: str) -> Declared:
         outputs=tuple(name for name, _, _ in outputs),
         suffixes={name: dot + suffix for name, dot, suffix in outputs if dot},
         params=spec.params,
+        pass_env=spec.pass_env,
         where=where,
     )
 
@@ -376,7 +377,8 @@ def _unread_outputs(jobs: Mapping[str, Job]) -> Iterator[str]:
     refs = [ref for job in jobs.values() for ref in job.inputs.values() if ref]
     read = {f"{stage}.{ref.name}" for ref in refs for stage in ref.stages}
     for name, job in jobs.items():
-        made: Sequence[str] = [f"{name}.{output}" for output in job.outputs]
+        needed = [one for one in job.outputs if one not in job.contract.extra]
+        made: Sequence[str] = [f"{name}.{output}" for output in needed]
         unread_ones = [one for one in made if one not in read]
         if unread_ones and len(unread_ones) < len(made):
             yield f"no stage reads {', '.join(unread_ones)}"

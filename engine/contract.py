@@ -7,6 +7,7 @@ Frozen data. A kind of stage (engine/kinds/<key>.py) turns the YAML's declaratio
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from engine import annotation
@@ -50,7 +51,16 @@ class Declared:
     outputs: tuple[str, ...]
     suffixes: Mapping[str, str] = field(default_factory=dict)  # output -> suffix, such as ".json"
     params: Mapping[str, Any]
+    pass_env: Collection[str] = ()  # variables of the caller that the stage gets
     where: str  # the stage's location in its file, for messages: "u.yaml: stages.train"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFiles:
+    """Files that a job works on as its own copy: a folder, and the digest of each of its files."""
+
+    folder: Path
+    digests: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +91,17 @@ class Contract:
     # parameter -> the input and function whose keyword arguments its entries are
     keywords: Mapping[str, Sequence[str]] = field(default_factory=dict)
     modules: tuple[str, ...] = ()  # modules that a warm process may import before the stage starts
+    extra: frozenset[str] = frozenset()  # outputs that nothing needs to read
+    files: OwnFiles | None = None  # copied to `project/` in the job's folder
+    # the image that the stage itself names, in a container engine: engine/projects/docker.py
+    image: str | None = None
+    # mounted in its container: path there -> path in `project/`
+    mounts: Mapping[str, str] = field(default_factory=dict)
+    only_local: str = ""  # why it runs only as a local process; empty: it runs anywhere
+    notes: tuple[str, ...] = ()  # for the user, about what was found when planning
     invoke: Mapping[str, Any] = field(default_factory=dict)
-    """Its part of job.json: `module` and `function`, or `command` with its placeholders."""
+    """Its part of job.json: `module` and `function` (and `arguments` that precede the others), or `command`
+    with its placeholders."""
 
     def file_of(self, output: str) -> str:
         """Return the name of the output's file or folder."""

@@ -62,11 +62,20 @@ class Image:
     packages: frozenset[str]  # Python distributions, normalised
     optional: bool
     usecase: str
+    foreign: str = ""  # the full name of an image that is not one of containers/
+    digest: str = ""  # of a foreign image, because its tag may move
 
     @property
     def full_name(self) -> str:
         """Return its name in a container engine."""
+        if self.foreign:
+            return self.foreign
         return f"{REPOSITORY}/{self.name}:{self.tag}"
+
+    @property
+    def identity(self) -> str:
+        """Return what a job's fingerprint depends on."""
+        return f"{self.foreign}@{self.digest}" if self.foreign else self.full_name
 
     @property
     def stage(self) -> str:

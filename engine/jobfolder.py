@@ -8,6 +8,7 @@ in it is validated.
 import json
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import eventschema, handles
-from engine.contract import Contract
+from engine.contract import Contract, OwnFiles
 from engine.events import figure
 from engine.plan import Job, Planned, ResolvedAsset
 from engine.sealing import BadOutput
@@ -29,6 +30,7 @@ LOG_MOST, LOG_ENDS = (
     100_000_000,
     1_000_000,
 )  # a log above the first size, in bytes, is cut; the second size is kept of each end
+PROJECT = "project"  # of a job's folder: its own copy of files
 PARTS = "parts"  # of a work folder: inputs that are made for one command
 READ_MOST = 8_000_000  # bytes of a stage's reports that are read at once
 EVENTS_MOST, EVENTS_MOST_BYTES = (
@@ -254,6 +256,8 @@ def lay_out(
             inputs[name] = store.path(digests[ref.stage][ref.name])
         else:
             inputs[name] = assets[ref.name].path
+    if job.contract.files:
+        _copy(job.contract.files, path / PROJECT)
     outputs = {name: path / "out" / job.contract.file_of(name) for name in job.outputs}
     description = _description(job, inputs, outputs)
     if planned.fingerprint:
@@ -263,6 +267,16 @@ def lay_out(
         description["checkpoint"] = str(checkpoint)
     (path / "job.json").write_text(json.dumps(description), encoding="utf-8")
     return JobFolder(path, planned, inputs, _made=identities(path))
+
+
+def _copy(files: OwnFiles, folder: Path) -> None:
+    """Give the job its own copy of the files. The job checks their digests, as it may not run at once."""
+    folder.mkdir()
+    for name in files.digests:
+        copy = folder / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # the job reports it
+            shutil.copy(files.folder / name, copy)
 
 
 def linked(launch: Launch) -> list[Path]:

@@ -82,7 +82,7 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
         found,
         settle_all(jobs, found, store, forced),
         checked.graph.only(kept),
-        (*request.notes, *_notes(request, needed | kept), *filter(None, [why])),
+        (*request.notes, *_notes(request, needed | kept), *_of_stages(jobs), *filter(None, [why])),
         Counter(map(base_of, checked.jobs)),
         forced,
         left_out,
@@ -336,6 +336,11 @@ def _assets_of(jobs: Mapping[str, Job]) -> set[str]:
     """Return the keys of the assets that the jobs read."""
     refs = [ref for job in jobs.values() for ref in job.inputs.values() if ref]
     return {ref.name for ref in refs if ref.stage is None}
+
+
+def _of_stages(jobs: Mapping[str, Job]) -> list[str]:
+    """Return the notes of the stages, each once."""
+    return list(dict.fromkeys(note for job in jobs.values() for note in job.contract.notes))
 
 
 def _notes(request: Request, used: Collection[str]) -> list[str]:

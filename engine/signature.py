@@ -7,10 +7,10 @@ import ast
 import hashlib
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from engine import ordinary, syntax
 from engine.contract import REQUIRED, Contract, Parameter
@@ -19,6 +19,7 @@ from engine.memo import Memo
 
 _MOST_BYTES = 10_000_000  # of a stage's source
 _STAGE_API = "engine.stage"
+Found = TypeVar("Found")
 LOAD = "load"  # the required function in a module that LOADS refers to
 
 
@@ -29,7 +30,9 @@ class Library:
         self, packages: Sequence[str], roots: Sequence[Path], memo: Path | None = None
     ) -> None:
         self.packages, self.roots = tuple(packages), tuple(roots)
+        self.store = memo.parent if memo else None  # where kinds of stages may keep what they fetch
         self._memo = Memo(memo, f"{sys.version} {_version()}")
+        self._found: dict[Hashable, object] = {}
         self._sources: dict[Path, tuple[bytes, str]] = {}
         self._known: dict[str, Contract | UserError] = {}
         # Many stages share a helper, which takes time to read and parse.
@@ -78,6 +81,20 @@ class Library:
             optional_imports=every - needed,
             modules=(*contract.modules, module),
         )
+
+    def once(self, key: Hashable, look_up: Callable[[], Found]) -> Found:
+        """Return what `look_up` returns, or raise what it raises, and call it once for each key: the
+        contract of a stage is needed several times.
+        """
+        if key not in self._found:
+            try:
+                self._found[key] = look_up()
+            except Exception as error:
+                self._found[key] = error
+        found = self._found[key]
+        if isinstance(found, Exception):
+            raise found
+        return cast(Found, found)
 
     def constant(self, module: str, name: str) -> object:
         """Return the plain value of a class attribute in one of a contract's modules, or None."""

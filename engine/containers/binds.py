@@ -12,7 +12,7 @@ from engine import handles
 from engine.catalogue import ROOT
 from engine.containers import answers, options
 from engine.context import ExecutorContext
-from engine.jobfolder import Launch, linked, open_log
+from engine.jobfolder import PROJECT, Launch, linked, open_log
 from engine.store import Store
 
 INSIDE = ROOT / "engine" / "stage"  # the part of the engine that a job needs
@@ -51,6 +51,7 @@ class Binds:
         return [
             *(options.bind(path, read_only=False) for path in written),
             *map(options.bind, dict.fromkeys(read)),  # some are inside the job's folder
+            *_of_project(launch),
         ]
 
     def send(self, client: Any, container: Any, launch: Launch) -> None:
@@ -124,6 +125,14 @@ class Binds:
             ):  # containers of earlier versions have no checkpoint folder
                 _chown_all(path, owner)
         os.chown(launch.log, owner.uid, owner.gid, follow_symlinks=False)
+
+
+def _of_project(launch: Launch) -> Iterator[Any]:
+    """Yield the mounts of folders in the job's own copy of a project at other paths."""
+    for there, name in launch.job.contract.mounts.items():
+        folder = launch.folder / PROJECT / name
+        folder.mkdir(parents=True, exist_ok=True)
+        yield options.bind(folder, Path(there), read_only=False)
 
 
 def _chown_all(path: Path, owner: options.User) -> None:

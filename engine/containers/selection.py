@@ -31,6 +31,14 @@ def choose(
 
     Raise UserError if there is none.
     """
+    if contract.only_local:
+        fix = "write runs_on: host, and the stage is a process of this machine"
+        raise UserError("runs_on", contract.only_local, fix)
+    if contract.image and spec.runs_on == "target":
+        what = "an MLflow Project runs on the build machine, whatever the target"
+        raise UserError("runs_on", what, "remove runs_on")
+    if contract.image:
+        return _own(context, platform, contract.image, connect)
     runtimes, runtime = frozenset(images.RUNTIMES.values()), context.target.runtime
     packages = contract.needs | contract.imports & runtimes
     if spec.image:
@@ -53,6 +61,25 @@ def choose(
     return images.serving(context.images(), platform, packages, runtime)
 
 
+def _own(
+    context: ExecutorContext, platform: str, full_name: str, connect: Callable[[], Any]
+) -> Image:
+    """Return the image that the stage itself names: one of containers/, or one that the engine has."""
+    built = [image for image in context.images() if image.platform == platform]
+    for image in built:
+        if image.full_name == full_name:
+            return image
+    name = images.name_in(full_name)
+    if now := next((image.full_name for image in built if image.name == name), None):
+        what = f"nobody builds the image {full_name}: containers/{name} has changed since"
+        raise UserError("image", what, f"write {now}")
+    found = _get(connect(), full_name)
+    if found is None:
+        what = f"the container engine has no image '{full_name}', and nothing here builds it"
+        raise UserError("image", what, f"docker pull {full_name}; or correct the name")
+    return Image("", platform, "", frozenset(), False, "", full_name, found.id)
+
+
 def missing(client: Any, jobs: Iterable[Planned]) -> list[str]:
     """Return the images of these jobs that the engine does not have."""
     return [
@@ -69,12 +96,12 @@ def checked(client: Any, store: Path, full_name: str, platform: str) -> Any:
 
     Raise UserError if it is missing, differs from its pin, or contains programs of another platform.
     """
-    image = _get(client, full_name)
+    image, is_ours = _get(client, full_name), images.name_in(full_name) is not None
     if image is None:
-        raise UserError(
-            full_name, "the container engine has no such image", "python run.py images build"
-        )
-    pins.refuse_another(store, client, full_name, image)
+        fix = "python run.py images build" if is_ours else f"docker pull {full_name}"
+        raise UserError(full_name, "the container engine has no such image", fix)
+    if is_ours:
+        pins.refuse_another(store, client, full_name, image)
     found = _machine_of(client, image)
     if found is not None and found != PLATFORMS[platform].elf_machine:
         raise UserError(

@@ -76,7 +76,7 @@ class Here:
     def place(self, spec: StageSpec, image: Image) -> Placement:
         """Return where the stage runs: on this processor or under QEMU."""
         emulated = not emulation.is_native(image.platform, self._platform)
-        depends_on = {"image": image.full_name}
+        depends_on = {"image": image.identity}
         if spec.resources.accelerator and not emulated:
             depends_on |= accelerator.counted(self._target.accelerator)
         return Placement(

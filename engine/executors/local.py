@@ -22,6 +22,7 @@ from engine.containers import options
 from engine.context import ExecutorContext
 from engine.contract import Contract
 from engine.environment import allowed, passed
+from engine.errors import UserError
 from engine.fingerprint import environment
 from engine.jobfolder import ENVIRONMENT, Ended, Launch
 from engine.placement import Placement
@@ -80,6 +81,10 @@ class Executor:
 
     def place(self, spec: StageSpec, contract: Contract) -> Placement:
         """Return where the stage runs: on this machine. If that replaces the target, its figures say so."""
+        if contract.image:
+            what = f"it runs in a container of {contract.image}, and this executor has none"
+            fix = "start Docker and write executor=docker; or env_manager: local"
+            raise UserError("image", what, fix)
         machine = platform.machine()
         here = platform_of(machine)
         is_stand_in = spec.runs_on == "target" and self._target.platform != here

@@ -17,9 +17,10 @@ from engine import handles, layout
 from engine.mlflow.backend import Backend, resolve
 
 _RUNS = """
-    SELECT runs.run_uuid, artifact_uri, lifecycle_stage, own.value FROM runs
+    SELECT runs.run_uuid, artifact_uri, lifecycle_stage, own.value, stage.value FROM runs
     JOIN tags AS own ON own.run_uuid = runs.run_uuid AND own.key = 'rpi.run_id'
-"""
+    LEFT JOIN tags AS stage ON stage.run_uuid = runs.run_uuid AND stage.key = 'rpi.project_of'
+"""  # what a project logged belongs to the MLflow run of its stage
 _LINKS = "SELECT run_uuid, value FROM tags WHERE key LIKE 'rpi.cached.%'"
 _MODELS = """
     SELECT logged_models.model_id, artifact_location, coalesce(stage.tag_value, source_run_id)
@@ -44,7 +45,7 @@ class _Known:
 
     folders: dict[str, list[Path]] = field(
         default_factory=dict
-    )  # by MLflow run, including its models
+    )  # by MLflow run, including its models and projects
     run_ids: dict[str, str] = field(default_factory=dict)  # the engine's run, by MLflow run
     deleted: set[str] = field(default_factory=set)
     links: dict[str, set[str]] = field(default_factory=dict)  # the runs that a parent links to
@@ -81,9 +82,13 @@ def _known(path: Path, backend: Backend) -> _Known:
     known = _Known()
     root = _local(backend.artifact_root or "")
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=30)) as database:
-        for run, uri, stage, run_id in database.execute(_RUNS):
-            known.run_ids[run], known.folders[run] = run_id, list(_folder(uri, run, root))
-            if stage != "active":
+        for run, uri, lifecycle, run_id, of_project in database.execute(_RUNS):
+            folders = known.folders.setdefault(of_project or run, [])
+            folders.extend(_folder(uri, run, root))
+            if of_project:
+                continue
+            known.run_ids[run] = run_id
+            if lifecycle != "active":
                 known.deleted.add(run)
         for parent, target in database.execute(_LINKS):
             known.links.setdefault(parent, set()).add(target)

@@ -15,7 +15,7 @@ from engine import layout
 from engine.errors import UserError
 from engine.events import RunState
 from engine.figure_kinds import Figure
-from engine.mlflow import artifacts, database, description, links, model, parent
+from engine.mlflow import artifacts, database, description, links, model, parent, project
 from engine.mlflow.backend import Backend
 from engine.mlflow.entries import Entry, all_points, key, merge, milliseconds, text
 from engine.vocabulary import Event
@@ -195,6 +195,8 @@ class Recorder:
     def _find_runs(self) -> None:
         own = f"tags.`rpi.run_id` = '{self._start['run_id']}'"
         for run in self._client.search_runs([self._experiment], own, max_results=_MOST_RUNS):
+            if project.TAG in run.data.tags:  # what a stage's project logged
+                continue
             stage = run.data.tags.get("rpi.stage") or None
             self._runs[stage], self._tags[stage] = run.info.run_id, dict(run.data.tags)
 
@@ -250,7 +252,9 @@ class Recorder:
             if known.get(tag) == digest or not path.exists():
                 continue
             left_out = artifacts.why_left_out(path, self._backend.artifact_max_bytes)
-            if left_out:
+            if logged := project.read(name, path):
+                self._import(mlflow_id, entry.stage or "", logged, digest)
+            elif left_out:
                 self._client.set_tag(mlflow_id, key(f"rpi.left_out.{name}"), left_out)
             else:
                 self._send(mlflow_id, name, path)
@@ -266,6 +270,17 @@ class Recorder:
                 self._client.log_artifacts(mlflow_id, copied)
         if model.is_package(name, path):
             self._send_model(mlflow_id, path)
+
+    def _import(self, mlflow_id: str, stage: str, logged: project.Logged, digest: str) -> None:
+        """Send the runs that a stage's MLflow Project logged."""
+        about = project.Stage(
+            mlflow_id=mlflow_id,
+            experiment=self._experiment,
+            tags={"rpi.run_id": self._start["run_id"], "rpi.stage": stage},
+            digest=digest,
+            max_bytes=self._backend.artifact_max_bytes,
+        )
+        project.send(self._client, about, logged, self._log, self._local_folder)
 
     def _send_model(self, mlflow_id: str, package: Path) -> None:
         about = self._about_model()

@@ -4,8 +4,9 @@ Standard library only, and no syntax newer than Python 3.9: this package also ru
 which contain no other part of the engine. It does not depend on plans, stores, MLflow or containers.
 
 A job folder contains `job.json` (module and function, or a command; inputs, outputs, parameters, and
-the path of checkpoints), `out/` for the outputs, `events.jsonl`, to which the stage appends while it
-runs, and at the end `result.json` with its metrics, its error or its chosen exit status.
+the path of checkpoints), `project/` if the stage has files of its own, `out/` for the outputs,
+`events.jsonl`, to which the stage appends while it runs, and at the end `result.json` with its
+metrics, its error or its chosen exit status.
 """
 
 import errno
@@ -65,10 +66,11 @@ def progress(done: float, total: float, message: str = "") -> None:
     )
 
 
-def metric(name: str, value: float, step: int) -> None:
-    """Record one point of a curve, such as the loss of an epoch."""
+def metric(name: str, value: float, step: int, time_s: Optional[float] = None) -> None:
+    """Record one point of a curve, such as the loss of an epoch; time_s: when, if not now."""
     _send(
         {
+            **({} if time_s is None else {"time": float(time_s)}),
             "event": "metric",
             "name": as_text(name),
             "value": float(as_number(value)),
@@ -88,7 +90,7 @@ def figure(kind: str, name: str, /, **fields: Any) -> None:
     Fields may contain NumPy arrays and scalars, and paths. A figure that does not fit its kind is left
     out of the run, and a note says why. engine.stage.figures has a function for each built-in kind.
     """
-    own = {key: as_plain(value) for key, value in fields.items()}
+    own = {key: as_plain(value) for key, value in fields.items() if key != "time"}
     _send({**own, "event": "figure", "kind": as_text(kind), "name": as_text(name)})
 
 
@@ -228,7 +230,7 @@ def _call(job: Dict[str, Any]) -> Any:
         name: Path(path) if path else None for name, path in job["inputs"].items()
     }
     paths.update({name: Path(path) for name, path in job["outputs"].items()})
-    return function(**paths, **job["params"])
+    return function(*job.get("arguments", ()), **paths, **job["params"])
 
 
 def _checked(metrics: Any) -> Dict[str, float]:
@@ -296,5 +298,5 @@ def _open_events(path: Path) -> None:
 
 def _send(event: Dict[str, Any]) -> None:
     if _events is not None:
-        event["time"] = time.time()
+        event.setdefault("time", time.time())
         os.write(_events, (json.dumps(event) + "\n").encode())

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CALLED = {"train": "training", "val": "validation", "test": "the test"}
+NAMED = 8  # maximum number of classes named in one sentence
 FEW = 0.25  # share of the rows with different features below which a note is due
 Parts = Mapping[str, "NDArray[np.int64]"]
 
@@ -129,7 +130,7 @@ def trained(
 ) -> tuple[Parts, Target]:
     """Return the parts without rows of a class that is not in training, and the target without the class.
 
-    StageError: training has only one class.
+    StageError: training has only one class, or a part has only others.
     """
     if target.classes is None:
         return parts, target
@@ -143,6 +144,13 @@ def trained(
     for name, part in parts.items():
         for row in np.setdiff1d(part, kept[name]).tolist():
             findings.add("untrained_classes", place(row), target.labels[target.classes[row]])
+    for name, part in kept.items():
+        if not len(part):
+            other = target.labels[target.classes[parts[name][0]]]
+            raise StageError(
+                f"all rows for {CALLED[name]} have classes that no training row has, such as '{other}': "
+                f"training has {', '.join(repr(target.labels[at]) for at in known[:NAMED])}; write them alike"
+            )
     number = np.full(len(target.labels) + 1, -1, np.int64)  # the last one is for -1, missing
     number[known] = np.arange(len(known))
     labels = [target.labels[at] for at in known]

@@ -92,7 +92,6 @@ def _category(profile: Profile, rows: "NDArray[np.int64]") -> Column:
     frequent = [code for code, count in counts.most_common(MOST_CATEGORIES) if count >= least]
     known = [profile.keys[code] for code in sorted(frequent)]
     rare = [profile.keys[code] for code in sorted(set(counts) - set(frequent))]
-    spoken = profile.spoken or {}
     feature = Feature(
         profile.column.name,
         categories=tuple(known),
@@ -102,7 +101,6 @@ def _category(profile: Profile, rows: "NDArray[np.int64]") -> Column:
     return replace(
         profile.column,
         features=(feature,),
-        spoken=tuple(spoken[one] for one in known),
         rare=tuple(rare[:MOST_RARE]),
     )
 

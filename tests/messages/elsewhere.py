@@ -272,4 +272,28 @@ ELSEWHERE = [
         "engine/syntax.py: _parameter",
         "tests/engine/test_signature.py::test_what_is_no_stage",
     ),
+    (
+        "engine/containers/selection.py: choose",
+        "tests/engine/executors/test_project_places.py::test_a_project_of_this_environment_runs_on_the_host_beside_containers",
+    ),
+    (
+        "engine/containers/selection.py: choose",
+        "tests/engine/executors/test_project_places.py::test_a_project_in_an_image_does_not_run_on_a_device",
+    ),
+    (
+        "engine/containers/selection.py: _own",
+        "tests/engine/executors/test_project_places.py::test_an_image_of_containers_is_found_by_its_whole_name_and_built_if_necessary",
+    ),
+    (
+        "engine/containers/selection.py: _own",
+        "tests/engine/executors/test_project_container.py::test_an_image_that_nobody_builds_is_refused_before_anything_starts",
+    ),
+    (
+        "engine/executors/local.py: place",
+        "tests/engine/executors/test_project_places.py::test_a_local_process_cannot_run_in_an_image",
+    ),
+    (
+        "engine/projects/git.py: _git",
+        "tests/engine/projects/test_git.py::test_the_fix_for_a_machine_without_git_is_to_install_it",
+    ),
 ]

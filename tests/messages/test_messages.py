@@ -11,13 +11,19 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.messages import commands, files, forms, functions, usecases, values
+from tests.messages import commands, files, forms, functions, projects, usecases, values
 from tests.messages.elsewhere import ELSEWHERE
 from tests.messages.rows import Site, Told, has_word, recorded
 
 SUBJECTS = (
-    forms.SUBJECTS | usecases.SUBJECTS | values.SUBJECTS | files.SUBJECTS | commands.SUBJECTS
-) | functions.SUBJECTS
+    forms.SUBJECTS
+    | usecases.SUBJECTS
+    | projects.SUBJECTS
+    | functions.SUBJECTS
+    | values.SUBJECTS
+    | files.SUBJECTS
+    | commands.SUBJECTS
+)
 ROWS = [(subject, row) for subject, one in SUBJECTS.items() for row in one.rows]
 SOURCE_FILES = [ROOT / "run.py", *sorted((ROOT / "engine").rglob("*.py"))]
 # ten of the messages, word for word

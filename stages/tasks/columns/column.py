@@ -51,14 +51,6 @@ class Feature:
         """The number of components."""
         return self.values + self.has_missing
 
-    def component(self, at: int) -> str:
-        """Return what a component says."""
-        if at >= self.values:
-            return f"{self.name} is missing"
-        if not self.is_category:
-            return f"{self.name} from {self.edges[at]:g} to {self.edges[at + 1]:g}"
-        return f"{self.name} = {(*self.categories, 'other')[at]}"
-
 
 @dataclass(frozen=True)
 class Column:
@@ -69,7 +61,6 @@ class Column:
     decimal: of a number: the decimal sign
     form:    of a date: one of `dates.FORMS`
     unit:    of a number: what stands behind it
-    spoken:  of a category: how to write the categories of the feature
     rare:    of a category: keys of those that became `other`
     """
 
@@ -81,7 +72,6 @@ class Column:
     decimal: str = cells.POINT
     form: str = ""
     unit: str = ""
-    spoken: Tuple[str, ...] = ()
     rare: Tuple[str, ...] = ()
     features: Tuple[Feature, ...] = ()
 

@@ -139,8 +139,7 @@ def _column_json(column: Column) -> "Dict[str, Any]":
 def _column(data: "Dict[str, Any]") -> Column:
     fields = {name: value for name, value in data.items() if name != "span"}
     features = tuple(_feature(one) for one in fields.pop("features", ()))
-    for name in ("spoken", "rare"):
-        fields[name] = tuple(map(str, fields.get(name, ())))
+    fields["rare"] = tuple(map(str, fields.get("rare", ())))
     return Column(**fields, features=features)
 
 

@@ -51,6 +51,24 @@ def test_what_a_run_that_stays_links_to_stays(recorded: Path) -> None:
     assert left["r1/split"] == ["out"] and left["r1/train"] == []
 
 
+def test_what_a_project_logged_stays_as_long_as_its_stage(recorded: Path) -> None:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(database(recorded), registry_uri=database(recorded))
+    experiment = client.get_experiment_by_name("demo").experiment_id
+    own = {}
+    for stage in ("split", "train"):  # r2 links to the first
+        wanted = f"tags.`rpi.run_id` = 'r1' AND tags.`rpi.stage` = '{stage}'"
+        [run] = client.search_runs([experiment], wanted)
+        tags = {"rpi.run_id": "r1", "rpi.stage": stage, "rpi.project_of": run.info.run_id}
+        own[stage] = client.create_run(experiment, tags=tags).info.run_id
+        client.log_text(own[stage], "logged", "note.txt")
+    remove(recorded, "r1")
+    cleanup.clean(recorded, TRACKING, dry_run=False)
+    assert [one.path for one in client.list_artifacts(own["split"])] == ["note.txt"]
+    assert client.list_artifacts(own["train"]) == []
+
+
 def test_the_records_stay_and_the_run_is_not_sent_again(recorded: Path) -> None:
     before = {run: about["last"] for run, about in snapshot(database(recorded)).items()}
     remove(recorded, "r1")

@@ -351,6 +351,12 @@ def test_an_exception_in_the_block_leaves_the_old_content(tmp_path):
 # --- a small image
 
 
+OPTIONAL = {  # what an MLflow Project's environment may have, imported inside functions
+    "project": {"mlflow"},
+    "project_runs": {"mlflow"},
+}
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 def test_it_imports_the_standard_library_alone(source):
     tree = ast.parse(source.read_text())
@@ -362,7 +368,7 @@ def test_it_imports_the_standard_library_alone(source):
     }
     modules = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     names |= {str(node.module).split(".")[0] for node in modules}
-    assert names - {"engine"} <= sys.stdlib_module_names
+    assert names - {"engine"} - OPTIONAL.get(source.stem, set()) <= sys.stdlib_module_names
     of_the_engine = {
         f"{node.module}.{node.names[0].name}" for node in modules if "engine" in str(node.module)
     }

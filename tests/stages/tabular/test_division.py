@@ -161,6 +161,19 @@ def test_an_empty_part_is_refused(make, rows, params, why):
     assert why in str(error.value)
 
 
+def test_a_test_with_other_classes_is_refused(make):
+    train = csv(lines(100), "a", "b", "y")
+    with pytest.raises(
+        StageError, match=r"no training row has, such as 'no\.': training has 'no', 'yes'"
+    ):
+        make(
+            {
+                "train.csv": train,
+                "test.csv": csv([[*row[:2], "no."] for row in lines(20, 1)], "a", "b", "y"),
+            }
+        )
+
+
 def test_the_column_split_itself_may_be_the_target(make):
     made = make(_by_part(["train", "test"] * 50), target="split")
     assert made.columns["Split"]["role"] == "target" and not _own(made)

@@ -50,7 +50,7 @@ def _category(words: list[str], rows: int):
 def test_rare_categories_are_joined():
     column = _category(["b"] * 4 + ["a"] * 2 + ["x", "y", ""], 9)
     [feature] = column.features
-    assert (feature.categories, column.spoken, column.rare) == (("a", "b"), ("A", "B"), ("x", "y"))
+    assert (feature.categories, column.rare) == (("a", "b"), ("x", "y"))
     assert feature.has_other and not feature.has_missing and feature.size == 3
 
 

@@ -54,13 +54,3 @@ def test_the_bytes_are_those_of_every_processor():
     vectors = Encoder([feature]).encode(values)
     found = hashlib.sha256(vectors.tobytes()).hexdigest()
     assert found == ("4ec2cc645f31f1ab12162a0648034fe2fcb2fd4320d88e2ac32d1c549b0ca84e")
-
-
-def test_a_component_says_what_it_stands_for():
-    number, category, _ = FEATURES
-    assert [number.component(at) for at in range(3)] == [
-        "n from 0 to 1",
-        "n from 1 to 3",
-        "n is missing",
-    ]
-    assert category.component(2) == "c = other"

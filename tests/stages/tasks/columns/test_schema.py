@@ -22,7 +22,6 @@ COLUMNS = (
     Column(
         "colour",
         "category",
-        spoken=("Rot", "grün"),
         rare=("blau",),
         features=(Feature("colour", categories=("grün", "rot"), has_other=True),),
     ),
