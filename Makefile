@@ -50,4 +50,4 @@ lock: $(STAMP)
 	$(PYTHON) containers/lock.py
 
 clean:
-	rm -rf .venv benchmarks/.venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv benchmarks/.venv tests/launchers/.venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -194,8 +194,7 @@ def _commands() -> list[str]:
         _table(("command", "option", "default", "meaning"), own),
         "Exit status: 0 done; 1 a stage failed or a gate rejected; 2 the request is invalid and "
         "nothing started; 130 interrupted. A sweep exits with the highest status of its jobs, "
-        "whichever launcher runs them; the folder `outputs` "
-        "must be shared by all workers.",
+        "whichever launcher runs them: see [sweeps](sweeps.md).",
     ]
 
 

@@ -67,11 +67,12 @@ def _run(command: str, line: CommandLine) -> int:
         entry = recall.entry_of(line)
         recalled = recall.recall(entry, line)
         return invocation.run(command, recalled)[0] if recalled else _composed(command, line, entry)
-    from engine import compose, sweep
+    from engine import compose
+    from engine.multirun import launch
 
     compose.prepare(line)
-    if sweep.is_asked_for(line):
-        return sweep.run(command, line)
+    if launch.is_asked_for(line):
+        return launch.run(command, line)
     once = _Once(command, line)
     compose.with_flags(line, once)
     return once.status

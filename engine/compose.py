@@ -4,6 +4,7 @@ Only this file composes with Hydra; engine/mistakes.py translates its errors.
 """
 
 import logging
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 from pydantic import BaseModel
 
@@ -43,6 +45,7 @@ from engine.spec import UseCase
 from engine.wording import PROGRAM, as_typed
 
 COMMAND_LINE = "the command line"
+_ONE_BY_ONE = _GRID = "basic"  # the names of Hydra's own launcher and sweeper
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -70,7 +73,7 @@ def composition(line: CommandLine) -> Composition:
     return _composition(config, chosen, line)
 
 
-def with_flags(line: CommandLine, task: Callable[[DictConfig], float | None]) -> None:
+def with_flags(line: CommandLine, task: Callable[[DictConfig], object]) -> None:
     """Let Hydra handle its own flags, and call the task for what is left to run."""
     called = str(ROOT / "run.py") if line.program == PROGRAM else line.program
     sys.argv = [called, *line.words]  # Hydra completes for this program name
@@ -87,8 +90,7 @@ def under_hydra(config: DictConfig, line: CommandLine) -> Request:
     made = _composition(config, HydraConfig.get(), line).request
     if made.settings.run_name is None or not is_sweep():
         return made
-    number = int(HydraConfig.get().job.num) + 1
-    name = run_names.free(made.outputs, f"{made.settings.run_name}-{number}")
+    name = run_names.free(made.outputs, f"{made.settings.run_name}-{job_number()}")
     return replace(made, settings=made.settings.model_copy(update={"run_name": name}))
 
 
@@ -98,8 +100,14 @@ def is_sweep() -> bool:
 
 
 def job_number() -> int:
-    """Return the number of the running job in its sweep."""
-    return int(HydraConfig.get().job.num)
+    """Return the number of the running job in its sweep, from 1."""
+    return int(HydraConfig.get().job.num) + 1
+
+
+def job_changes(keys: Sequence[str]) -> tuple[str, ...]:
+    """Return those overrides of the running job whose keys the sweep varies."""
+    words = [str(word).lstrip("+~") for word in HydraConfig.get().overrides.task]
+    return tuple(override.as_typed(one) for one in words if one.partition("=")[0] in keys)
 
 
 def another(request: Request, words: Sequence[str]) -> Request:
@@ -108,17 +116,54 @@ def another(request: Request, words: Sequence[str]) -> Request:
     return single(replace(register([*dirs, *words]), folder=request.roots[0]))
 
 
-def outputs(line: CommandLine) -> Path:
-    """Return the outputs folder of a whole sweep: the one that its jobs share, unless the sweep
-    varies it.
-    """
+@dataclass(frozen=True, slots=True)
+class SweepPlan:
+    """What is known about a sweep before its first job."""
+
+    outputs: Path  # that its jobs share, unless the sweep varies it
+    keys: tuple[str, ...]  # that its jobs vary
+    count: int | None  # of its jobs; None if its sweeper decides that on the way
+    launcher: str
+    sweeper: str
+    tracking: Mapping[str, object]  # conf/tracking/<name>.yaml
+
+    @property
+    def is_parallel(self) -> bool:
+        """Return whether several jobs may run at the same time."""
+        return self.launcher != _ONE_BY_ONE
+
+
+def sweep_plan(line: CommandLine) -> SweepPlan:
+    """Return the plan of the sweep that the line asks for."""
     parser = OverridesParser.create()
     words = [word for word in line.words if not word.startswith("-")]
-    given = zip(words, parser.parse_overrides(words), strict=True)
+    given = parser.parse_overrides(words)
+    shared = [word for word, one in zip(words, given, strict=True) if not one.is_sweep_override()]
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3", job_name="run"):
-        shared = [word for word, parsed in given if not parsed.is_sweep_override()]
-        config = hydra_compose(line.config_name, shared)
-    return Path(str(config.outputs))
+        config = hydra_compose(line.config_name, shared, return_hydra_config=True)
+    chosen, params = config.hydra.runtime.choices, config.hydra.sweeper.get("params") or {}
+    given = [*parser.parse_overrides([f"{key}={value}" for key, value in params.items()]), *given]
+    varied = [one for one in given if one.is_sweep_override()]
+    sweeper = str(chosen["hydra/sweeper"])
+    return SweepPlan(
+        Path(str(config.outputs)),
+        tuple(dict.fromkeys(one.get_key_element().lstrip("+~") for one in varied)),
+        _count(given) if sweeper == _GRID else None,
+        str(chosen["hydra/launcher"]),
+        sweeper,
+        cast(Mapping[str, object], OmegaConf.to_container(config.tracking)),
+    )
+
+
+def _count(overrides: Sequence[Override]) -> int | None:
+    """Return the number of jobs of Hydra's own sweeper: of all combinations of the values."""
+    if any(one.is_sweep_override() and not one.is_discrete_sweep() for one in overrides):
+        return None  # it refuses an interval
+    last = {one.get_key_element(): one for one in overrides}
+    sizes = [
+        sum(1 for _ in one.sweep_iterator()) for one in last.values() if one.is_sweep_override()
+    ]
+    return math.prod(sizes)
 
 
 def stage_keys(line: CommandLine) -> list[str]:
@@ -195,7 +240,7 @@ def _checked_composition(
         line.dirs,
         settings.model_copy(update={"until": reach}),
         options,
-        _command(line, overrides),
+        command_of(line, overrides),
         tuple(word for word in line.words if word.startswith(("usecase=", "target="))),
         tuple(notes),
         tuple(mistakes),
@@ -258,8 +303,8 @@ def _checked(
         return None, list(mistakes.exceptions)
 
 
-def _command(line: CommandLine, overrides: Sequence[str]) -> tuple[str, ...]:
-    """Return the command that repeats this run from the current folder."""
+def command_of(line: CommandLine, overrides: Sequence[str]) -> tuple[str, ...]:
+    """Return the command with these overrides instead of the line's, for the current folder."""
     named = line.dirs[:-1] if line.names_dirs else ()
     flags = [word for folder in named for word in ("--config-dir", str(folder))]
     by_path = {f"usecase={name}": f"usecase={path}" for name, path in line.by_path.items()}

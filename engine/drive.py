@@ -39,6 +39,7 @@ from engine.recorder import Recorder, open_stages
 from engine.registration import quoted
 from engine.request import Request
 from engine.store import Store
+from engine.sweeps import job as sweep_job
 from engine.vocabulary import RunStatus
 from engine.wording import as_called
 
@@ -163,11 +164,13 @@ def _run(request: Request, planned: Planning, stream: TextIO) -> Outcome:
         _close_abandoned(request.outputs, store)
         sinks = _sinks(request, run_dir, stream)
         composed.record(run_dir, request)
-        recorder = Recorder(run_dir, journal, sinks)
+        recorder = Recorder(run_dir, journal, sinks, points_latest=request.sweep is None)
+        sweep_job.begin(request, run_dir)
         recorder.emit(provenance.run_started(request, plan, run_dir.name, name))
         recorder.emit(*(Note(event="note", stage=None, text=text) for text in plan.notes))
         driver = _driver(request, planned, work, run_dir, recorder)
         outcome = _driven(driver, recorder, executors.close, run_dir)
+        sweep_job.end(request, outcome.state)
     executors.close()
     for line in filter(None, map(_closed, sinks)):
         stream.write(f"{as_called(line, request.program)}\n")

@@ -83,7 +83,15 @@ def _result(state: RunState) -> str:
 
 
 def _interval(state: RunState, metric: str) -> str:
-    """Return the metric's interval if its stage returns the bounds; empty otherwise."""
+    """Return the interval, if the stage returns the bounds, or the spread of a mean; else nothing."""
+    sd = (
+        state.metrics.get(f"{metric.removesuffix('.mean')}.sd")
+        if metric.endswith(".mean")
+        else None
+    )
+    if sd is not None:
+        count = state.count_of(metric)
+        return f" \N{PLUS-MINUS SIGN} {number(sd)} (standard deviation over {count} values)"
     low, high = (state.metrics.get(f"{metric}_{end}") for end in ("low", "high"))
     return "" if low is None or high is None else f" ({number(low)} to {number(high)})"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, TypedDict, get_args, get_type_hints
 
 from engine.foreach import base_of, value_of
-from engine.vocabulary import Event, FailureKind, RunStatus, StageStatus, Verdict
+from engine.vocabulary import Direction, Event, FailureKind, RunStatus, StageStatus, Verdict
 
 SCHEMA_VERSION = 1
 Point = list[Any]  # [name, step, value, time]: a point of a curve, as stored
@@ -34,8 +34,12 @@ class RunStarted(TypedDict):
         bool | None
     ]  # whether tracked files differ from the commit; None: unknown
     parent_run: NotRequired[str | None]  # the run of `mlflow run` that this one is a part of
+    # {id, job (from 1), jobs (null if unknown), changes: [override]} of the sweep that it is a job of
+    sweep: NotRequired[dict[str, Any] | None]
     params: dict[str, Any]  # flat
     objective: str | None  # the metric that a sweep reads
+    # every objective -> "maximise" or "minimise", the most important one first
+    objectives: NotRequired[dict[str, Direction]]
     # [{key, name, digest, source, licence, path, sample (bool), modified (of the newest file of a
     # user's own data, in seconds since 1970; else None)}]
     assets: list[dict[str, Any]]
@@ -269,6 +273,11 @@ class RunState:
         for base in dict.fromkeys(base_of(name) for name in self.stages if value_of(name)):
             found |= {f"{base}.{key}": value for key, value in self.over_values(base).items()}
         return found
+
+    def count_of(self, metric: str) -> int:
+        """Return how many values of a foreach the metric, such as `train.accuracy.mean`, combines."""
+        base = metric.partition(".")[0]
+        return sum(base_of(name) == base for name in self.stages if value_of(name))
 
     def over_values(self, base: str) -> dict[str, float]:
         """Return mean and sample standard deviation of each metric over the values of a stage's foreach.

@@ -19,7 +19,7 @@ from typing_extensions import TypedDict  # the only one that pydantic accepts be
 from engine import figure_kinds
 from engine.events import FIELDS
 from engine.jsontypes import Count, Finite, Label, Moment, Name, Text
-from engine.vocabulary import Event
+from engine.vocabulary import Direction, Event
 
 SAYS = ("progress", "metric", "note", "figure")  # the events that a stage may write
 _RECORD = (
@@ -159,6 +159,15 @@ class Job(TypedDict, total=False):
     values: int
 
 
+class SweepJob(TypedDict):
+    """The job of a sweep, in `run_started`."""
+
+    id: Name
+    job: Count
+    jobs: Count | None
+    changes: list[str]
+
+
 class Asset(TypedDict):
     """An asset in `run_started`."""
 
@@ -246,6 +255,8 @@ _OPTIONAL: dict[str, dict[str, Any]] = {  # fields that older journals lack
         "git_modified": NotRequired[bool | None],
         "left_out": NotRequired[dict[Key, str]],
         "parent_run": NotRequired[str | None],
+        "sweep": NotRequired[SweepJob | None],
+        "objectives": NotRequired[dict[str, Direction]],
     }
 }
 _SPECIAL: dict[tuple[str, str], Any] = {  # fields whose type differs in one kind of event

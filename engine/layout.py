@@ -31,11 +31,17 @@ _OBSTRUCTED = (
 )  # a socket: ENXIO; a link: ELOOP
 LATEST = "latest"  # in the folder of a use case and target: a link to the newest complete run
 ENGINE_DIR = ".engine"  # below outputs/: the store and other internal files
+SWEEPS_DIR = "sweeps"  # below outputs/: the records of sweeps; their runs are beside the others
 
 
 def store_dir(outputs: Path) -> Path:
     """Return the folder of the store."""
     return outputs / ENGINE_DIR
+
+
+def sweeps_dir(outputs: Path) -> Path:
+    """Return the folder with the records of sweeps."""
+    return outputs / SWEEPS_DIR
 
 
 def make_outputs(outputs: Path) -> None:

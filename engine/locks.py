@@ -90,13 +90,13 @@ class Locks:
     def is_at_work(self, owner: str) -> bool:
         """Return whether the engine with this name is alive."""
         lock = self._root / "work" / owner / "lock"
-        return lock.exists() and not _is_unlocked(lock)
+        return lock.exists() and not is_unlocked(lock)
 
     def _abandoned(self) -> Iterator[Path]:
         yield from (
             folder
             for folder in sorted((self._root / "work").glob("[!.]*"))
-            if _is_unlocked(folder / "lock")
+            if is_unlocked(folder / "lock")
         )
 
     def _leftovers(self) -> Iterator[Path]:
@@ -123,7 +123,30 @@ def _try_lock(lock: IO[str]) -> bool:
         return False
 
 
-def _is_unlocked(path: Path) -> bool:
+@contextmanager
+def waited_for(path: Path) -> Iterator[bool]:
+    """Hold the lock on the file, created if necessary, once its holder has released it.
+
+    Yield False, without a lock, if the file system has none.
+    """
+    with _opened(path, os.O_CREAT) as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError:
+            yield False
+            return
+        yield True
+
+
+@contextmanager
+def held(path: Path) -> Iterator[bool]:
+    """Yield whether this process got the lock on the existing file, which it then holds."""
+    with _opened(path) as lock:
+        yield _try_lock(lock)
+
+
+def is_unlocked(path: Path) -> bool:
+    """Return whether no process holds the lock on the file; False if the file cannot be opened."""
     try:
         with _opened(path) as lock:
             return _try_lock(lock)

@@ -68,6 +68,16 @@ def tell(error: Exception, line: CommandLine) -> int:
     return 1 if any(map(_is_the_machines, leaves)) else 2
 
 
+def in_words(error: BaseException, line: CommandLine) -> str:
+    """Return the first mistake, or the bug, in one line: for a table of many jobs."""
+    first = _leaves(error)[0]
+    mistake = mistake_of(first, line)
+    if mistake is None:
+        return f"{type(first).__name__}: {first}".partition("\n")[0]
+    found = override.located(mistake, line.words)
+    return f"{found.where}: {found.what}"
+
+
 def mistake_of(error: BaseException, line: CommandLine) -> UserError | None:
     """Return the user's mistake that caused the exception, or None if it is a bug of ours."""
     if isinstance(error, UserError):

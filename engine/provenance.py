@@ -7,13 +7,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from engine import digest, ordinary
+from engine import digest, objective, ordinary
 from engine.asset import Asset
 from engine.catalogue import ROOT
 from engine.errors import UserError
 from engine.events import RunStarted
 from engine.plan import Plan, ResolvedAsset, describe
-from engine.request import Request
+from engine.request import Request, SweepJob
 from engine.wording import redact
 
 PARENT_RUN = "RPI_MLFLOW_PARENT_RUN"  # the environment variable that engine.mlproject sets
@@ -35,13 +35,20 @@ def run_started(request: Request, plan: Plan, run_id: str, name: str = "") -> Ru
         git_commit=(commit := git_commit(ROOT)),
         git_modified=is_modified(ROOT) if commit else None,
         parent_run=os.environ.get(PARENT_RUN),
+        sweep=_sweep(request.sweep) if request.sweep else None,
         params=dict(plan.params),
         objective=plan.objective,
+        objectives=objective.directions(plan),
         assets=_assets(request, plan),
         until=list(request.settings.until),
         left_out=dict(plan.left_out),
         jobs=describe(plan),
     )
+
+
+def _sweep(job: SweepJob) -> dict[str, Any]:
+    changes = [*map(redact, job.changes)]
+    return {"id": job.folder.name, "job": job.number, "jobs": job.count, "changes": changes}
 
 
 def git_commit(folder: Path) -> str | None:

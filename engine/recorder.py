@@ -17,8 +17,16 @@ from engine.vocabulary import Event, RunStatus
 class Recorder:
     """Writes a run's events to its journal, then passes them to its sinks."""
 
-    def __init__(self, run_dir: Path, journal: Journal, sinks: Iterable[Sink]) -> None:
+    def __init__(
+        self,
+        run_dir: Path,
+        journal: Journal,
+        sinks: Iterable[Sink],
+        *,
+        points_latest: bool = True,  # whether `latest` names the run if it is complete
+    ) -> None:
         self.state = RunState()
+        self._points_latest = points_latest
         self._run_dir, self._journal, self._sinks = run_dir, journal, list(sinks)
 
     def emit(self, *events: Event) -> None:
@@ -36,7 +44,8 @@ class Recorder:
         """
         last = RunFinished(event="run_finished", status=status, seconds=seconds)
         final = self._write_files(last)
-        in_the_way = layout.point_latest(self._run_dir) if final.is_complete else ""
+        is_latest = self._points_latest and final.is_complete
+        in_the_way = layout.point_latest(self._run_dir) if is_latest else ""
         self.emit(last)
         run_files.seal(self._run_dir)
         if in_the_way:

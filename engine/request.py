@@ -20,6 +20,16 @@ OptionsT = TypeVar("OptionsT", bound=CommandOptions, default=CommandOptions, cov
 
 
 @dataclass(frozen=True, slots=True)
+class SweepJob:
+    """The job of a sweep that a request belongs to."""
+
+    folder: Path  # the record of the sweep: engine/sweeps/record.py
+    number: int  # from 1
+    count: int | None  # how many jobs the sweep has; None if that is not known yet
+    changes: tuple[str, ...]  # the overrides that distinguish the job, such as params.epochs=20
+
+
+@dataclass(frozen=True, slots=True)
 class Request(Generic[OptionsT]):
     """A user's request, composed and validated."""
 
@@ -38,6 +48,7 @@ class Request(Generic[OptionsT]):
     mistakes: tuple[
         UserError, ...
     ] = ()  # validation errors; the other parts of the use case are still checked
+    sweep: SweepJob | None = None
 
     @property
     def program(self) -> str:

@@ -13,12 +13,11 @@ from pathlib import Path, PurePath
 from engine import journal, layout, run_files
 from engine.errors import UserError, did_you_mean
 from engine.store import Store
-from engine.wording import as_typed, redact
+from engine.wording import CHANGES, as_typed, redact, short_key
 
 FOLDER = "names"  # in outputs/.engine
 _NAME = re.compile(r"[^\W\d_][\w.+-]{0,63}")  # an id begins with a digit
 _LONGEST_GENERATED = 48
-_CHANGES = ("params.", "assets.", "stages.")  # overrides that change a use case
 _LONGEST_CHANGE = 40
 _RESUMED = ("interrupted", "failed")  # the run that resumes such a run takes its name over
 
@@ -27,8 +26,8 @@ def changes(command: Sequence[str]) -> Iterator[str]:
     """Yield what a command changed, in short: `epochs=5` for `params.epochs=5`."""
     for word in command:
         key, separator, value = word.lstrip("+").partition("=")
-        if separator and key.startswith(_CHANGES):
-            change = redact(f"{_short(key)}={_last_part(key, value)}")
+        if separator and key.startswith(CHANGES):
+            change = redact(f"{short_key(key)}={_last_part(key, value)}")
             is_long = len(change) > _LONGEST_CHANGE
             yield f"{change[: _LONGEST_CHANGE - 3]}..." if is_long else change
 
@@ -173,11 +172,6 @@ def _relative(outputs: Path, run_dir: Path) -> Path:
 
 def _names(outputs: Path) -> Path:
     return layout.store_dir(outputs) / FOLDER
-
-
-def _short(key: str) -> str:
-    """Return a key in short: `lr` for `stages.train.params.lr`."""
-    return key.rpartition(".params.")[2] if ".params." in key else key.partition(".")[2]
 
 
 def _last_part(key: str, value: str) -> str:

@@ -35,6 +35,7 @@ UNITS = {  # by the name's suffix; the longest match counts
 }
 NO_UNIT = Unit("")
 _SYMBOLS = {"r2": "R²", "eer": "Equal error rate", "map50": "mAP@0.5"}  # usual terms
+_OVER_VALUES = {".mean": "mean", ".sd": "standard deviation"}  # over the values of a foreach
 _STEPS = {  # larger units for headlines: the value from which each is used, and its size
     "bytes": ((1e9, 1e9, "GB"), (1e6, 1e6, "MB"), (1e3, 1e3, "kB"), (0.0, 1.0, "bytes")),
     "ms": ((1e3, 1e3, "s"), (0.1, 1.0, "ms"), (0.0, 1e-3, "µs")),
@@ -50,6 +51,9 @@ def unit(metric: str) -> Unit:
 
 def title(metric: str) -> str:
     """Return the metric's name in words, without its unit: `latency_median_ms` becomes Latency median."""
+    for suffix, word in _OVER_VALUES.items():
+        if metric.endswith(suffix):
+            return f"{title(metric.removesuffix(suffix))}, {word}"
     found = max((suffix for suffix in UNITS if metric.endswith(suffix)), key=len, default="")
     words = metric.removesuffix(found).replace("_", " ").strip() or metric
     return _SYMBOLS.get(words) or words[:1].upper() + words[1:]

@@ -28,6 +28,7 @@ FailureKind = Literal[
 Verdict = (
     bool | None
 )  # the result of a gate; None: its metric was not measured, and the rule says "if measured"
+Direction = Literal["maximise", "minimise"]  # of an objective
 RunsOn = Literal["build", "target", "host"]
 
 Event = Mapping[str, Any]

@@ -22,6 +22,7 @@ SYMBOLS = {
     "skipped": "–",
     "rejected": "✗",
 }
+CHANGES = ("params.", "assets.", "stages.")  # keys that change a use case
 _UNCHANGING = re.compile(
     r"-|\+*(usecase|target|outputs|data|mirror|sinks|stage_packages|ssh_config|tracking(\.\w+)?"
     r"|hydra[./]?\S*)="
@@ -99,8 +100,26 @@ def as_called(text: str, program: str) -> str:
 
 def command_line(state: RunState) -> str:
     """Return the command that repeats the run, or resumes it if it did not finish."""
-    command = list(state.start.get("command", ()))
+    return command_line_of(state.start.get("command", ()))
+
+
+def command_line_of(words: Iterable[str]) -> str:
+    """Return the words of a recorded command as the user would type them."""
+    command = list(words)
     return shlex.join(["python", *command] if command and command[0].endswith(".py") else command)
+
+
+def in_short(changes: Iterable[str]) -> str:
+    """Return overrides in short: `learning_rate=1e-3 epochs=10`."""
+    pairs = (change.partition("=") for change in changes)
+    return " ".join(f"{short_key(key)}={value}" for key, _, value in pairs)
+
+
+def short_key(key: str) -> str:
+    """Return a key in short: `lr` for `stages.train.params.lr`, `epochs` for `params.epochs`."""
+    if ".params." in key:
+        return key.rpartition(".params.")[2]
+    return key.partition(".")[2] if key.startswith(CHANGES) else key
 
 
 def is_stand_in(stage: StageState) -> bool:

@@ -79,6 +79,8 @@ class Project:
     path: Path
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
     outputs: Path = field(init=False)
+    python: str = sys.executable  # of the environment that runs run.py
+    environment: dict[str, str] = field(default_factory=dict)  # in addition to that of the tests
 
     def __post_init__(self) -> None:
         self.outputs = self.path / "outputs"
@@ -128,7 +130,7 @@ class Project:
         )
         argv = [
             *before,
-            sys.executable,
+            self.python,
             str(ROOT / "run.py"),
             "--config-dir",
             str(self.path / "conf"),
@@ -138,7 +140,7 @@ class Project:
             f"outputs={self.outputs}",
             *words,
         ]
-        env = {**os.environ, MARK: self.mark}
+        env = {**os.environ, **self.environment, MARK: self.mark}
         return subprocess.Popen(
             argv,
             cwd=self.path,
@@ -318,6 +320,26 @@ def registry() -> Iterator[services.Registry]:
     """An empty image registry."""
     with services.Registry() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def launchers() -> str:
+    """The Python of an environment with Hydra's launchers for Ray and submitit."""
+    folder = ROOT / "tests" / "launchers"
+    command = [shutil.which("uv") or str(Path(sys.executable).with_name("uv")), "sync", "-q"]
+    command += ["--locked", "--project", str(folder), "--python", sys.executable]
+    environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"the launchers cannot be installed: {done.stderr.strip()[-300:]}")
+    return str(folder / ".venv" / "bin" / "python")
+
+
+@pytest.fixture
+def slurm() -> Iterator[services.Slurm]:
+    """A Slurm cluster of two nodes."""
+    with services.Slurm() as cluster:
+        yield cluster
 
 
 @pytest.fixture

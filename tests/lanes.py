@@ -17,10 +17,23 @@ SERVICES = {  # fixture -> the marker of the service that it starts
     "runtime_image": "slow",
     "registry": "registry",
     "sshd": "ssh",
+    "slurm": "slurm",
+    "launchers": "launchers",
 }
-NEEDS = frozenset(
-    {"docker", "mirror", "qemu", "registry", "root", "slow", "ssh", "strace"}
-)  # second lane
+NEEDS = frozenset(  # second lane
+    {
+        "docker",
+        "launchers",
+        "mirror",
+        "qemu",
+        "registry",
+        "root",
+        "slow",
+        "slurm",
+        "ssh",
+        "strace",
+    }
+)
 TOGETHER = {
     "tests/stages/edge",
     "tests/stages/tflite",

@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -355,6 +356,76 @@ class SshServer(Service):
 
 
 @functools.cache
+class Slurm(Service):
+    """A Slurm cluster of two nodes on loopback, without accounting."""
+
+    NODES = ("n1", "n2")
+    _CONFIG = """
+        ClusterName=test
+        SlurmctldHost=localhost(127.0.0.1)
+        SlurmctldPort={control}
+        SlurmUser={user}
+        SlurmdUser={user}
+        AuthInfo=socket={folder}/munge.socket
+        CommunicationParameters=NoInAddrAny
+        StateSaveLocation={folder}/state
+        SlurmdSpoolDir={folder}/spool-%n
+        SlurmctldPidFile={folder}/slurmctld.pid
+        SlurmdPidFile={folder}/slurmd-%n.pid
+        SlurmctldLogFile={folder}/control.log
+        SlurmdLogFile={folder}/node-%n.log
+        ProctrackType=proctrack/linuxproc
+        TaskPlugin=task/none
+        MpiDefault=none
+        SelectType=select/cons_tres
+        SelectTypeParameters=CR_Core
+        SchedulerParameters=sched_interval=1
+        InactiveLimit=0
+        KillWait=5
+        MailProg=/bin/true
+        NodeName=n1 NodeAddr=127.0.0.1 NodeHostname=localhost Port={port1} CPUs=1 State=UNKNOWN
+        NodeName=n2 NodeAddr=127.0.0.1 NodeHostname=localhost Port={port2} CPUs=1 State=UNKNOWN
+        PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+    """
+
+    @property
+    def config(self) -> Path:
+        """Its configuration file, which its commands find by the variable SLURM_CONF."""
+        return self.folder / "slurm.conf"
+
+    def start(self) -> None:
+        """Start it, and return as soon as both nodes are idle."""
+        ports = {f"port{number}": free_port() for number in (1, 2)}
+        text = self._CONFIG.format(
+            folder=self.folder,
+            control=free_port(),
+            user=pwd.getpwuid(os.geteuid()).pw_name,
+            **ports,
+        )
+        self.config.write_text(textwrap.dedent(text))
+        (self.folder / "state").mkdir()
+        key = self.folder / "munge.key"
+        key.write_bytes(os.urandom(128))
+        key.chmod(0o600)
+        socket_path = self.folder / "munge.socket"
+        names = ("pid", "log", "seed")
+        files = [f"--{name}-file={self.folder}/munge.{name}" for name in names]
+        own = [f"--key-file={key}", f"--socket={socket_path}", "--force", "--foreground"]
+        self._run("munged", *own, *files)
+        self._until(socket_path.exists)
+        self._run("slurmctld", "-D", "-f", str(self.config))
+        for node in self.NODES:
+            (self.folder / f"spool-{node}").mkdir()
+            self._run("slurmd", "-D", "-f", str(self.config), "-N", node)
+        self._until(lambda: self._idle() == [*self.NODES])
+
+    def _idle(self) -> list[str]:
+        command = ["sinfo", "-h", "-N", "-t", "idle", "-o", "%N"]
+        env = {**os.environ, "SLURM_CONF": str(self.config)}
+        found = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        return sorted(found.stdout.split())
+
+
 def _docker() -> str | None:
     if absent := [
         name for name in ("dockerd", "containerd", "iptables") if not shutil.which(name, path=SBIN)
@@ -389,6 +460,13 @@ def _ssh() -> str | None:
     return f"there is no {absent[0]}: sudo apt-get install openssh-server" if absent else None
 
 
+def _slurm() -> str | None:
+    programs = ("slurmctld", "slurmd", "munged", "sbatch")
+    if all(shutil.which(one, path=SBIN) for one in programs):
+        return None
+    return "Slurm is not installed: apt-get install slurmctld slurmd slurm-client munge"
+
+
 def _registry() -> str | None:
     return (
         None
@@ -402,6 +480,7 @@ _NEEDS: dict[str, Callable[[], str | None]] = {
     "qemu": _qemu,
     "ssh": _ssh,
     "registry": _registry,
+    "slurm": _slurm,
 }
 
 

@@ -41,6 +41,49 @@ def folds(project):
     return project
 
 
+CROSS = """
+    params: {folds: [0, 1, 2, 3], size: 8}
+    objective: score.accuracy.mean
+    stages:
+      score:
+        foreach: {fold: "${params.folds}"}
+        uses: mystages.score
+        params: {fold: "${each.fold}", size: "${params.size}"}
+"""
+SCORE = """
+    from typing import TypedDict
+    from engine.stage import Out
+    class Score(TypedDict):
+        accuracy: float
+    def score(data: Out, *, fold: int, size: int) -> Score:
+        data.write_text("x")
+        return {"accuracy": (size + fold) / 16}
+"""
+
+
+def test_cross_validation_in_one_run_has_mean_and_spread_everywhere(project):
+    project.stage("score", SCORE)
+    project.usecase("cross", CROSS)
+    result = project.run("usecase=cross")
+    assert result.returncode == 0, result.stderr
+    line = "score.accuracy.mean 0.5938 ± 0.08069 (standard deviation over 4 values)"
+    assert line in result.stdout
+    metrics = json.loads((project.last / "metrics.json").read_text())
+    assert round(metrics["score.accuracy.sd"], 5) == 0.08069
+    assert "score over 4 values" in (project.last / "report.html").read_text()
+
+
+def test_a_sweep_over_cross_validations_is_ordered_by_their_means(project):
+    project.stage("score", SCORE)
+    project.usecase("cross", CROSS)
+    result = project.run("-m", "usecase=cross", "params.size=8,10")
+    rows = result.stdout[result.stdout.index("\nsweep ") :].splitlines()[3:5]
+    assert [row.split()[:7] for row in rows] == [
+        ["2", "*", "10", "0.7188", "(0.6381", "to", "0.7994)"],
+        ["1", "8", "0.5938", "(0.5131", "to", "0.6744)", "finished"],
+    ]
+
+
 def _last(project, target="x86_64"):
     return project.outputs / "folds" / target / "latest"
 

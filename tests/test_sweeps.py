@@ -1,9 +1,13 @@
-"""A sweep's exit status is that of its worst job, with each launcher."""
+"""Whole sweeps: their exit status, their record, what they show at the end, and how they continue."""
 
+import json
 import os
 import signal
+import time
 
 import pytest
+
+from engine.sweeps import record
 
 pytestmark = pytest.mark.slow  # whole sweeps, some in several processes
 JOBLIB = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
@@ -50,14 +54,17 @@ def test_a_sweep_ends_as_its_worst_job_and_runs_the_others(swept, launcher, valu
     result = swept.run("-m", "usecase=one", f"params.n={values}", *launcher)
     assert (result.returncode, len(swept.runs)) == (status, runs), result.stderr
     assert "Traceback" not in result.stderr
-    assert not list((swept.outputs / ".engine" / "sweeps").glob("statuses-*"))
 
 
 def test_a_mistake_of_one_job_is_reported_in_three_lines(swept, launcher):
     result = swept.run("-m", "usecase=one", "params.n=1,x,y", *launcher)
     lines = result.stderr.strip().splitlines()
-    first = sorted(lines[::3])  # joblib runs the jobs at the same time
-    assert (first, len(lines)) == (["params.n=x", "params.n=y"], 6), result.stderr
+    labels = (
+        ["job 2 | ", "job 3 | "] if launcher else ["", ""]
+    )  # joblib runs the jobs at the same time
+    first = sorted(line for line in lines if "params.n=" in line)
+    assert first == [f"{labels[0]}params.n=x", f"{labels[1]}params.n=y"], result.stderr
+    assert len(lines) == 6, result.stderr
 
 
 def test_jobs_after_a_mistake_run_also_one_by_one(swept):
@@ -65,21 +72,16 @@ def test_jobs_after_a_mistake_run_also_one_by_one(swept):
     assert (result.returncode, len(swept.runs)) == (2, 1), result.stderr
 
 
-def test_a_job_whose_worker_is_killed_has_failed(swept):
+def test_a_worker_that_dies_is_the_failure_of_its_job_only(swept):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     swept.stage("only", ONLY.replace("raise SystemExit(3)", "import time; time.sleep(60)"))
-    engine = swept.start("-m", "usecase=one", "params.n=13,1", *JOBLIB)
-    swept.until(
-        lambda: (
-            any("started" in str(swept.events(run)) for run in swept.runs)
-            or engine.poll() is not None
-        )
-    )
-    for pid in workers(engine.pid):
-        os.kill(pid, signal.SIGKILL)
-    _, err = engine.communicate(timeout=300)
+    engine = swept.start("-m", "usecase=one", "params.n=1,13,2,3", *JOBLIB)
+    kill_workers(swept, engine, job=2)
+    out, err = engine.communicate(timeout=300)
     assert engine.returncode == 1, err
-    assert not list((swept.outputs / ".engine" / "sweeps").glob("statuses-*"))
+    assert "4 jobs" in out and "3 finished, 1 failed" in out, out
+    assert "failed   job 2: its worker process died (" in out, out
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -97,7 +99,101 @@ def test_an_interrupted_parallel_sweep_has_been_interrupted(swept, number):
     _, err = engine.communicate(timeout=300)
     assert engine.returncode == 130, err
     swept.until(lambda: not swept.processes())
-    assert not list((swept.outputs / ".engine" / "sweeps").glob("statuses-*"))
+
+
+def test_a_sweep_ends_with_its_jobs_in_order_and_the_command_of_the_best(swept, launcher):
+    result = swept.run("-m", "usecase=one", "params.n=2,13,100,50,x", *launcher)
+    start = result.stdout.index("\nsweep ")
+    lines = [line.split() for line in result.stdout[start:].strip().splitlines()]
+    assert " ".join(lines[0][2:4] + lines[0][-8:]) == (
+        "5 jobs 2 finished, 1 rejected, 1 failed, 1 refused"
+    )
+    assert lines[1] == ["job", "n", "s.score", "state", "gates", "took"]
+    found = [row[:4] for row in lines[2:7]]
+    assert found[:3] == [
+        ["1", "*", "2", "2"],  # its gate asks for less
+        ["4", "50", "50", "finished"],
+        ["3", "100", "100", "rejected"],
+    ]
+    assert [row[:3] for row in found[3:]] == [["2", "13", "failed"], ["5", "x", "refused"]]
+    assert lines[7][0] == "report" and lines[8] == ["best", "job", "1", "(n=2)"]
+    assert lines[9][-1] == "params.n=2"
+    assert [" ".join(line) for line in lines[10:]] == [
+        "failed job 2: s: it ended with exit status 3",
+        "failed job 5: params.n=x: 'x' is not of type int",
+    ]
+
+
+def test_latest_is_the_best_job_that_passed_its_gates(swept):
+    swept.run("-m", "usecase=one", "params.n=50,2,7,100,13")
+    link = next(swept.outputs.glob("one/*/latest"))
+    assert swept.state(link).start["params"] == {"n": 2}
+
+
+def test_each_job_says_which_of_how_many_it_is_and_what_differs(swept, launcher):
+    swept.usecase("one", USECASE.replace("n: 1", "n: 1, k: 2"))
+    result = swept.run("-m", "usecase=one", "params.n=1,2", "params.k=3", *launcher)
+    lines = [line.rpartition("| ")[2] for line in result.stdout.splitlines()]
+    assert {line for line in lines if line.startswith("job ") and " · " in line} == {
+        "job 1 of 2 · n=1",
+        "job 2 of 2 · n=2",
+    }
+    assert all("params.n" not in line for line in lines if line.startswith("changed:"))
+
+
+def test_every_line_of_a_parallel_job_is_labelled(swept):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    result = swept.run("-m", "usecase=one", "params.n=1,2", *JOBLIB)
+    jobs = result.stdout[: result.stdout.index("\nsweep ")]
+    assert {line[:8] for line in jobs.splitlines()} == {"job 1 | ", "job 2 | "}, result.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
+def test_the_same_command_continues_a_sweep(swept, number):
+    slow = ONLY.replace("raise SystemExit(3)", "import time; time.sleep(60)")
+    swept.stage("only", slow)
+    words = ("-m", "usecase=one", "params.n=1,13,2")
+    engine = swept.start(*words)
+    swept.until(lambda: len(swept.runs) == 2 and "job_started" in str(swept.events()))
+    engine.send_signal(number)
+    out, _ = engine.communicate(timeout=300)
+    assert ("continue" in out) is (number == signal.SIGINT)
+    (folder,) = (swept.outputs / "sweeps").iterdir()
+    again = swept.start(*words)
+    swept.until(lambda: len(swept.runs) == 3 and "job_started" in str(swept.events()))
+    again.kill()
+    assert "job 1 of 3 · n=1: finished before, s.score 1" in again.communicate(timeout=300)[0]
+    assert [path.name for path in (swept.outputs / "sweeps").iterdir()] == [folder.name]
+
+
+def test_a_continued_sweep_runs_a_job_again_if_its_stage_has_changed(swept):
+    swept.stage("only", ONLY.replace("raise SystemExit(3)", "import time; time.sleep(60)"))
+    engine = swept.start("-m", "usecase=one", "params.n=1,13")
+    swept.until(lambda: len(swept.runs) == 2)
+    engine.kill()
+    engine.communicate(timeout=300)
+    swept.stage("only", ONLY.replace('"score": n', '"score": n + 40'))
+    result = swept.run("-m", "usecase=one", "params.n=1,13")
+    assert "s finished" in result.stdout and " 41 " in result.stdout, result.stdout
+    assert len(list((swept.outputs / "sweeps").iterdir())) == 1
+
+
+def test_after_its_end_the_same_command_is_a_new_sweep(swept):
+    for _ in range(2):
+        swept.run("-m", "usecase=one", "params.n=1,13")
+    assert len(list((swept.outputs / "sweeps").iterdir())) == 2
+
+
+def test_a_sweep_in_which_nothing_ran_leaves_no_record(swept):
+    result = swept.run("-m", "usecase=one", "params.n=x,y")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert list((swept.outputs / "sweeps").iterdir()) == []
+
+
+def test_a_sweep_of_another_command_leaves_no_record(swept):
+    result = swept.run("-m", "plan", "usecase=one", "params.n=1,2")
+    assert result.returncode == 0, result.stderr
+    assert "sweep" not in result.stdout and not (swept.outputs / "sweeps").exists()
 
 
 def test_a_job_in_a_worker_may_read_no_more_of_the_environment(swept, launcher, monkeypatch):
@@ -109,20 +205,19 @@ def test_a_job_in_a_worker_may_read_no_more_of_the_environment(swept, launcher, 
     ), result.stderr
 
 
-def workers(parent: int) -> list[int]:
-    """Return the processes that the launcher started to run jobs."""
-    found = []
-    for folder in os.listdir("/proc"):
-        try:
-            with (
-                open(f"/proc/{folder}/cmdline", "rb") as file,
-                open(f"/proc/{folder}/stat") as stat,
-            ):
-                if (
-                    b"loky" in file.read()
-                    and int(stat.read().rpartition(")")[2].split()[1]) == parent
-                ):
-                    found.append(int(folder))
-        except (OSError, ValueError):
-            continue
-    return found
+def kill_workers(project, engine, job: int) -> None:
+    """Kill each worker that runs this job, which a broken pool makes the sweep try again alone."""
+    killed = set()
+    while engine.poll() is None:
+        for folder in (project.outputs / "sweeps").glob("*"):
+            facts = record.job(folder, job).facts
+            if facts.run and facts.exit is None and facts.began not in killed:
+                killed.add(facts.began)
+                os.kill(pid_of(folder, job), signal.SIGKILL)
+        time.sleep(0.05)
+
+
+def pid_of(folder, job: int) -> int:
+    """Return the process that runs the job."""
+    lines = (folder / "jobs" / f"{job}.jsonl").read_text().splitlines()
+    return next(fact["pid"] for fact in map(json.loads, reversed(lines)) if "pid" in fact)

@@ -15,7 +15,16 @@ from engine import layout, run_annotations
 from engine.errors import UserError
 from engine.events import RunState
 from engine.figure_kinds import Figure
-from engine.mlflow import artifacts, database, description, links, model, parent, project
+from engine.mlflow import (
+    artifacts,
+    database,
+    description,
+    links,
+    model,
+    parent,
+    project,
+    sweep,
+)
 from engine.mlflow.backend import Backend
 from engine.mlflow.entries import Entry, all_points, key, merge, milliseconds, text
 from engine.vocabulary import Event
@@ -120,6 +129,8 @@ class Recorder:
         self._tag_as_annotated(own)
         if self._parent:
             parent.describe(self._client, self._parent, self._experiment, own, state)
+        if mlflow_id := self._sweep():
+            sweep.describe(self._client, mlflow_id, self._experiment, self._start, self._run_dir)
         self._client.set_terminated(own, status, now)
 
     def _summarise(self, state: RunState, parent: str) -> None:
@@ -218,12 +229,24 @@ class Recorder:
             if stage is not None:
                 tags["rpi.stage"] = stage
                 tags["mlflow.parentRunId"] = self._run(None, milliseconds(self._start["time"]))
-            elif self._parent:
-                tags["mlflow.parentRunId"] = self._parent.info.run_id
+            else:
+                tags |= sweep.tags_of_job(self._start) | self._parent_tag()
             name = stage or description.run_name(self._start)
             made = self._client.create_run(self._experiment, start_ms, tags, name)
             self._runs[stage], self._tags[stage] = made.info.run_id, tags
         return self._runs[stage]
+
+    def _parent_tag(self) -> dict[str, str]:
+        """Return the tag that nests this run in that of its sweep, or in that of `mlflow run`."""
+        outer = self._sweep() or (self._parent and self._parent.info.run_id)
+        return {"mlflow.parentRunId": outer} if outer else {}
+
+    def _sweep(self) -> str | None:
+        """Return the MLflow run of the sweep, created if it does not exist; None outside a sweep."""
+        outer = self._parent.info.run_id if self._parent else None
+        return sweep.find_or_create(
+            self._client, self._experiment, self._start, self._run_dir, outer
+        )
 
     def _log(self, mlflow_id: str, entry: Entry) -> None:
         from mlflow.entities import Metric, Param, RunTag

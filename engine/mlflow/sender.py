@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.mlflow import cursor as cursors
+from engine.mlflow import sweep
 from engine.mlflow.backend import Backend
 from engine.mlflow.bounds import Bounds
 from engine.mlflow.client import prepare_environment
@@ -119,7 +120,10 @@ class Sender:
     def _is_done(self, request: RunRequest) -> bool:
         following = self._followed.get(request.run_dir)
         if following is None:
-            following = Following(request.run_dir, self._backend, self._pace, self._circuit)
+            run_dir = sweep.last_run(request.run_dir) or request.run_dir
+            if run_dir != request.run_dir and self._queue.has(run_dir):
+                return False  # the last job of the sweep is recorded first
+            following = Following(run_dir, self._backend, self._pace, self._circuit)
             if not following.is_ours:  # `sync` has the lock, and may not finish the run
                 following.release()
                 return False

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engine import layout, run_files, units
+from engine import direction, layout, run_files, units
 from engine.events import RunState
 from engine.report import data, headline
 from engine.wording import figure_name
@@ -144,7 +144,7 @@ def _better(found: headline.Found) -> int:
     """Return 1 if more of the metric is better, -1 if less is: according to its gate, else to its
     unit.
     """
-    for gate in found.stage.gates if found.stage else ():
-        if gate["metric"] == found.name and gate["rule"][:1] in "<>":
-            return 1 if gate["rule"].startswith(">") else -1
-    return units.unit(found.name).better
+    gates = found.stage.gates if found.stage else ()
+    return direction.better(
+        found.name, [one["rule"] for one in gates if one["metric"] == found.name]
+    )

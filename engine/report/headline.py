@@ -117,7 +117,7 @@ def _objective(state: RunState) -> Tile | None:
         return None
     ends = interval(state, found.key) or ()
     value, *span = together(found.name, [found.value, *ends])
-    more = ["95 % CI " + "\N{EN DASH}".join(span)] if span else []
+    more = ["95 % CI " + "\N{EN DASH}".join(span)] if span else _spread(state, found)
     more += _beside(found)
     rules = _rules(found)
     more += [f"gate {rule}" for rule, _ in rules]
@@ -125,6 +125,16 @@ def _objective(state: RunState) -> Tile | None:
     title = units.title(found.name)
     shown = value if span else units.brief(found.name, found.value)
     return Tile(title=title, value=shown, more=tuple(more), tone=tone, stage=found.stage)
+
+
+def _spread(state: RunState, found: Found) -> list[str]:
+    """Return the standard deviation over the values of a foreach, if the objective is their mean."""
+    sd = state.metrics.get(f"{found.key.removesuffix('.mean')}.sd")
+    if sd is None or not found.key.endswith(".mean"):
+        return []
+    return [
+        f"\N{PLUS-MINUS SIGN} {units.brief(found.name, sd)} over {state.count_of(found.key)} values"
+    ]
 
 
 def _beside(found: Found) -> list[str]:

@@ -7,9 +7,9 @@ and is imported only for a terminal.
 import os
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from engine import ending
 from engine.context import SinkContext
@@ -22,6 +22,7 @@ from engine.wording import (
     changes,
     command_line,
     duration,
+    in_short,
     is_stand_in,
     plural,
     printable,
@@ -174,9 +175,11 @@ def lines(event: Event, state: RunState, run_dir: Path | None = None) -> Iterato
     kind = event["event"]
     stage = state.stages.get(event.get("stage") or "")
     if kind == "run_started":
+        if sweep := event.get("sweep"):
+            yield _job_of(sweep)
         about = f"{event['usecase']} on {event['target']} ({event['platform']})"
         yield f"{about}: {plural(len(state.stages), 'stage')}, run {_run(event)}"
-        if changed := changes(state):
+        if changed := [word for word in changes(state) if word not in _varied(event)]:
             yield f"changed: {shlex.join(changed)}"
     elif kind == "note":
         yield f"{stage.name}: {event['text']}" if stage else f"note: {event['text']}"
@@ -190,6 +193,18 @@ def lines(event: Event, state: RunState, run_dir: Path | None = None) -> Iterato
         yield from _failed(stage, event, state, run_dir or Path())
     elif stage and kind == "gate" and not (event["passed"] and stage.cached):
         yield f"{stage.name}: {_verdict(event)}"
+
+
+def _job_of(sweep: Mapping[str, Any]) -> str:
+    """Return which job of the sweep runs: `job 2 of 4 · learning_rate=1e-3 epochs=10`."""
+    count = f" of {sweep['jobs']}" if sweep["jobs"] else ""
+    return " · ".join(filter(None, [f"job {sweep['job']}{count}", in_short(sweep["changes"])]))
+
+
+def _varied(event: Event) -> Sequence[str]:
+    """Return the overrides that distinguish the job of a sweep, which are shown elsewhere."""
+    sweep = event.get("sweep")
+    return list(sweep["changes"]) if sweep else []
 
 
 def _run(event: Event) -> str:

@@ -19,7 +19,7 @@ from engine.drawing import picture, timeline
 from engine.durable import write_whole
 from engine.events import RunState, StageState
 from engine.numerals import number
-from engine.report import card, charts, comparison, data, headline, links, steps
+from engine.report import card, charts, comparison, data, folds, headline, links, steps
 from engine.run_annotations import Annotations
 from engine.vocabulary import Event
 from engine.wording import command_line, duration, grouped, is_stand_in, moment, plural, stand_ins
@@ -135,6 +135,7 @@ def _view(state: RunState) -> dict[str, Any]:
         "metrics_count": len(metrics),
         "metrics_left_out": max(0, len(metrics) - MOST_ROWS),
         "gates": [(s.name, gate) for s in stages for gate in s.gates],
+        "folds": folds.of_run(state),
         "notes": _notes(state)[:MOST_ROWS],
         "failures": [(s, s.failure) for s in stages if s.failure][:MOST_FAILURES],
         "most_drawn": MOST_DRAWN,

@@ -90,3 +90,12 @@ def test_a_stage_that_failed_is_named_and_a_run_that_was_interrupted_is_resumed(
 def test_a_run_without_figures_has_nothing_more_to_say():
     state = replay(EventBuilder().start([job("a")]).started("a").finished("a").done().events)
     assert _lines(state) == {}
+
+
+def test_a_mean_over_a_foreach_has_its_spread():
+    jobs = [job("train@0", values=2), job("train@1", values=2)]
+    events = EventBuilder().start(jobs, objective="train.accuracy.mean")
+    for stage, value in (("train@0", 0.8), ("train@1", 0.9)):
+        events.started(stage).finished(stage, accuracy=value)
+    result = _lines(replay(events.done().events))["result"]
+    assert result == "train.accuracy.mean 0.85 ± 0.07071 (standard deviation over 2 values)"

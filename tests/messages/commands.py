@@ -105,6 +105,7 @@ COMMANDS = {
         "launcher",
         "joblib",
     ),
+    "sweep": (["sweeps", "sweep=1999"], "sweep=1999", "sweep", "outputs=DIR"),
     "dry_run": (["status", "--dry-run"], "run.py status --dry-run", "dry run", "--dry-run"),
     "flag": (["--mulitrun", "params.n=1,2"], "--mulitrun", "flag", "--multirun"),
     "key_as_a_flag": (["--params.n=1"], "--params.n=1", "dashes", "params.n=1"),

@@ -107,3 +107,4 @@ def test_the_objective_may_be_the_mean_over_the_values_of_a_foreach(events, make
         events.started(f"score@{at}").finished(f"score@{at}", accuracy=0.5 + at / 4)
     (first,) = headline.tiles(replay(events.done().events))
     assert first.value == "0.625" and first.stage and first.stage.name == "score@0"
+    assert (first.title, first.more) == ("Accuracy, mean", ("± 0.177 over 2 values",))

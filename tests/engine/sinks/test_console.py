@@ -42,6 +42,19 @@ def test_a_run_begins_with_what_runs_where(events, make_job):
     assert said(events) == ["demo on rpi4 (linux/arm64): 1 stage, run 20270115-080000-abcd"]
 
 
+def test_the_job_of_a_sweep_says_which_it_is_and_what_distinguishes_it(events, make_job):
+    sweep = {"id": "x", "job": 2, "jobs": 4, "changes": ["params.epochs=10", "target=rpi4"]}
+    command = ["run.py", "params.epochs=10", "params.size=2", "target=rpi4"]
+    events.start([make_job("train")], sweep=sweep, command=command)
+    first, _, changed = said(events)
+    assert (first, changed) == ("job 2 of 4 · epochs=10 target=rpi4", "changed: params.size=2")
+
+
+def test_a_job_of_a_sweep_without_a_known_end_has_only_a_number(events, make_job):
+    events.start([make_job("train")], sweep={"id": "x", "job": 2, "jobs": None, "changes": []})
+    assert said(events)[0] == "job 2"
+
+
 def test_a_stage_says_when_it_starts_and_what_it_measured(events, make_job):
     events.start([make_job("train")]).started("train").finished("train", accuracy=0.98765)
     assert said(events)[1:] == ["train started", "train finished in 3.2 s: accuracy 0.9877"]
