@@ -81,7 +81,7 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
         usecase.name,
         request.target,
         usecase.params,
-        usecase.objective,
+        next(iter(usecase.objectives), None),
         found,
         settle_all(jobs, found, store, forced),
         checked.graph.only(kept),
@@ -89,6 +89,8 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
         Counter(map(base_of, checked.jobs)),
         forced,
         left_out,
+        usecase.objectives,
+        usecase.best,
     )
     return Planning(made, store, executors, checked.warnings)
 
