@@ -46,7 +46,7 @@ MODELS: dict[str, tuple[type[BaseModel], str, str]] = {
     "asset": (
         asset.Asset,
         "An asset",
-        "`conf/asset/<name>.yaml`: a data set or a pre-trained model. It has either `files` or `made_by`.",
+        "`conf/asset/<name>.yaml`: a data set or a pre-trained model. It has `files`, `made_by` or `path`.",
     ),
 }
 SCALARS = (bool, int, float, str)

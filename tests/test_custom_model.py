@@ -57,7 +57,7 @@ def _predicted(project, *words):
 
 def test_the_example_becomes_a_package_that_answers_rows(project):
     folder = project.path / "mine"
-    shutil.copytree(ROOT / "examples" / "custom_model", folder)
+    shutil.copytree(ROOT / "usecases" / "custom_model", folder)
     own = f"assets.algorithm={folder}"
     state = project.done(*HERE, own, "params.model.trees=50")
     metrics = {name: stage.metrics for name, stage in state.stages.items()}

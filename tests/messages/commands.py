@@ -39,6 +39,7 @@ FILES = {
     "conf/usecases/a,b.yaml": "stages: {a: {uses: mystages.make}}\n",
     "conf/target/64.yaml": "name: mine\nplatform: linux/amd64\n",
     "crowded/.engine": "",
+    "conf/asset/away.yaml": "name: away\ndescription: away\nlicence: MIT\npath: nowhere\n",
     "conf/asset/made.yaml": (
         "name: made\ndescription: x\nlicence: MIT\nmade_by: {uses: mystages.make, output: data}\n"
     ),
@@ -243,6 +244,12 @@ COMMANDS = {
         "assets.mine=yogga",
         "yogga",
         "yoga",
+    ),
+    "asset_path": (
+        ["usecase=data", "assets.mine=away"],
+        "conf/asset/away.yaml: path",
+        "nowhere",
+        "relative to the project",
     ),
     "asset_and_stage": (
         ["usecase=clash"],
