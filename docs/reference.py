@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
@@ -46,7 +46,7 @@ MODELS: dict[str, tuple[type[BaseModel], str, str]] = {
     "asset": (
         asset.Asset,
         "An asset",
-        "`conf/asset/<name>.yaml`: a data set or a pre-trained model. It has either `files` or `made_by`.",
+        "`conf/asset/<name>.yaml`: a data set or a pre-trained model. It has `files`, `made_by` or `path`.",
     ),
 }
 SCALARS = (bool, int, float, str)
@@ -261,6 +261,8 @@ def _heading(model: type[BaseModel]) -> str:
         "StageSpec": "A stage",
         "MlProject": "mlproject",
         "Resources": "resources",
+        "Objectives": "several objectives",
+        "BestJob": "best",
         "Defaults": "settings",
         "AssetFile": "A file of files",
         "NpmFile": "npm",
@@ -321,6 +323,8 @@ def _word(annotation: Any) -> str:
     if annotation in named:
         return named[annotation]
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated and get_origin(arguments[0]) in (Union, UnionType):
+        return " or ".join(_word(get_args(one)[0]) for one in get_args(arguments[0]))
     if origin is Literal:
         return ", ".join(f"`{value}`" for value in arguments)
     if origin in (Union, UnionType):

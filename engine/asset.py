@@ -78,7 +78,8 @@ class Defaults(_Model):
 
 
 class Asset(_Model):
-    """An asset, as conf/asset/<name>.yaml declares it: one file, or a folder of several."""
+    """An asset, as conf/asset/<name>.yaml declares it: files to fetch, a stage that generates it, or
+    a path on this machine."""
 
     name: Name
     description: str
@@ -101,11 +102,14 @@ class Asset(_Model):
         "a folder with both, and the twin is packaged too",
     )
     made_by: MadeBy | None = None
+    path: str | None = Field(
+        None, min_length=1, description="a folder or file of the project, or any on this machine"
+    )
 
     @model_validator(mode="after")
     def _has_one_origin(self) -> Self:
-        if bool(self.files) == bool(self.made_by):
-            raise ValueError("an asset needs either files or made_by; write one of them")
+        if sum(map(bool, (self.files, self.made_by, self.path))) != 1:
+            raise ValueError("an asset needs one of files, made_by and path; write one of them")
         if self.compiled and not self.files:
             raise ValueError("compiled: is the twin of a file; add files:")
         return self

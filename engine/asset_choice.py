@@ -135,17 +135,37 @@ def _asset(
     if value is None:
         return None
     if value in declared:
-        return _load_asset(declared[value])
-    path = Path(str(value)).expanduser()
-    for candidate in (folder / path for folder in folders if value != ""):
-        path_kinds[str(candidate.absolute())] = kind_of(candidate)
-        if candidate.exists():
-            return candidate.absolute()
+        return _located(_load_asset(declared[value]), declared[value], folders, path_kinds)
+    if path := _existing(str(value), folders, path_kinds):
+        return path
     raise UserError(
         f"{where}: assets.{key}",
         f"'{value}' is neither a declared asset nor a path that exists",
         _fix(str(value), folders[0], declared),
     )
+
+
+def _located(
+    chosen: Asset, declaration: Path, folders: Sequence[Path], path_kinds: dict[str, str]
+) -> Asset:
+    """Return the asset with its path, if it has one, absolute."""
+    if chosen.path is None:
+        return chosen
+    path = _existing(chosen.path, folders, path_kinds)
+    if path is None:
+        where, what = f"{as_typed(declaration)}: path", f"there is no '{chosen.path}'"
+        raise UserError(where, what, "write a path that exists, relative to the project")
+    return chosen.model_copy(update={"path": str(path)})
+
+
+def _existing(value: str, folders: Sequence[Path], path_kinds: dict[str, str]) -> Path | None:
+    """Return the absolute path that exists in the first of the folders, or None."""
+    for folder in folders if value else ():
+        candidate = folder / Path(value).expanduser()
+        path_kinds[str(candidate.absolute())] = kind_of(candidate)
+        if candidate.exists():
+            return candidate.absolute()
+    return None
 
 
 def _fix(value: str, folder: Path, declared: Mapping[str, Path]) -> str:

@@ -3,8 +3,7 @@
 Reports all mistakes at once; starts nothing.
 """
 
-import difflib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +13,7 @@ from engine.contract import REQUIRED, Contract, Declared, Parameter, unread
 from engine.errors import UserError, did_you_mean
 from engine.foreach import ALL, MARK, base_of, value_of
 from engine.graph import Dag, Reference
+from engine.objective_check import ObjectiveCheck
 from engine.placement import Placement
 from engine.plan import Job
 from engine.signature import Library
@@ -53,11 +53,13 @@ def check(
     jobs = {name: job for name, job in made.items() if name not in left_out}
     result.graph = graphs.build(jobs, _edges(jobs))
     result.mistakes += graphs.cycles(result.graph, where)
-    checking.objective()
+    wanted = ObjectiveCheck(usecase, checking.contracts, left_out, f"{where}: objective")
+    wanted.run()
+    result.mistakes += wanted.mistakes
     if result.mistakes:
         raise ExceptionGroup("the use case is invalid", result.mistakes)
     result.jobs = {name: jobs[name] for name in graphs.order(result.graph)}
-    result.warnings += [*checking.warnings, *_unused(jobs, usecase)]
+    result.warnings += [*wanted.warnings, *_unused(jobs, usecase)]
     return result
 
 
@@ -68,20 +70,6 @@ def contract_of(spec: StageSpec, library: Library, where: str) -> Contract:
         fix = "write 'uses: stages.<domain>.<stage>'"
         raise ExceptionGroup("the stage is invalid", [UserError(where, what, fix)])
     return kind.of(next(iter(spec.kinds))).contract(_declared(spec, where), library)
-
-
-def _nearest_metric(wanted: str, known: Collection[str]) -> str:
-    """Return the fix for an unknown metric: the same metric of another stage, or a similar metric of
-    the same stage.
-    """
-    name = wanted.rpartition(".")[2]
-    same = [one for one in known if one.rpartition(".")[2] == name]
-    stages = sorted({one.partition(".")[0] for one in known})
-    near = difflib.get_close_matches(wanted.partition(".")[0], stages, n=1)
-    own = [one for one in known if one.partition(".")[0] in near]
-    if same and len(same) < len(known):
-        return did_you_mean(same[0], same[:1])
-    return did_you_mean(wanted, own) if own else did_you_mean("", known)
 
 
 def _declared(spec: StageSpec, where: str) -> Declared:
@@ -108,7 +96,6 @@ class _Checking:
     contracts: dict[str, Contract] = field(default_factory=dict)
     open_ended: set[str] = field(default_factory=set)  # stages whose contract cannot be read
     mistakes: list[UserError] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
 
     def read(self, name: str, spec: StageSpec, library: Library) -> None:
         """Read the stage's contract, against which other stages are checked."""
@@ -137,49 +124,6 @@ class _Checking:
             )
             self.mistakes += found.mistakes()
         return Job(name, spec, contract, inputs, contract.outputs, params, self._placed(name, spec))
-
-    def objective(self) -> None:
-        """Check that a stage returns the objective."""
-        wanted, location = self.usecase.objective, f"{self.where}: objective"
-        if wanted is None or self._may_be_returned(wanted):
-            return
-        metrics = [
-            f"{name}.{one}" for name, found in self.contracts.items() for one in found.metrics or ()
-        ]
-        means = [f"{base_of(one)}{one[one.rindex('.') :]}.mean" for one in metrics if MARK in one]
-        former = self._former(wanted)
-        if former != wanted and former in metrics:
-            self.warnings.append(
-                f"the objective {wanted} is now called {former}: write that instead"
-            )
-            return
-        known = {*metrics, *means, *(f"{one.removesuffix('.mean')}.sd" for one in means)}
-        stage = wanted.rpartition(".")[0]
-        if wanted not in known:
-            what = f"no stage returns '{wanted}'"
-            self.mistakes.append(UserError(location, what, _nearest_metric(wanted, known)))
-        elif stage in self.left_out:
-            what = f"'{stage}' is left out: {self.left_out[stage]}"
-            self.mistakes.append(
-                UserError(location, what, "choose a metric of another stage, or another target")
-            )
-
-    def _former(self, metric: str) -> str:
-        """Return the metric under its stage's current name."""
-        stage, _, name = metric.rpartition(".")
-        return next(
-            (
-                f"{now}.{name}"
-                for now, spec in self.usecase.stages.items()
-                if spec.formerly == stage
-            ),
-            metric,
-        )
-
-    def _may_be_returned(self, metric: str) -> bool:
-        """Return whether the metric's stage does not declare which metrics it returns."""
-        open_ended = [name for name, contract in self.contracts.items() if contract.metrics is None]
-        return any(metric.startswith((f"{name}.", f"{base_of(name)}.")) for name in open_ended)
 
     def _inputs(self, name: str, spec: StageSpec) -> dict[str, Reference | None]:
         contract = self.contracts[name]

@@ -242,7 +242,9 @@ def _entry(word: str, text: str = "") -> list[str]:
 
 
 def _key(option: Option) -> str:
-    default = "null" if option.default is None else str(option.default).lower()
+    is_list = isinstance(option.default, list | tuple)
+    shown = list(option.default) if is_list else option.default
+    default = "null" if shown is None else str(shown).lower()
     return f"{option.key}={default}"
 
 

@@ -8,6 +8,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -15,6 +16,7 @@ from typing import Any, TypeVar, cast
 import hydra
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -65,12 +67,26 @@ def single(line: CommandLine) -> Request:
 def composition(line: CommandLine) -> Composition:
     """Compose a line that has neither a sweep nor any other Hydra flag."""
     guard_environment()
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3", job_name="run"):
+    with _hydra():
         config = hydra_compose(line.config_name, list(line.words), return_hydra_config=True)
     chosen = config.hydra
     OmegaConf.set_struct(config, False)
     del config["hydra"]
     return _composition(config, chosen, line)
+
+
+@contextmanager
+def _hydra() -> Iterator[None]:
+    """Let Hydra compose the project's configuration, also while it runs a sweep: there is one at a
+    time.
+    """
+    instance = GlobalHydra.instance()
+    running, instance.hydra = instance.hydra, None
+    try:
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3", job_name="run"):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = running  # Hydra has replaced the instance
 
 
 def with_flags(line: CommandLine, task: Callable[[DictConfig], object]) -> None:
@@ -102,6 +118,11 @@ def is_sweep() -> bool:
 def job_number() -> int:
     """Return the number of the running job in its sweep, from 1."""
     return int(HydraConfig.get().job.num) + 1
+
+
+def sweeper_keys() -> Mapping[str, Any]:
+    """Return the keys of the sweeper that runs the job."""
+    return cast(Mapping[str, Any], HydraConfig.get().sweeper)
 
 
 def job_changes(keys: Sequence[str]) -> tuple[str, ...]:
@@ -139,7 +160,7 @@ def sweep_plan(line: CommandLine) -> SweepPlan:
     words = [word for word in line.words if not word.startswith("-")]
     given = parser.parse_overrides(words)
     shared = [word for word, one in zip(words, given, strict=True) if not one.is_sweep_override()]
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3", job_name="run"):
+    with _hydra():
         config = hydra_compose(line.config_name, shared, return_hydra_config=True)
     chosen, params = config.hydra.runtime.choices, config.hydra.sweeper.get("params") or {}
     given = [*parser.parse_overrides([f"{key}={value}" for key, value in params.items()]), *given]
@@ -148,11 +169,18 @@ def sweep_plan(line: CommandLine) -> SweepPlan:
     return SweepPlan(
         Path(str(config.outputs)).absolute(),  # its workers may have another current folder
         tuple(dict.fromkeys(one.get_key_element().lstrip("+~") for one in varied)),
-        _count(given) if sweeper == _GRID else None,
+        _count(given) if sweeper == _GRID else _trials(config.hydra.sweeper),
         str(chosen["hydra/launcher"]),
         sweeper,
         cast(Mapping[str, object], OmegaConf.to_container(config.tracking)),
     )
+
+
+def _trials(sweeper: Mapping[str, Any]) -> int | None:
+    """Return the number of jobs of a search; None for a grid, which may have fewer."""
+    count = sweeper.get("n_trials")
+    is_grid = "sampler" in sweeper and sweeper["sampler"].get("name") == "grid"
+    return count if isinstance(count, int) and not is_grid else None
 
 
 def _count(overrides: Sequence[Override]) -> int | None:
@@ -169,7 +197,7 @@ def _count(overrides: Sequence[Override]) -> int | None:
 def stage_keys(line: CommandLine) -> list[str]:
     """Return the keys of all stages of the line's use case, without its overrides of single keys."""
     groups = [word for word in line.words if word.startswith(("usecase=", "target="))]
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3", job_name="run"):
+    with _hydra():
         config = hydra_compose(line.config_name, groups)
     stages = OmegaConf.to_container(config.get("stages") or OmegaConf.create(), resolve=False)
     return list(_keys("stages", stages))

@@ -23,6 +23,7 @@ from engine import (
     layout,
     planning,
     provenance,
+    pruning,
     run_files,
     run_names,
 )
@@ -164,11 +165,15 @@ def _run(request: Request, planned: Planning, stream: TextIO) -> Outcome:
         _close_abandoned(request.outputs, store)
         sinks = _sinks(request, run_dir, stream)
         composed.record(run_dir, request)
+        watcher = pruning.watcher(request.sweep)
+        sinks += [watcher] if watcher else []
         recorder = Recorder(run_dir, journal, sinks, points_latest=request.sweep is None)
         sweep_job.begin(request, run_dir)
         recorder.emit(provenance.run_started(request, plan, run_dir.name, name))
         recorder.emit(*(Note(event="note", stage=None, text=text) for text in plan.notes))
         driver = _driver(request, planned, work, run_dir, recorder)
+        if watcher:
+            watcher.connect(driver.prune)
         outcome = _driven(driver, recorder, executors.close, run_dir)
         sweep_job.end(request, outcome.state)
     executors.close()

@@ -25,7 +25,7 @@ class Line:
 
 def headline(state: RunState) -> str:
     """Return how the run ended, after how long, and how many stages ran or were cached."""
-    word = "after" if state.status in ("failed", "interrupted") else "in"
+    word = "after" if state.status in ("failed", "pruned", "interrupted") else "in"
     return f"{state.status} {word} {duration(state.seconds)}: {_counts(state)}"
 
 

@@ -40,6 +40,8 @@ class RunStarted(TypedDict):
     objective: str | None  # the metric that a sweep reads
     # every objective -> "maximise" or "minimise", the most important one first
     objectives: NotRequired[dict[str, Direction]]
+    # {prefer: objective, limits: {objective: rule}}: chooses the best job of a sweep
+    best: NotRequired[dict[str, Any] | None]
     # [{key, name, digest, source, licence, path, sample (bool), modified (of the newest file of a
     # user's own data, in seconds since 1970; else None)}]
     assets: list[dict[str, Any]]

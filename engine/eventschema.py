@@ -168,6 +168,13 @@ class SweepJob(TypedDict):
     changes: list[str]
 
 
+class Best(TypedDict):
+    """The rule for the best job of a sweep, in `run_started`."""
+
+    prefer: Name
+    limits: dict[Key, str]
+
+
 class Asset(TypedDict):
     """An asset in `run_started`."""
 
@@ -246,7 +253,7 @@ _TYPES: dict[str, Any] = {
     "metric": str,
     "rule": str,
     "passed": bool | None,
-    "status": Literal["finished", "failed", "rejected", "interrupted"],
+    "status": Literal["finished", "failed", "rejected", "pruned", "interrupted"],
 }
 _OPTIONAL: dict[str, dict[str, Any]] = {  # fields that older journals lack
     "run_started": {
@@ -257,6 +264,7 @@ _OPTIONAL: dict[str, dict[str, Any]] = {  # fields that older journals lack
         "parent_run": NotRequired[str | None],
         "sweep": NotRequired[SweepJob | None],
         "objectives": NotRequired[dict[str, Direction]],
+        "best": NotRequired[Best | None],
     }
 }
 _SPECIAL: dict[tuple[str, str], Any] = {  # fields whose type differs in one kind of event

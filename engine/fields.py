@@ -205,7 +205,8 @@ def explain_all(error: ValidationError, model: type[BaseModel], where: str) -> l
 
 
 def _explained(mistake: Any, model: type[BaseModel], where: str) -> UserError:
-    location = [str(part) for part in mistake["loc"] if part not in ("[key]",)]
+    # in brackets: not a part of the file, but "[key]", or a type that a value may have
+    location = [str(part) for part in mistake["loc"] if not str(part).startswith("[")]
     key = f"{where}: {'.'.join(location)}"
     kind = mistake["type"]
     if kind == "extra_forbidden":
@@ -230,7 +231,7 @@ def _explained(mistake: Any, model: type[BaseModel], where: str) -> UserError:
 
 
 def _fits_nothing(mistake: Any, where: str) -> UserError:
-    key = ".".join(str(part) for part in mistake["loc"][:-1])
+    key = ".".join(str(part) for part in mistake["loc"][:-1] if not str(part).startswith("["))
     return UserError(
         f"{where}: {key}",
         f"a plain value is expected here (it is {mistake['input']!r:.80})",

@@ -165,6 +165,9 @@ class Driver(Protocol):
     def interrupt(self) -> None:
         """End the run: cleanly at the first call, at once at the second. Called by a signal handler."""
 
+    def prune(self, why: str) -> None:
+        """End the run cleanly as pruned; why: a sentence. Called by another thread."""
+
 
 class Sink(Protocol):
     """Reads the events of a run: one file in engine/sinks/, found by its name."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeGuard
 
+from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
@@ -35,6 +36,8 @@ _MACHINE: dict[int | None, str] = {
 }
 
 _PLUGIN = re.compile(r"hydra/(?P<kind>launcher|sweeper)/(?P<name>\w+)")
+_SEARCH = re.compile(r"(?P<group>hydra/sweeper/(sampler|pruner))/(?P<name>\w+)")
+_OPTUNA = "hydra/sweeper"  # the group of the sweeper that is ours: hydra_plugins/
 _PACKAGES = {  # of Hydra's launchers and sweepers: https://hydra.cc/docs/plugins/ax_sweeper/
     "joblib": "hydra-joblib-launcher",
     "ray": "hydra-ray-launcher",
@@ -44,7 +47,6 @@ _PACKAGES = {  # of Hydra's launchers and sweepers: https://hydra.cc/docs/plugin
     "submitit_slurm": "hydra-submitit-launcher",
     "ax": "hydra-ax-sweeper",
     "nevergrad": "hydra-nevergrad-sweeper",
-    "optuna": "hydra-optuna-sweeper",
 }
 _REFUSALS = (
     ValueError,
@@ -153,6 +155,8 @@ def _explained(error: BaseException, line: CommandLine) -> UserError:
     )
     if word and (plugin := _PLUGIN.fullmatch(word)):
         return _not_installed(plugin["kind"], plugin["name"])
+    if word and (found := _of_a_search(word)):
+        return found
     if word and "/" in word:
         group, _, name = word.partition("/")
         fix = did_you_mean(name, catalogue.of_group(group, line.dirs))
@@ -167,6 +171,33 @@ def _explained(error: BaseException, line: CommandLine) -> UserError:
         f"{text:.200}",
         did_you_mean(word, known) if word else "write key=value; see python run.py --help",
     )
+
+
+def _of_a_search(word: str) -> UserError | None:
+    """Return the mistake for an unknown choice or key of hydra/sweeper=optuna, or None."""
+    if choice := _SEARCH.fullmatch(word):
+        group, name = choice["group"], choice["name"]
+        what = f"there is no such {group.rpartition('/')[2]}"
+        return UserError(f"{group}={name}", what, did_you_mean(name, _choices(group)))
+    if not word.startswith("hydra.sweeper."):
+        return None
+    keys = [f"hydra.sweeper.{key}" for key in _node(_OPTUNA, "optuna")]
+    for kind in ("sampler", "pruner"):
+        for name in _choices(f"{_OPTUNA}/{kind}"):
+            keys += [f"hydra.sweeper.{kind}.{key}" for key in _node(f"{_OPTUNA}/{kind}", name)]
+    if word in keys:  # its own keys have dots
+        fix = "write params.KEY=interval(0,1) as a word of its own, or set it in a use case"
+        return UserError(word, "this key can only be set in a file", fix)
+    return UserError(word, "the sweeper has no such key", did_you_mean(word, keys))
+
+
+def _choices(group: str) -> list[str]:
+    return [name.removesuffix(".yaml") for name in ConfigStore.instance().list(group)]
+
+
+def _node(group: str, name: str) -> list[str]:
+    node = ConfigStore.instance().load(f"{group}/{name}.yaml").node
+    return [str(key) for key in node if key not in ("_target_", "defaults", "name")]
 
 
 def _not_set(key: str, known: Sequence[str]) -> UserError:
@@ -192,7 +223,8 @@ def _not_installed(kind: str, name: str) -> UserError:
     """Return the mistake for a Hydra launcher or sweeper that is not installed."""
     package = _PACKAGES.get(name)
     if package is None:
-        fix = did_you_mean(name, [known for known, one in _PACKAGES.items() if kind in one])
+        others = [known for known, one in _PACKAGES.items() if kind in one]
+        fix = did_you_mean(name, [*_choices(f"hydra/{kind}"), *others])
         return UserError(f"hydra/{kind}={name}", f"there is no such {kind}", fix)
     return UserError(
         f"hydra/{kind}={name}",
@@ -215,6 +247,15 @@ def _of_a_word(text: str, line: CommandLine) -> UserError | None:
             "this key has a value already",
             f"write {there[1]}=..., without the +",
         )
+    if "INTERVAL_SWEEP" in text:
+        word = next((word for word in line.words if "interval(" in word), "the command line")
+        fix = (
+            "write choice(...) or range(...), or add hydra/sweeper=optuna, which searches intervals"
+        )
+        return UserError(word, "this sweep tries single values, and an interval has too many", fix)
+    if re.search(r"[Cc]ould not override 'objective'", text):
+        what = "the use case sets no objective, or not all of these keys"
+        return UserError("objective=...", what, "write ++objective=..., with two plus signs")
     if missing := re.match(r"Interpolation key '([^']+)' not found", text):
         word = next((word for word in line.words if missing[1] in word), "the command line")
         return UserError(word, text, did_you_mean(missing[1], _config_keys(line)))

@@ -8,8 +8,13 @@ from engine.vocabulary import Direction
 
 def directions(plan: Plan) -> dict[str, Direction]:
     """Return the direction of each objective, the most important one first."""
-    wanted = plan.objective
-    return {wanted: _direction(plan, wanted)} if wanted else {}
+    return {name: given or _direction(plan, name) for name, given in plan.objectives.items()}
+
+
+def rule(plan: Plan) -> dict[str, object]:
+    """Return the rule that chooses the best job of a sweep, as events and records store it."""
+    prefer = plan.best.prefer or plan.objective
+    return {"prefer": prefer, "limits": dict(plan.best.limits)}
 
 
 def _direction(plan: Plan, objective: str) -> Direction:

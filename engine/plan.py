@@ -12,9 +12,10 @@ from engine.contract import Contract
 from engine.foreach import base_of
 from engine.graph import Dag, Reference
 from engine.placement import Placement
-from engine.spec import StageSpec
+from engine.spec import BestJob, StageSpec
 from engine.store import Record, Store
 from engine.target import Target
+from engine.vocabulary import Direction
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class Plan:
     usecase: str
     target: Target
     params: Mapping[str, object]
-    objective: str | None
+    objective: str | None  # the first one
     assets: Mapping[str, ResolvedAsset]
     jobs: Mapping[str, Planned]  # in a valid order
     graph: Dag
@@ -104,6 +105,9 @@ class Plan:
     forced: frozenset[str] = frozenset()  # stages that run although they are cached
     # stages whose `when` does not hold, each with the reason
     left_out: Mapping[str, str] = field(default_factory=dict)
+    # every objective, the first one first -> its direction; None: its gate or its name decides
+    objectives: Mapping[str, Direction | None] = field(default_factory=dict)
+    best: BestJob = field(default_factory=BestJob)  # the rule that chooses the best job of a sweep
 
 
 def settle(

@@ -81,7 +81,7 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
         usecase.name,
         request.target,
         usecase.params,
-        usecase.objective,
+        next(iter(usecase.objectives), None),
         found,
         settle_all(jobs, found, store, forced),
         checked.graph.only(kept),
@@ -89,6 +89,8 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
         Counter(map(base_of, checked.jobs)),
         forced,
         left_out,
+        usecase.objectives,
+        usecase.best,
     )
     return Planning(made, store, executors, checked.warnings)
 
@@ -104,7 +106,7 @@ def fetch_assets(request: Request, planning: Planning, say: Say) -> None:
     for key in sorted({ref.name for ref in refs if ref.stage is None}):
         asset = request.assets[key]
         try:
-            if isinstance(asset, Asset):
+            if isinstance(asset, Asset) and asset.path is None:
                 fetch.fetch(asset, planning.store, mirror, say)
         except UserError as mistake:
             mistakes.append(mistake)
@@ -299,7 +301,11 @@ def _resolved(key: str, asset: Asset | Path | None, store: Store) -> ResolvedAss
         return ResolvedAsset(
             key, str(asset), asset, store.assets.of(asset), None, str(asset), False
         )
-    path, digest = fetch.path_of(asset, store), fetch.digest(asset)
+    if asset.path:
+        path = Path(asset.path)
+        digest = store.assets.of(path)
+    else:
+        path, digest = fetch.path_of(asset, store), fetch.digest(asset)
     return ResolvedAsset(key, asset.name, path, digest, asset.licence, asset.source, asset.sample)
 
 
@@ -309,8 +315,8 @@ def _other_files(request: Request, jobs: Mapping[str, Job]) -> Iterator[UserErro
     for job in jobs.values():
         for key, kinds in job.contract.reads.items():
             ref = job.inputs.get(key)
-            path = request.assets.get(ref.name) if ref and ref.stage is None else None
-            if isinstance(path, Path) and path not in reported and not magic.is_of(path, kinds):
+            path = _on_disk(request.assets.get(ref.name)) if ref and ref.stage is None else None
+            if path and path not in reported and not magic.is_of(path, kinds):
                 reported.add(path)
                 where = f"{request.where}: assets.{ref.name if ref else ''}"
                 what = f"the stage '{job.stage}' cannot read this file as its {key}"
@@ -324,8 +330,8 @@ def _other_functions(request: Request, jobs: Mapping[str, Job]) -> Iterator[User
     for job in jobs.values():
         for key in job.contract.defines:
             ref = job.inputs.get(key)
-            path = request.assets.get(ref.name) if ref and ref.stage is None else None
-            if not isinstance(path, Path):
+            path = _on_disk(request.assets.get(ref.name)) if ref and ref.stage is None else None
+            if path is None:
                 continue
             where = f"{request.where}: stages.{job.stage}"
             for mistake in defined.mistakes(job.contract, key, path, job.params, where):
@@ -333,6 +339,13 @@ def _other_functions(request: Request, jobs: Mapping[str, Job]) -> Iterator[User
                 if (found.where, found.what) not in reported:
                     reported.add((found.where, found.what))
                     yield found
+
+
+def _on_disk(asset: Asset | Path | None) -> Path | None:
+    """Return the path of an asset that is the user's own, or None."""
+    if isinstance(asset, Asset):
+        return Path(asset.path) if asset.path else None
+    return asset
 
 
 def _assets_of(jobs: Mapping[str, Job]) -> set[str]:

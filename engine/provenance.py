@@ -39,6 +39,7 @@ def run_started(request: Request, plan: Plan, run_id: str, name: str = "") -> Ru
         params=dict(plan.params),
         objective=plan.objective,
         objectives=objective.directions(plan),
+        best=objective.rule(plan) if plan.objectives else None,
         assets=_assets(request, plan),
         until=list(request.settings.until),
         left_out=dict(plan.left_out),

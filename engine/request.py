@@ -14,9 +14,21 @@ from engine.options import CommandOptions
 from engine.settings import Settings
 from engine.spec import UseCase
 from engine.target import Target
+from engine.vocabulary import Direction
 from engine.wording import PROGRAM
 
 OptionsT = TypeVar("OptionsT", bound=CommandOptions, default=CommandOptions, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """How a search ends jobs early that promise little."""
+
+    stage: str
+    metric: str  # a curve that the stage reports while it runs
+    direction: Direction
+    pruner: str  # its name: engine/studies.py
+    options: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +39,7 @@ class SweepJob:
     number: int  # from 1
     count: int | None  # how many jobs the sweep has; None if that is not known yet
     changes: tuple[str, ...]  # the overrides that distinguish the job, such as params.epochs=20
+    pruning: Pruning | None = None  # None: the job runs to its end
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from engine import journal, layout, run_files
 from engine.errors import UserError, did_you_mean
 from engine.store import Store
-from engine.wording import CHANGES, as_typed, redact, short_key
+from engine.wording import CHANGES, as_typed, redact, short_key, short_value
 
 FOLDER = "names"  # in outputs/.engine
 _NAME = re.compile(r"[^\W\d_][\w.+-]{0,63}")  # an id begins with a digit
@@ -27,7 +27,7 @@ def changes(command: Sequence[str]) -> Iterator[str]:
     for word in command:
         key, separator, value = word.lstrip("+").partition("=")
         if separator and key.startswith(CHANGES):
-            change = redact(f"{short_key(key)}={_last_part(key, value)}")
+            change = redact(f"{short_key(key)}={short_value(_last_part(key, value))}")
             is_long = len(change) > _LONGEST_CHANGE
             yield f"{change[: _LONGEST_CHANGE - 3]}..." if is_long else change
 

@@ -2,9 +2,17 @@
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    create_model,
+)
 
 from engine import kind
 from engine.errors import UserError
@@ -22,7 +30,7 @@ from engine.fields import (
     StageName,
     explain_all,
 )
-from engine.vocabulary import RunsOn
+from engine.vocabulary import Direction, RunsOn
 
 
 class _Model(BaseModel):
@@ -139,6 +147,37 @@ class StageSpec(_OfAKind):
         return {key: value for key, value in given.items() if value}
 
 
+class BestJob(_Model):
+    """The rule that chooses one job of a sweep's Pareto front as the best."""
+
+    limits: Mapping[str, Rule] = Field(
+        default_factory=dict,
+        description='objective: "<= 20"; only jobs within all limits are considered',
+    )
+    prefer: str | None = Field(
+        None,
+        description="of these, the job with the best value of this objective; default: the first",
+    )
+
+
+class Objectives(_Model):
+    """Several objectives at once; those that are maximised come first."""
+
+    maximise: tuple[str, ...] | str = Field((), description="metrics of which more is better")
+    minimise: tuple[str, ...] | str = Field((), description="metrics of which less is better")
+    best: BestJob = Field(BestJob(), description="the rule that chooses the best job of a sweep")
+
+
+def _form(value: object) -> str:
+    """Return which type of objective is meant; errors then describe only that one."""
+    return "[one]" if isinstance(value, str) else "[several]"
+
+
+_Objective = Annotated[
+    Annotated[str, Tag("[one]")] | Annotated[Objectives, Tag("[several]")], Discriminator(_form)
+]
+
+
 class UseCase(_Model):
     """A use case: parameters, assets, and a DAG of stages."""
 
@@ -152,8 +191,10 @@ class UseCase(_Model):
     assets: Mapping[Name, str | None] = Field(
         default_factory=dict, description="key: name in conf/asset, a path, or null"
     )
-    objective: str | None = Field(
-        None, description="the metric that a sweep optimises, such as score.accuracy"
+    objective: _Objective | None = Field(
+        None,
+        description="the metric that a sweep optimises, such as score.accuracy; or several metrics, as "
+        "{maximise: score.accuracy, minimise: [benchmark.latency_median_ms]}",
     )
     task: Name | None = Field(
         None, description="the task of the packaged model: the name of a module in stages/tasks"
@@ -165,6 +206,25 @@ class UseCase(_Model):
         None, description="the stage that tells `forget` which artifacts have data of a person"
     )
     stages: Mapping[StageName, StageSpec] = Field(min_length=1)
+
+    @property
+    def objectives(self) -> dict[str, Direction | None]:
+        """Return the objectives, the first one first; None: its gate or its name decides."""
+        if self.objective is None or isinstance(self.objective, str):
+            return {self.objective: None} if self.objective else {}
+        more, less = map(listed_metrics, (self.objective.maximise, self.objective.minimise))
+        found: dict[str, Direction | None] = dict.fromkeys(more, "maximise")
+        return found | dict.fromkeys(less, "minimise")
+
+    @property
+    def best(self) -> BestJob:
+        """Return the rule that chooses the best job of a sweep."""
+        return self.objective.best if isinstance(self.objective, Objectives) else BestJob()
+
+
+def listed_metrics(value: tuple[str, ...] | str) -> tuple[str, ...]:
+    """Return the metrics of `maximise:` or `minimise:`, which may be a single one."""
+    return (value,) if isinstance(value, str) else value
 
 
 def read(data: Mapping[str, Any], where: str) -> tuple[UseCase | None, list[UserError]]:

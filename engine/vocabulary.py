@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 SUFFIX = re.compile(r"(\.[A-Za-z0-9]{1,16}){1,3}")  # of a file name: .json, .tar.gz
 StageStatus = Literal["waiting", "running", "finished", "failed", "skipped", "rejected"]
-RunStatus = Literal["running", "finished", "failed", "rejected", "interrupted"]
+# pruned: the search that it was a part of ended it early
+RunStatus = Literal["running", "finished", "failed", "rejected", "pruned", "interrupted"]
 FailureKind = Literal[
     "failed",
     "timeout",

@@ -23,6 +23,7 @@ SYMBOLS = {
     "rejected": "✗",
 }
 CHANGES = ("params.", "assets.", "stages.")  # keys that change a use case
+_LONG_FRACTION = re.compile(r"-?(?=[\d.]{8})\d+\.\d+(e-?\d+)?")
 _UNCHANGING = re.compile(
     r"-|\+*(usecase|target|outputs|data|mirror|sinks|stage_packages|ssh_config|tracking(\.\w+)?"
     r"|hydra[./]?\S*)="
@@ -112,7 +113,12 @@ def command_line_of(words: Iterable[str]) -> str:
 def in_short(changes: Iterable[str]) -> str:
     """Return overrides in short: `learning_rate=1e-3 epochs=10`."""
     pairs = (change.partition("=") for change in changes)
-    return " ".join(f"{short_key(key)}={value}" for key, _, value in pairs)
+    return " ".join(f"{short_key(key)}={short_value(value)}" for key, _, value in pairs)
+
+
+def short_value(value: str) -> str:
+    """Return the value of an override; a fraction with many digits is rounded to five."""
+    return f"{float(value):.5g}" if _LONG_FRACTION.fullmatch(value) else value
 
 
 def short_key(key: str) -> str:

@@ -1,12 +1,15 @@
-"""A table, from its file to a verified package that answers rows: on the sample."""
+"""A table, from its file to a verified package that answers rows: on the sample and on real wines."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("numpy", reason="the extra 'runtime' is not installed")
 
 pytestmark = pytest.mark.slow
+MIRROR = Path(os.environ.get("RPI_MLOPS_MIRROR", Path(__file__).parents[2] / "shared/mirror"))
 HERE = ("stage_packages=[stages]", "usecase=custom_algorithm", "target=rpi4_coral")
 
 
@@ -25,3 +28,14 @@ def test_the_sample_becomes_a_package_that_answers_rows(project):
     answers = [json.loads(line) for line in said.stdout.splitlines()]
     assert [one["row"] for one in answers] == [1, 2, 3, 4, 5]
     assert all(one["value"] and 0 < one["score"] <= 1 for one in answers)
+
+
+@pytest.mark.mirror
+@pytest.mark.skipif(not MIRROR.is_dir(), reason="RPI_MLOPS_MIRROR names no folder")
+@pytest.mark.parametrize(("table", "most"), [("winequality_red", 0.47), ("winequality_white", 0.5)])
+def test_grades_of_wines_are_predicted_as_well_as_by_gradient_boosting(project, table, most):
+    pytest.importorskip("tensorflow", reason="the extra 'train' is not installed")
+    state = project.done(*HERE, f"assets.table={table}", f"mirror={MIRROR}", "until=[score]")
+    score = state.stages["score"].metrics
+    assert score["mad"] <= most and score["skill_drop_beyond_chance"] <= 0.01
+    assert score["mad"] <= score["baseline_boosting"] + 0.01 < score["baseline_median"]

@@ -16,7 +16,7 @@ import sys
 from engine import compose, planning, registration
 for words in sys.argv[1:]:
     assert planning.plan(compose.single(registration.register([*words.split(), "tracking=none"]))).plan.jobs, words
-heavy = sorted({"tensorflow", "mlflow", "keras", "cv2", "numpy", "pandas"} & sys.modules.keys())
+heavy = sorted({"tensorflow", "mlflow", "keras", "cv2", "numpy", "pandas", "optuna"} & sys.modules.keys())
 sys.exit(f"imported: {heavy}" if heavy else 0)
 """
 
@@ -35,6 +35,7 @@ TESTED_BY = {
     "interrupts.py": "../test_sweeps.py",
     "invocation.py": "commands/test_run.py",
     "request.py": "test_composed.py",
+    "objective_check.py": "test_check.py",
     "start.py": "../test_run.py",
     "vocabulary.py": "test_events.py",
 }

@@ -31,7 +31,7 @@ class Options(CommandOptions):
     )
     keep: bool = Field(
         False,
-        description="keep the new artifacts in outputs/.engine/reproductions, to look at them",
+        description="keep the new artifacts to look at them, in a folder that is printed",
     )
     format: Literal["table", "json"] = Field("table", description="table or json")
 

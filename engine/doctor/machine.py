@@ -22,6 +22,7 @@ _EXTRAS = {
     ),
     "train": ("tensorflow",),
     "tracking": ("mlflow",),
+    "search": ("optuna",),
     "containers": ("docker", "cyclonedx-python-lib"),
 }
 _LEAST_DISK = 2e9  # bytes: enough for a run of the largest use case, including its store

@@ -54,7 +54,7 @@ class _Timed:
 
     attempt: LiveAttempt
     deadline: float
-    ending: str | None = None  # why it was asked to end: timeout, interrupted
+    ending: str | None = None  # why it was asked to end: timeout, interrupted, pruned
     kill_at: float = float("inf")
 
 
@@ -66,6 +66,7 @@ class Scheduler:
     capacity: Capacity
     emit: Emit
     interrupts: int = 0  # how often `interrupt` was called
+    pruned: str = ""  # why the run is pruned
     _waiting: dict[str, Job] = field(default_factory=dict)
     _running: dict[str, _Timed] = field(default_factory=dict)
     _over: dict[str, str] = field(
@@ -91,6 +92,10 @@ class Scheduler:
         """End the run: cleanly at the first call, at once at the second."""
         self.interrupts += 1
 
+    def prune(self, why: str) -> None:
+        """End the run cleanly, as pruned."""
+        self.pruned = why
+
     def run(self) -> RunStatus:
         """Run to the end, and return the status of the run."""
         self._waiting = {name: planned.job for name, planned in self.plan.jobs.items()}
@@ -103,8 +108,10 @@ class Scheduler:
         self._order = {name: at for at, name in enumerate(self.plan.jobs)}
         self._take_cached()
         self._refresh_ready(self._waiting)
+        is_cut = False
         while self._waiting or self._running:
-            if self.interrupts:
+            if self.interrupts or self.pruned:
+                is_cut = True
                 self._end_all()
             else:
                 self._start_ready()
@@ -117,6 +124,8 @@ class Scheduler:
         self.attempts.close()
         if self.interrupts:
             return "interrupted"
+        if is_cut:
+            return "pruned"
         if "failed" in self._over.values():
             return "failed"
         return "rejected" if "rejected" in self._over.values() else "finished"
@@ -246,10 +255,17 @@ class Scheduler:
         timed = self._running.pop(ended.stage)
         reported, found = self.attempts.end(timed.attempt, ended, timed.ending)
         if isinstance(found, Failure):
-            self._queue(*reported, *self._fail(timed.attempt, ended, found))
+            is_pruned = self.pruned and timed.ending == self.pruned
+            end = [self._cut(ended.stage)] if is_pruned else self._fail(timed.attempt, ended, found)
+            self._queue(*reported, *end)
             return
         finished = self.attempts.finished(timed.attempt, ended, found)
         self._queue(*reported, finished, *self._publish(timed.attempt.job, found))
+
+    def _cut(self, stage: str) -> Event:
+        """Return the end of a stage that ran when the run was pruned: it has not failed."""
+        self._over[stage] = "skipped"
+        return JobSkipped(event="job_skipped", stage=stage, because=self.pruned)
 
     def _fail(self, attempt: LiveAttempt, ended: Ended, failure: Failure) -> list[Event]:
         job = attempt.job
@@ -319,11 +335,14 @@ class Scheduler:
             self.attempts.executor.terminate(stage, force=False)
 
     def _end_all(self) -> None:
-        """Handle an interrupt: start nothing more, ask the jobs to end, and kill them the second time."""
+        """End the run early: start nothing more, ask the jobs to end, and kill them at the second
+        interrupt.
+        """
+        why = "the run was interrupted" if self.interrupts else self.pruned
         if self._waiting:
-            self._queue(*self._skip(list(self._waiting), "the run was interrupted"))
+            self._queue(*self._skip(list(self._waiting), why))
         for stage in self._running:
-            self._end(stage, "the run was interrupted")
+            self._end(stage, why)
             if self.interrupts > 1:
                 self.attempts.executor.terminate(stage, force=True)
 

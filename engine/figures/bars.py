@@ -19,7 +19,7 @@ STYLE = """
 PITCH = 24.0  # pixels from one bar to the next
 THICKNESS = 14.0  # of a bar
 LONGEST_LABEL = 28
-WIDTH = 480  # of the bars' frame
+WIDTH = 360  # of the bars' frame
 
 
 class Bar(TypedDict):

@@ -18,7 +18,13 @@ from engine.vocabulary import Event
 from engine.wording import figure_name, redact
 
 Point = tuple[str, float, int, int]  # name, value, time in ms, step
-STATUS = {"finished": "FINISHED", "failed": "FAILED", "rejected": "FAILED", "interrupted": "KILLED"}
+STATUS = {
+    "finished": "FINISHED",
+    "failed": "FAILED",
+    "rejected": "FAILED",
+    "pruned": "KILLED",
+    "interrupted": "KILLED",
+}
 LONGEST_VALUE = 6000  # MLflow's limit for a parameter, and below its 8000 for a tag
 _LONGEST_KEY = 250
 

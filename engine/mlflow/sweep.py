@@ -17,7 +17,7 @@ from engine.mlflow.links import VIEW
 from engine.mlflow.locks import open_lock
 from engine.mlflow.queue import FOLDER, RunRequest
 from engine.mlflow.start import SenderStarter
-from engine.sweeps import ranking, record, table
+from engine.sweeps import pareto, ranking, record, table
 from engine.sweeps.record import Job, Sweep
 from engine.vocabulary import Event
 from engine.wording import command_line_of, in_short, short_key
@@ -125,6 +125,8 @@ def _headline(sweep: Sweep, best: Job | None) -> str:
     lines = [table.headline(sweep).partition(": ")[2]]
     if best:
         lines.append(f"**Best: job {best.number}** ({in_short(best.facts.changes)})")
+        if len(best.facts.directions) > 1:
+            lines.append(f"Chosen from the Pareto front by the rule: {pareto.rule_of(best.facts)}")
         lines.append(f"Run it alone with `{command_line_of(best.facts.command)}`")
     return "\n\n".join(lines)
 

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from engine import compose, invocation, mistakes
 from engine.multirun import kept, labels
 from engine.registration import CommandLine
-from engine.request import Request, SweepJob
+from engine.request import Pruning, Request, SweepJob
 from engine.sweeps import carried, ranking, record
 from engine.sweeps.carried import Carried
 from engine.wording import in_short
@@ -35,7 +35,8 @@ class Job:
         invocation.make_printable()  # `cli` did not run in a launcher's process
         compose.guard_environment()
         number = compose.job_number()
-        own = SweepJob(self.folder, number, self.count, compose.job_changes(self.keys))
+        changes = compose.job_changes(self.keys)
+        own = SweepJob(self.folder, number, self.count, changes, _pruning())
         labelled = labels.labelled(f"job {number}") if self.is_parallel else nullcontext()
         with labelled, record.hold(self.folder, number) as is_locked:
             objective = self._run(config, own, is_locked)
@@ -74,6 +75,16 @@ class Job:
         sys.stdout.write(f"{' · '.join(words)}: {before.state} before{result}\n")
         sys.stdout.flush()
         return value
+
+
+def _pruning() -> Pruning | None:
+    """Return how the job is pruned, if it belongs to a search."""
+    keys = compose.sweeper_keys()
+    if "prune_by" not in keys:
+        return None
+    from engine.search import settings  # imports what only a search needs
+
+    return settings.pruning(keys)
 
 
 def _begin(own: SweepJob, is_locked: bool) -> None:

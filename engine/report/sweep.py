@@ -12,13 +12,22 @@ from typing import Any
 from urllib.parse import quote
 
 from engine import figure_page
-from engine.drawing import heat_map, parallel
+from engine.drawing import front, heat_map, parallel
 from engine.durable import write_whole
-from engine.sweeps import ranking, table
+from engine.sweeps import pareto, ranking, table
 from engine.sweeps.record import Job, Sweep
-from engine.wording import command_line_of, duration, in_short, moment, plural, short_key
+from engine.wording import (
+    command_line_of,
+    duration,
+    in_short,
+    moment,
+    plural,
+    short_key,
+    short_value,
+)
 
 _RUN_REPORT = "report.html"  # of a job: engine/sinks/report.py
+_NO_BEST = "no job passed its gates"
 MOST_ROWS = 500
 MOST_LINES = 300  # of readable parallel coordinates
 
@@ -47,6 +56,7 @@ def render(sweep: Sweep) -> str:
     """Return the whole page."""
     best = ranking.best(sweep.jobs)
     names = ranking.objectives(sweep.jobs)
+    is_of_several = len(names) > 1
     page: str = _template().render(
         sweep=sweep,
         title=_title(sweep),
@@ -56,14 +66,17 @@ def render(sweep: Sweep) -> str:
         best=best,
         best_changes=in_short(best.facts.changes) if best else "",
         best_command=command_line_of(best.facts.command) if best else "",
+        rule=pareto.rule_of(best.facts) if best and is_of_several else "",
+        why_none=_sentence(pareto.best(sweep.jobs)[1] if is_of_several else _NO_BEST),
+        on_front={job.number for job in pareto.front(sweep.jobs)} if is_of_several else (),
         best_values=[(name, table.value(best, name)) for name in names] if best else [],
         keys=[short_key(key) for key in sweep.asked.keys],
-        names=names,
+        names=[table.title(sweep.jobs, name) for name in names],
         rows=[_row(sweep, job, best) for job in ranking.ranked(sweep.jobs)[:MOST_ROWS]],
         not_shown=plural(len(sweep.jobs) - MOST_ROWS, "job") if len(sweep.jobs) > MOST_ROWS else "",
         failed=[job for job in sweep.jobs if job.facts.message],
         figures=list(_figures(sweep, names, best)),
-        style=f"{figure_page.style(['confusion_matrix'])}\n{parallel.STYLE}",
+        style=f"{figure_page.style(['confusion_matrix'])}\n{parallel.STYLE}\n{front.STYLE}",
         policy=figure_page.POLICY,
     )
     return page
@@ -74,6 +87,10 @@ def _template() -> Any:
     from engine.drawing import page  # heavy, and only needed at the end of a sweep
 
     return page.template(Path(__file__).with_suffix(".html.j2"), {})
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def _title(sweep: Sweep) -> str:
@@ -87,8 +104,11 @@ def _row(sweep: Sweep, job: Job, best: Job | None) -> Row:
     return Row(
         job=job,
         is_best=bool(best and job.number == best.number),
-        varied=[values.get(key, "") for key in sweep.asked.keys],
-        results=[table.value(job, name) for name in ranking.objectives(sweep.jobs)],
+        varied=[short_value(values.get(key, "")) for key in sweep.asked.keys],
+        results=[
+            table.value(job, name, table.place(sweep.jobs, name))
+            for name in ranking.objectives(sweep.jobs)
+        ],
         gates=table.gates(job),
         took=duration(job.facts.seconds),
         report=_report_of(sweep, job),
@@ -111,6 +131,8 @@ def _report_of(sweep: Sweep, job: Job) -> str:
 def _figures(sweep: Sweep, names: Sequence[str], best: Job | None) -> Iterator[tuple[str, str]]:
     """Yield the drawings with their titles."""
     done = [job for job in ranking.ranked(sweep.jobs) if job.is_done][:MOST_LINES]
+    if drawn := front.draw(sweep.jobs):
+        yield "Pareto front", drawn
     if len(done) > 1 and len(sweep.asked.keys) + len(names) > 1:
         yield "Parameters and objectives", _parallel(sweep.asked.keys, names, done, best)
     if len(sweep.asked.keys) == 2 and names and len(done) > 1:

@@ -41,6 +41,7 @@ class Frame:
     y_axis: Axis
     width: float = 480
     height: float = 280
+    columns: int = 7  # about so many ticks on the x axis
 
     @property
     def left(self) -> float:
@@ -90,7 +91,7 @@ class Frame:
 
     def _columns(self) -> list[str]:
         parts = []
-        found = self.x_axis.ticks(7)
+        found = self.x_axis.ticks(self.columns)
         for tick, words in zip(found, tick_words(found), strict=True):
             x, below = self.x(tick), self.bottom + 4
             parts.append(

@@ -29,7 +29,9 @@ FAILED, REFUSED, INTERRUPTED = 1, 2, 130  # exit statuses of a job
 SWEEP_FILE, END_FILE, LOCK_FILE, JOBS = "sweep.json", "end.json", "lock", "jobs"
 _MOST_BYTES = 16_000_000
 
-JobState = Literal["finished", "rejected", "failed", "refused", "interrupted", "running", "waiting"]
+JobState = Literal[
+    "finished", "rejected", "pruned", "failed", "refused", "interrupted", "running", "waiting"
+]
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -74,7 +76,9 @@ class Facts(_Model):
     command: tuple[str, ...] = ()  # that repeats the job alone
     status: RunStatus | None = None
     seconds: float | None = None
-    directions: Mapping[str, Direction] = {}  # of each objective
+    directions: Mapping[str, Direction] = {}  # of each objective, the first one first
+    prefer: str = ""  # the rule for several objectives: the one that decides, within the limits
+    limits: Mapping[str, str] = {}  # objective -> rule, such as "<= 20"
     values: Mapping[str, float] = {}  # of each objective that was measured
     intervals: Mapping[str, tuple[float, float]] = {}
     measured_on: Mapping[str, str] = {}  # only of objectives that were not measured on the device
@@ -93,7 +97,7 @@ class Job:
     @property
     def is_done(self) -> bool:
         """Return whether it has a result, which need not be computed again."""
-        return self.state in ("finished", "rejected")
+        return self.state in ("finished", "rejected", "pruned")
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +229,7 @@ def _state(facts: Facts, is_over: bool, is_ended: bool) -> JobState:
         return ended if is_over else "running"
     if facts.exit == INTERRUPTED:
         return "interrupted"
-    if facts.status in ("finished", "rejected"):
+    if facts.status in ("finished", "rejected", "pruned"):
         return facts.status
     return "refused" if facts.exit == REFUSED else "failed"
 

@@ -15,10 +15,13 @@ def of(state: RunState) -> dict[str, object]:
     known = {one: state.metrics[one] for one in directions if one in state.metrics}
     gates = [gate for stage in state.stages.values() for gate in stage.gates]
     judged = [gate for gate in gates if gate["passed"] is not None]
+    rule = state.start.get("best") or {}
     return {
         "status": state.status,
         "seconds": state.seconds,
         "directions": directions,
+        "prefer": rule.get("prefer", ""),
+        "limits": rule.get("limits", {}),
         "values": known,
         "intervals": {one: ends for one in known if (ends := _interval(state, one))},
         "measured_on": {one: where for one in known if (where := _stand_in(state, one))},

@@ -83,8 +83,8 @@ class Members:
 
         floor: lower logits are raised to it, and all are given relative to it, which softmax ignores
 
-        The members' second layers are blocks of one matrix, which is zero elsewhere: a single dense layer
-        is faster than many small ones, and the Edge TPU has one for it.
+        The members' second layers are blocks of one matrix, which is zero elsewhere, so that the network has
+        three operators instead of three for each member.
         """
         first, first_bias, second, second_bias, last, last_bias = map(np.asarray, self.best)
         count = self.shape.members

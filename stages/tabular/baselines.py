@@ -38,7 +38,7 @@ def baselines(
                  float64 probabilities (rows, classes), or numbers (rows,)
 
     seed:    of the boosted trees
-    threads: CPU threads; on busy processors, two are slower than one
+    threads: CPU threads; more of them wait for one another if the processors are busy
 
     The baselines are the most frequent class or the median; logistic, ridge or quantile regression on
     standardised numbers and one-hot categories; and histogram gradient boosting. Of several forms (losses,

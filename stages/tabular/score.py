@@ -193,8 +193,12 @@ def _warnings(metrics: ScoreMetrics, int8: "Tested", labels: list[str]) -> list[
         )
     if metrics["boosting_margin"] < 0:
         name = "accuracy" if labels else "mad"
-        ours, theirs = _value(metrics, name), metrics["baseline_boosting"]
-        found.append(f"gradient boosting is better: {name} {theirs:.4g} instead of {ours:.4g}")
+        ours, low, high = (_value(metrics, f"{name}{one}") for one in ("", "_low", "_high"))
+        theirs = metrics["baseline_boosting"]
+        chance = ", which may be chance" if low <= theirs <= high else ""
+        found.append(
+            f"gradient boosting is better: {name} {theirs:.4g} instead of {ours:.4g}{chance}"
+        )
     return found
 
 

@@ -24,6 +24,15 @@ def test_a_folder_may_have_a_number_for_a_name(asks, project):
     assert asks("usecase=reads", "assets.mine=2024").assets["mine"] == project.path / "2024"
 
 
+def test_a_declared_asset_may_be_a_folder_of_the_project(asks, project):
+    (project.path / "numbers").mkdir()
+    declared = project.path / "conf" / "asset" / "own.yaml"
+    declared.parent.mkdir(exist_ok=True)
+    declared.write_text("{name: own, description: own, licence: MIT, path: numbers}")
+    found = asks("usecase=reads", "assets.mine=own").assets["mine"]
+    assert (found.name, found.path) == ("own", str(project.path / "numbers"))
+
+
 def test_an_asset_may_be_switched_off(asks):
     assert asks("usecase=reads", "assets.mine=null").assets["mine"] is None
 

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 
 from engine import catalogue, compose, registration
 from engine.registration import quoted
@@ -189,3 +191,10 @@ def test_another_request_takes_outputs_of_any_name(tmp_path, name):
     line = registration.register(["usecase=containers", "tracking=none"])
     words = ["usecase=containers", "tracking=none", f"outputs={quoted(str(tmp_path / name))}"]
     assert compose.another(compose.single(line), words).outputs == tmp_path / name
+
+
+def test_a_command_is_composed_also_while_hydra_runs_a_sweep(asks):
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        running = GlobalHydra.instance().hydra
+        assert asks("usecase=chain").usecase.name == "chain"
+        assert GlobalHydra.instance().hydra is running

@@ -92,6 +92,15 @@ def test_a_run_without_figures_has_nothing_more_to_say():
     assert _lines(state) == {}
 
 
+def test_a_pruned_run_has_neither_failed_nor_a_command_to_resume_it():
+    events = EventBuilder().start([job("a"), job("b")]).started("a")
+    for stage in ("a", "b"):
+        events.add("job_skipped", stage=stage, because="it promises little")
+    state = replay(events.done("pruned").events)
+    assert _lines(state) == {}
+    assert ending.headline(state).startswith("pruned after ")
+
+
 def test_a_mean_over_a_foreach_has_its_spread():
     jobs = [job("train@0", values=2), job("train@1", values=2)]
     events = EventBuilder().start(jobs, objective="train.accuracy.mean")

@@ -41,6 +41,7 @@ def run(outputs):
         (["assets.recordings=/home/ann/my videos"], "recordings-my-videos"),
         (["params.words=[a, b]"], "words-a-b"),
         (["params._x=1"], "pose_activity"),
+        (["params.rate=0.39676747423066994"], "rate-0.39677"),  # as a search proposes it
     ],
 )
 def test_a_generated_name_says_what_was_changed(words, name):

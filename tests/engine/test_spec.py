@@ -90,3 +90,31 @@ def test_gates_under_the_former_name_of_a_stage_are_the_stages():
     usecase, mistakes = spec.read({"name": "u", "stages": stages}, "u.yaml")
     assert (mistakes, list(usecase.stages)) == ([], ["a"])
     assert usecase.stages["a"].require == {"acc": ">= 0.9", "f1": ">= 0.1"}
+
+
+def _use_case(objective: object) -> UseCase:
+    return spec.read({"name": "u", "objective": objective, "stages": {"a": {"uses": "x"}}}, "u")[0]
+
+
+@pytest.mark.parametrize(
+    ("written", "objectives"),
+    [
+        (None, {}),
+        ("a.x", {"a.x": None}),
+        ({"maximise": "a.x"}, {"a.x": "maximise"}),
+        (
+            {"minimise": ["a.y", "a.z"], "maximise": "a.x"},
+            {"a.x": "maximise", "a.y": "minimise", "a.z": "minimise"},
+        ),
+    ],
+)
+def test_objectives_have_an_order_and_directions(written, objectives):
+    assert [*_use_case(written).objectives.items()] == [*objectives.items()]
+
+
+def test_the_rule_for_the_best_job_has_limits_and_a_preference():
+    best = _use_case(
+        {"maximise": "a.x", "best": {"limits": {"a.x": ">=0.5"}, "prefer": "a.x"}}
+    ).best
+    assert (best.limits, best.prefer) == ({"a.x": ">= 0.5"}, "a.x")
+    assert (_use_case("a.x").best.limits, _use_case("a.x").best.prefer) == ({}, None)

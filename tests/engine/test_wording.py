@@ -130,3 +130,20 @@ def test_a_path_is_said_as_one_would_type_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert wording.as_typed(tmp_path / "outputs" / "run") == "outputs/run"
     assert wording.as_typed(tmp_path.parent) == str(tmp_path.parent)
+
+
+@pytest.mark.parametrize(
+    ("value", "short"),
+    [
+        ("0.39676747423066994", "0.39677"),
+        ("-12.3456789", "-12.346"),
+        ("0.00012345678e-5", "1.2346e-09"),
+        ("0.001", "0.001"),
+        ("1e-3", "1e-3"),
+        ("20240101", "20240101"),
+        ("v1.23456789", "v1.23456789"),
+    ],
+)
+def test_a_fraction_with_many_digits_is_rounded(value, short):
+    assert wording.short_value(value) == short
+    assert wording.in_short([f"params.rate={value}"]) == f"rate={short}"

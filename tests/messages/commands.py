@@ -30,11 +30,16 @@ FILES = {
     "conf/usecases/small.yaml": (
         "params: {n: '5'}\nstages: {a: {uses: mystages.make, params: {n: \"${params.n}\"}}}\n"
     ),
+    "conf/usecases/aims.yaml": (
+        "objective: {maximise: b.total}\nstages:\n  a: {uses: mystages.make}\n"
+        "  b: {uses: mystages.double, inputs: {number: a.data}}\n"
+    ),
     "conf/usecases/日本.yaml": "stages: {a: {uses: mystages.make}}\n",
     "conf/usecases/2024.yaml": "stages: {a: {uses: mystages.make}}\n",
     "conf/usecases/a,b.yaml": "stages: {a: {uses: mystages.make}}\n",
     "conf/target/64.yaml": "name: mine\nplatform: linux/amd64\n",
     "crowded/.engine": "",
+    "conf/asset/away.yaml": "name: away\ndescription: away\nlicence: MIT\npath: nowhere\n",
     "conf/asset/made.yaml": (
         "name: made\ndescription: x\nlicence: MIT\nmade_by: {uses: mystages.make, output: data}\n"
     ),
@@ -43,6 +48,8 @@ FILES = {
         "package.mkdir()\n    (package / 'x').touch()\n"
     ),
 }
+SEARCH = ["-m", "hydra/sweeper=optuna", "params.n=range(1,4)"]
+PRUNE_BY = "hydra.sweeper.prune_by=loss"
 COMMANDS = {
     "command": (["explian"], "run.py explian", "command", "explain"),
     "commands": (["plan", "list"], "run.py plan list", "several", "run.py plan"),
@@ -104,6 +111,79 @@ COMMANDS = {
         "launcher",
         "joblib",
     ),
+    "interval": (
+        ["-m", "params.n=interval(1,2)"],
+        "params.n=interval(1,2)",
+        "values",
+        "hydra/sweeper=optuna",
+    ),
+    "sweeper": (["-m", "hydra/sweeper=optun"], "hydra/sweeper=optun", "sweeper", "optuna"),
+    "sampler": (
+        [*SEARCH, "hydra/sweeper/sampler=tpee"],
+        "hydra/sweeper/sampler=tpee",
+        "sampler",
+        "tpe",
+    ),
+    "key_of_a_search": (
+        [*SEARCH, "hydra.sweeper.n_trial=3"],
+        "hydra.sweeper.n_trial",
+        "key",
+        "hydra.sweeper.n_trials",
+    ),
+    "space_as_one_word": (
+        [*SEARCH, "hydra.sweeper.params={params.n: 1}"],
+        "hydra.sweeper.params",
+        "file",
+        "params.KEY",
+    ),
+    "search_of_nothing": (
+        ["-m", "hydra/sweeper=optuna", "params.n=1"],
+        "the command line",
+        "search",
+        "params.KEY=interval(1e-4,1e-2)",
+    ),
+    "search_without_an_objective": (
+        SEARCH,
+        "hydra/sweeper=optuna",
+        "objective",
+        "++objective=STAGE.METRIC",
+    ),
+    "empty_interval": (
+        [*SEARCH[:2], "params.n=interval(2,1)"],
+        "params.n=interval(2,1)",
+        "low",
+        "interval(LOW,HIGH)",
+    ),
+    "grid_of_an_interval": (
+        [
+            *SEARCH[:2],
+            "params.n=interval(1,2)",
+            "hydra/sweeper/sampler=grid",
+            "++objective=b.total",
+        ],
+        "params.n",
+        "interval",
+        "choice(...)",
+    ),
+    "interval_of_whole_numbers": (
+        [*SEARCH[:2], "params.n=interval(1,2)", "++objective=b.total"],
+        "params.n",
+        "whole",
+        "int(interval(LOW,HIGH))",
+    ),
+    "curve": ([*SEARCH, PRUNE_BY], PRUNE_BY, "stage", "STAGE.METRIC"),
+    "curve_of_no_stage": (
+        [*SEARCH, "++objective=b.total", "hydra.sweeper.prune_by=aa.loss"],
+        "hydra.sweeper.prune_by=aa.loss",
+        "aa",
+        "'a'",
+    ),
+    "keys_of_several_objectives": (
+        ["usecase=aims", "objective={maximize: b.total}"],
+        "objective=...",
+        "objective",
+        "++objective=...",
+    ),
     "sweep": (["sweeps", "sweep=1999"], "sweep=1999", "sweep", "outputs=DIR"),
     "dry_run": (["status", "--dry-run"], "run.py status --dry-run", "dry run", "--dry-run"),
     "flag": (["--mulitrun", "params.n=1,2"], "--mulitrun", "flag", "--multirun"),
@@ -164,6 +244,12 @@ COMMANDS = {
         "assets.mine=yogga",
         "yogga",
         "yoga",
+    ),
+    "asset_path": (
+        ["usecase=data", "assets.mine=away"],
+        "conf/asset/away.yaml: path",
+        "nowhere",
+        "relative to the project",
     ),
     "asset_and_stage": (
         ["usecase=clash"],
@@ -399,6 +485,7 @@ def provoke(words: list[str], folder: Path) -> list[Told]:
     write_files(project)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        patch.setenv("HYDRA_FULL_ERROR", "1")  # as engine/start.py does
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             status = command_line(project, *words)
     assert (status, out.getvalue()) == (2, "")

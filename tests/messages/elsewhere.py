@@ -317,6 +317,10 @@ ELSEWHERE = [
         "tests/engine/mlflow/test_backend.py::test_a_password_with_letters_that_need_quoting_is_refused_unsaid",
     ),
     (
+        "engine/studies.py: prepare",
+        "tests/engine/test_studies.py::test_without_optuna_the_fix_is_to_install_it",
+    ),
+    (
         "engine/syntax.py: _parameter",
         "tests/engine/test_signature.py::test_what_is_no_stage",
     ),

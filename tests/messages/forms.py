@@ -82,11 +82,11 @@ TARGET_FORMS = {
 }
 FILE = {"path": "m", "mirror": "m", "url": "https://x", "sha256": "0" * 64, "bytes": 1}
 ASSET_FORMS = {
-    "no_origin": ({"files": None}, "a.yaml: ", "files or made_by", "write one"),
+    "no_origin": ({"files": None}, "a.yaml: ", "files, made_by and path", "write one"),
     "two_origins": (
         {"made_by": {"uses": "x", "output": "y"}},
         "a.yaml: ",
-        "files or made_by",
+        "files, made_by and path",
         "write one",
     ),
     "no_licence": ({"licence": "absent"}, "a.yaml: licence", "licence", "licence: ..."),

@@ -32,6 +32,7 @@ SOURCES = {  # of stages that are themselves invalid, or need something
 
 HEAD = "params: {n: 3}\nassets: {data: null}\nstages:\n"
 A = "  a: {uses: mystages.make}\n"
+B = A + "  b: {uses: mystages.double, inputs: {number: a.data}}\n"
 HERE = Placement("linux/amd64", False, "x86_64")
 
 MISTAKES = {
@@ -171,9 +172,45 @@ MISTAKES = {
         "rate: <float>",
     ),
     "unknown_objective": (
-        A + "  b: {uses: mystages.double, inputs: {number: a.data}}\nobjective: b.totl",
+        B + "objective: b.totl",
         "u.yaml: objective",
         "b.totl",
+        "b.total",
+    ),
+    "unknown_one_of_several_objectives": (
+        B + "objective: {maximise: b.totl}",
+        "u.yaml: objective.maximise",
+        "b.totl",
+        "b.total",
+    ),
+    "unknown_key_of_objectives": (
+        B + "objective: {maximize: b.total}",
+        "u.yaml: objective.maximize",
+        "maximize",
+        "did you mean 'maximise'?",
+    ),
+    "no_objective_of_several": (
+        B + "objective: {best: {limits: {}}}",
+        "u.yaml: objective",
+        "metric",
+        "maximise: STAGE.METRIC",
+    ),
+    "an_objective_in_both_directions": (
+        B + "objective: {maximise: b.total, minimise: [b.total]}",
+        "u.yaml: objective",
+        "b.total",
+        "remove",
+    ),
+    "a_limit_of_no_objective": (
+        B + "objective: {maximise: b.total, best: {limits: {b.totl: '< 2'}}}",
+        "u.yaml: objective.best.limits.b.totl",
+        "b.totl",
+        "did you mean 'b.total'?",
+    ),
+    "a_preferred_metric_of_no_objective": (
+        B + "objective: {maximise: b.total, best: {prefer: b.size}}",
+        "u.yaml: objective.best.prefer",
+        "b.size",
         "b.total",
     ),
     "broken_stage": (

@@ -212,7 +212,7 @@ def test_a_process_says_the_same(packed):
     result = packed.run("predict", "usecase=packed", "input=words", "format=jsonl")
     assert (result.returncode, result.stderr, len(result.stdout.splitlines())) == (
         0,
-        f"the model of run {packed.last.name}\n",
+        f"the model of run {packed.last.name} (packed)\n",
         2,
     )
 

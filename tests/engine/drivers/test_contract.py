@@ -21,7 +21,7 @@ def run(request, bench) -> Run:
     """Run a use case of these stages with each driver in turn."""
     module, runs = extensions.module("drivers", request.param), iter(range(9))
 
-    def drive(made: Mapping[str, Any], interrupts: int = 0) -> RunState:
+    def drive(made: Mapping[str, Any], interrupts: int = 0, pruned: str = "") -> RunState:
         plan, events = bench.plan(made), bench.events
         run_dir = bench.folder / f"driven{next(runs)}"
         run_dir.mkdir()
@@ -41,7 +41,14 @@ def run(request, bench) -> Run:
                 )
             )
             left = iter(range(interrupts))
-            bench.executor.meanwhile = lambda: next(left, None) is not None and driver.interrupt()
+
+            def meanwhile() -> None:
+                if next(left, None) is not None:
+                    driver.interrupt()
+                if pruned:
+                    driver.prune(pruned)
+
+            bench.executor.meanwhile = meanwhile
             status = driver.run()
             assert list(work.glob("*-[0-9]*")) == []  # the folders of attempts are removed
         events.append({"event": "run_finished", "status": status, "seconds": 0.0, "time": 0.0})
@@ -98,6 +105,15 @@ def test_an_interrupt_ends_the_run_cleanly_and_a_second_one_at_once(
     assert (state.status, bench.executor.launched) == ("interrupted", ["a"])
     assert _states(state) == {"a": "failed", "b": "skipped", "c": "skipped"}
     assert (("a", True) in bench.executor.told) is by_force
+
+
+def test_a_pruned_run_ends_cleanly_and_its_stages_have_not_failed(run, bench):
+    bench.executor.does["b"] = hangs
+    run(stages({"a": []}))  # cached, so that it is not pruned
+    state = run(stages(CHAIN), pruned="it promises little")
+    assert (state.status, bench.executor.launched) == ("pruned", ["b"])
+    assert _states(state) == {"a": "finished", "b": "skipped", "c": "skipped"}
+    assert state.stages["b"].because == state.stages["c"].because == "it promises little"
 
 
 def test_a_stage_that_takes_too_long_is_ended(run, bench):

@@ -575,6 +575,24 @@ def test_what_was_done_before_an_interrupt_is_kept(bench):
     assert (state.status, bench.executor.launched) == ("finished", ["b", "c"])
 
 
+def test_a_run_that_was_over_when_it_was_pruned_has_finished(bench):
+    bench.executor.does["a"] = lambda folder, attempt: (
+        bench.scheduler.prune("why") or writes(folder, attempt)
+    )
+    assert bench.run(stages({"a": []})).status == "finished"
+
+
+def test_a_pruned_run_that_is_interrupted_has_been_interrupted(bench):
+    bench.executor.does["a"] = hangs
+
+    def meanwhile():
+        bench.scheduler.prune("why")
+        bench.scheduler.interrupts = 1
+
+    bench.executor.meanwhile = meanwhile
+    assert bench.run(stages(CHAIN)).status == "interrupted"
+
+
 # --- gates
 
 

@@ -313,6 +313,18 @@ def test_a_rejected_run_has_failed_and_says_so(outputs: Path, events: Any, make_
     )
 
 
+def test_a_pruned_run_was_killed_and_says_so(outputs: Path, events: Any, make_job: Any) -> None:
+    events.events = []
+    cut = events.start([make_job("train")], run_id="r1").started("train")
+    cut.add("job_skipped", stage="train", because="it promises little")
+    make_folder(outputs, cut.done("pruned").events)
+    sync(outputs, {})
+    found = snapshot(database(outputs))
+    assert found["r1/"]["status"] == found["r1/train"]["status"] == "KILLED"
+    assert found["r1/"]["tags"]["rpi.status"] == "pruned"
+    assert found["r1/train"]["tags"]["rpi.because"] == "it promises little"
+
+
 @pytest.mark.parametrize(
     ("file", "manifest"),
     [

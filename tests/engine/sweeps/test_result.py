@@ -52,3 +52,9 @@ def test_a_failed_run_says_which_stage_failed_and_why():
     events = EventBuilder().start([job("train")], **UP).started("train")
     found = facts(events.failed("train", message="no pictures").done("failed"))
     assert (found["message"], found["values"]) == ("train: no pictures", {})
+
+
+def test_the_rule_for_the_best_job_is_kept():
+    rule = {"prefer": "train.accuracy", "limits": {"train.accuracy": ">= 0.5"}}
+    found = facts(EventBuilder().start([job("train")], **UP, best=rule).done())
+    assert {key: found[key] for key in rule} == rule

@@ -75,3 +75,32 @@ def test_many_jobs_are_counted_instead_of_shown():
     many = [job(number, "finished", number) for number in range(1, 51)]
     found = lines(*many, end=End(ended=1.0, status=0))
     assert "  and 10 jobs more" in found and len(found) < 50
+
+
+def several(number: int, epochs: int, accuracy: float, latency: float, **facts) -> Job:
+    known = {
+        "directions": {"s.accuracy": "maximise", "b.latency_ms": "minimise"},
+        "values": {"s.accuracy": accuracy, "b.latency_ms": latency},
+        "prefer": "s.accuracy",
+        "limits": {"b.latency_ms": "<= 5"},
+        "command": ("python", "run.py", f"params.epochs={epochs}"),
+    }
+    return job(number, "finished", epochs, **known, **facts)
+
+
+def test_several_objectives_end_with_the_front_and_the_rule():
+    jobs = several(1, 10, 0.9, 9), several(2, 20, 0.7, 3), several(3, 30, 0.6, 4)
+    assert lines(*jobs)[2:8] == [
+        "  2 *  20      0.7         3 ms          finished",
+        "  1 +  10      0.9         9 ms          finished",
+        "  3    30      0.6         4 ms          finished",
+        "  front    jobs 1 and 2 (+)",
+        "  best     job 2 (epochs=20), by rule: highest s.accuracy with b.latency_ms <= 5",
+        "           python run.py params.epochs=20",
+    ]
+
+
+def test_without_a_job_within_the_limits_it_says_why_there_is_no_best_one():
+    assert "  best     none: no job of the Pareto front has b.latency_ms <= 5" in lines(
+        several(1, 10, 0.9, 9)
+    )
