@@ -1,5 +1,6 @@
 """Sweeps on real launchers with several workers: local processes, Ray and Slurm."""
 
+import contextlib
 import json
 import os
 import signal
@@ -122,10 +123,21 @@ class RayNodes(Service):
             ip link set lo up
             until {head} {common} --include-dashboard=false --temp-dir={self.folder}/ray
             do sleep 1; done  # it allows itself 30 s, which a busy machine may exceed
-            unshare -m sh -c '{mount}; until {node} {common}; do sleep 1; done; sleep infinity'
+            unshare -m sh -c ': {self.folder}; {mount}; until {node} {common}
+            do sleep 1; done; while :; do sleep 1; done'  # its folder marks it, so that it is ended
         """
         self._run("unshare", "-n", "sh", "-c", script)
         self._until(lambda: self._has_nodes())
+
+    def close(self) -> None:
+        """End every process in the network of the nodes: Ray's own have left their parents."""
+        first = self._processes[0].pid if self._processes else os.getpid()
+        own = _network(first)
+        for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+            with contextlib.suppress(OSError):
+                if _network(pid) == own != _network(os.getpid()) and pid != first:
+                    os.kill(pid, signal.SIGKILL)
+        super().close()
 
     def _has_nodes(self) -> bool:
         done = self.inside(self._ray, "status", f"--address={self.address}")
@@ -136,6 +148,10 @@ class RayNodes(Service):
         argv = ["nsenter", "-n", "-t", str(self._processes[0].pid), *command]
         env = {**os.environ, **RAY}
         return subprocess.run(argv, env=env, capture_output=True, text=True, **options)
+
+
+def _network(pid: int) -> str:
+    return str(Path(f"/proc/{pid}/ns/net").readlink())
 
 
 @pytest.mark.root
