@@ -148,7 +148,7 @@ def test_a_wrong_request_ends_with_status_2_and_nothing_started(project, words, 
 
 
 ALL_KINDS = """
-params: {n: 3, m: {a: 1}}
+params: {n: 3, m: {a: {b: 1}}}
 objectiv: b.total
 stages:
   a: {uses: mystages.mak, params: {n: "${params.nn}"}, timeout: soon}

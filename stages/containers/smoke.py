@@ -137,10 +137,10 @@ def _sources() -> dict[str, bytes]:
     from pathlib import Path
 
     from engine import stage
-    from stages import tflite
+    from stages import estimators, tflite
 
     found = {}
-    for package in (stage, tflite):
+    for package in (stage, estimators, tflite):
         folder = Path(str(package.__file__)).parent
         root = folder.parents[1]
         for path in [folder.parent / "__init__.py", *sorted(folder.glob("*.py"))]:

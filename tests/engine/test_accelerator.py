@@ -10,6 +10,7 @@ from engine.accelerators import edgetpu
 
 ENGINE = Path(accelerator.__file__).parent
 OWN = {"accelerators/edgetpu.py", "commands/edgetpu.py", "stage/coral.py"}
+OWN |= {"gpus.py", "containers/options.py"}  # there, "gpu" is a resource of stages
 
 
 def test_each_file_is_an_accelerator_and_none_is_the_absence_of_any():
