@@ -3,6 +3,8 @@
 They are named, not left out: only the user knows whether the device has them before the answer.
 """
 
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,6 +27,8 @@ FLAG = 0.2  # greatest share of the rows in which a flag is set
 RARE = 0.2  # greatest share of the class that a flag gives away
 SURE = 0.95  # share of the rows with a flag that have this class
 FLAGGED = 10  # rows with a flag
+_WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_VALUES = ("null", "true", "false", "nan", "inf")  # words that Hydra does not read as text
 
 
 @dataclass(frozen=True)
@@ -59,13 +63,16 @@ def tell(leaks: Sequence[Leak]) -> None:
     what = f"{len(leaks)} column{'s' * (len(leaks) != 1)}"
     note(
         f"suspected leak: {what} may contain the answer: {reasons}; columns that the device does "
-        f"not know before the answer should be left out: 'params.drop=[{names}]'"
+        f"not know before the answer should be left out: {shlex.quote(f'params.drop=[{names}]')}"
     )
 
 
 def _quoted(name: str) -> str:
     """Return a name as Hydra reads it in a list."""
-    return name if name.replace("_", "").isalnum() and not name.isdigit() else f'"{name}"'
+    if _WORD.fullmatch(name) and name.casefold() not in _VALUES:
+        return name
+    escaped = name.replace('"', r"\"").replace("${", r"\${")
+    return f'"{escaped}"'
 
 
 def _binned(
@@ -128,16 +135,23 @@ def _of_number(
 ) -> str:
     """Return how much of a number's variance the column alone explains, if that is nearly all."""
     rows = np.concatenate([parts["train"], parts["val"]])
+    truth = _scaled(truth)
     whole = truth[rows].var()
     if len(rows) < FEW or not whole:
         return ""
     left = _between(one.codes[rows], truth[rows]) / whole
     if one.numbers is not None:
         present = one.present[rows]
-        x, y = one.numbers[rows][present], truth[rows][present]
+        x, y = _scaled(one.numbers[rows][present]), truth[rows][present]
         if len(x) >= FEW and x.std() and y.std():
             left = min(left, 1 - np.corrcoef(x, y)[0, 1] ** 2, 1 - _ranked(x, y) ** 2)
     return "" if left > LEFT / 10 else "it determines the target nearly alone"
+
+
+def _scaled(numbers: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """Return numbers from -1 to 1, whose squares do not overflow."""
+    greatest = np.abs(numbers[np.isfinite(numbers)]).max(initial=0)
+    return numbers / greatest if greatest else numbers
 
 
 def _between(codes: "NDArray[np.int64]", truth: "NDArray[np.float64]") -> float:

@@ -1,8 +1,11 @@
 """Columns that may contain the answer are named; honest ones are not."""
 
 import random
+import shlex
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
 from tests.stages.tabular.conftest import csv
 
@@ -65,6 +68,16 @@ def test_names_with_spaces_are_quoted_for_the_command_line(make):
     assert said.endswith("""'params.drop=["it is"]'""")
 
 
+@pytest.mark.parametrize("name", ["it's", "null", "1e5", "say #hi#", "a=b {c}", "${d}", "größe"])
+def test_the_words_to_leave_a_column_out_can_be_pasted(make, name):
+    header = '"' + name.replace("#", '""') + '"'
+    said = _suspects(make, ("a", header, "y"), _rows(lambda y: y), header=True)
+    (word,) = shlex.split(said.rpartition(": ")[2])
+    override = OverridesParser.create().parse_override(word)
+    config = OmegaConf.create({"drop": override.value()})
+    assert list(config.drop) == [name.replace("#", '"')]
+
+
 @pytest.mark.parametrize(
     ("one", "is_leak"),
     [
@@ -81,3 +94,8 @@ def test_a_column_that_determines_a_number_is_named(make, one, is_leak):
         rows.append((round(CHANCE.random(), 4), one(y), y))
     said = _suspects(make, ("a", "b", "y"), rows)
     assert ("b (it determines the target nearly alone)" in said) == is_leak
+
+
+def test_a_target_of_enormous_numbers_has_no_suspects_by_overflow(make):
+    rows = [(round(CHANCE.random(), 4), f"{CHANCE.random():.6f}e300") for _ in range(400)]
+    assert _suspects(make, ("a", "y"), rows) == ""
