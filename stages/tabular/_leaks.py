@@ -135,23 +135,16 @@ def _of_number(
 ) -> str:
     """Return how much of a number's variance the column alone explains, if that is nearly all."""
     rows = np.concatenate([parts["train"], parts["val"]])
-    truth = _scaled(truth)
     whole = truth[rows].var()
     if len(rows) < FEW or not whole:
         return ""
     left = _between(one.codes[rows], truth[rows]) / whole
     if one.numbers is not None:
         present = one.present[rows]
-        x, y = _scaled(one.numbers[rows][present]), truth[rows][present]
+        x, y = one.numbers[rows][present], truth[rows][present]
         if len(x) >= FEW and x.std() and y.std():
             left = min(left, 1 - np.corrcoef(x, y)[0, 1] ** 2, 1 - _ranked(x, y) ** 2)
     return "" if left > LEFT / 10 else "it determines the target nearly alone"
-
-
-def _scaled(numbers: "NDArray[np.float64]") -> "NDArray[np.float64]":
-    """Return numbers from -1 to 1, whose squares do not overflow."""
-    greatest = np.abs(numbers[np.isfinite(numbers)]).max(initial=0)
-    return numbers / greatest if greatest else numbers
 
 
 def _between(codes: "NDArray[np.int64]", truth: "NDArray[np.float64]") -> float:
