@@ -77,7 +77,11 @@ def target(one: Profile, task: Task | None) -> Target:
             )
         return Target(name, REGRESS, numbers=one.numbers)
     labels = _spoken(one)
-    if task is None and one.column.type == CATEGORY and np.bincount(one.codes[one.present]).max() == 1:
+    if (
+        task is None
+        and one.column.type == CATEGORY
+        and np.bincount(one.codes[one.present]).max() == 1
+    ):
         raise StageError(
             f"the target '{name}' has another text in every row, such as '{short(labels[0])}', so there are no "
             "classes to learn: set params.target to another column"

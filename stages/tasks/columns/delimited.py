@@ -78,7 +78,9 @@ def sniffed(
 def _quality(
     head: str, delimiter: str, fits: "Callable[[Sequence[str]], int]", has_quotes: bool
 ) -> "Tuple[int, bool, int, int]":
-    found = [cells for _, cells in _parsed(head, delimiter, has_quotes) if any(map(str.strip, cells))]
+    found = [
+        cells for _, cells in _parsed(head, delimiter, has_quotes) if any(map(str.strip, cells))
+    ]
     if not found:
         return 0, False, 0, 0
     ((width, count),) = Counter(map(len, found[:SAMPLE])).most_common(1)

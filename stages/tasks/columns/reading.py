@@ -165,7 +165,9 @@ def objects(text: str) -> "Iterator[Tuple[str, Any]]":
             if line.strip():
                 found = _parsed(line)
                 if found is None:
-                    raise Unreadable(f"line {at} is not JSON: write a list of objects, or one object on each line")
+                    raise Unreadable(
+                        f"line {at} is not JSON: write a list of objects, or one object on each line"
+                    )
                 yield f"line {at}", found
 
 

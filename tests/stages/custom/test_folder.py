@@ -64,7 +64,10 @@ def test_an_offered_argument_is_passed_if_the_function_names_it(call):
         ({"data.py": "import nowhere.deep"}, ["ModuleNotFoundError", "Install 'nowhere'"]),
         ({"data.py": "import other", "other.py": "x = (\n"}, ["SyntaxError", "other.py, line 1"]),
         ({"data.py": "def f(): exit(3)"}, ["SystemExit", "ended the program", "line 1"]),
-        ({"data.py": "def f(): raise ValueError('X contains NaN.\\nmore')"}, ["contains NaN (data.py", "SimpleImputer"]),
+        (
+            {"data.py": "def f(): raise ValueError('X contains NaN.\\nmore')"},
+            ["contains NaN (data.py", "SimpleImputer"],
+        ),
         ({"data.py": "f = 3"}, ["no function 'f'"]),
     ],
 )
