@@ -67,8 +67,8 @@ class Judge:
             return self._cause(attempt, result)
         if changed:
             message = (
-                f"its input '{changed[0]}' changed while it ran; its outputs were discarded: leave it as it is, "
-                "and let the code of the stage write elsewhere"
+                f"its input '{changed[0]}' changed while it ran; its outputs were discarded: leave it as it "
+                "is, and let the code of the stage write elsewhere"
             )
             return Failure("input_changed", message)
         try:

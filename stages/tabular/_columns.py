@@ -178,8 +178,8 @@ def _goal(names: Sequence[str], asked: Asked, split: int | None) -> int:
     """Return the place of the target: by default the last column that does not name a part."""
     if len(names) < 2:
         raise StageError(
-            f"the table has only the column '{_sheet.short(names[0])}': it needs a target and at least one more; cells "
-            "are separated by commas, semicolons, tabs, | or spaces"
+            f"the table has only the column '{_sheet.short(names[0])}': it needs a target and at least one "
+            "more; cells are separated by commas, semicolons, tabs, | or spaces"
         )
     if asked.target is not None:
         return _roles.index_of(names, asked.target, "target")

@@ -83,8 +83,8 @@ def target(one: Profile, task: Task | None) -> Target:
         and np.bincount(one.codes[one.present]).max() == 1
     ):
         raise StageError(
-            f"the target '{name}' has another text in every row, such as '{short(labels[0])}', so there are no "
-            "classes to learn: set params.target to another column"
+            f"the target '{name}' has another text in every row, such as '{short(labels[0])}', so there are "
+            "no classes to learn: set params.target to another column"
         )
     if len(labels) > MOST_CLASSES:
         raise StageError(

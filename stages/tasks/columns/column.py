@@ -127,7 +127,7 @@ class Reader:
 
 
 def as_number(cell: Any, decimal: str) -> Optional[float]:
-    """Return the number in a cell, or None, also if it is beyond MOST; a number of JSON needs no decimal sign.
+    """Return the number in a cell, or None, also if it is beyond MOST; in JSON, it needs no decimal sign.
 
     A text that is a number only with the other decimal sign is read with that: 3.5 in a file with 1.234,5.
     """
