@@ -15,7 +15,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
-from engine import catalogue, compose, override, spelling, yamlfile
+from engine import catalogue, compose, override, registration, spelling, yamlfile
 from engine.catalogue import ROOT
 from engine.command_line import COMMANDS
 from engine.errors import UserError, UserErrors, did_you_mean
@@ -285,7 +285,7 @@ def _config_keys(line: CommandLine) -> list[str]:
     for name, value in yamlfile.load(ROOT / "conf" / "config.yaml").items():
         below = value if isinstance(value, dict) and name != "hydra" else {}
         keys += [name, *(f"{name}.{key}" for key in below)]
-    for path in line.usecases.values():
+    for path in registration.files(line):
         try:
             data = yamlfile.load(path)
         except UserError:  # not the mistake that is being reported

@@ -66,7 +66,10 @@ class Judge:
         if attempt.ending or attempt.ended.status != 0:
             return self._cause(attempt, result)
         if changed:
-            message = f"its input '{changed[0]}' changed while it ran; its outputs were discarded"
+            message = (
+                f"its input '{changed[0]}' changed while it ran; its outputs were discarded: leave it as it "
+                "is, and let the code of the stage write elsewhere"
+            )
             return Failure("input_changed", message)
         try:
             return attempt.folder.commit(

@@ -16,8 +16,8 @@ _WORD = re.compile(r"(?P<key>\+{0,2}[\w.@/]+=)(?P<value>.+)", re.ASCII | re.DOTA
 _OF_GRAMMAR = re.compile(r"^[\[{'\"]|\$\{|^\w+\(.*\)$|,\s*\w+\(|[\n\r]")
 _PLAIN = re.compile(r"[\w /\\+.$%*@?|:\t-]*", re.ASCII)
 _IN_QUOTES = re.compile(r'(?P<key>\+{0,2}[\w.@/]+=)"(?P<text>.*)"', re.ASCII | re.DOTALL)
-# registration adds ++ to keys inside a parameter that is a mapping
-_INNER = re.compile(r"\+\+(?=params\.\w+\.\w+=)")
+# registration adds ++ to keys inside a parameter that is a mapping, and to the mapping
+_INNER = re.compile(r"\+\+(?=params\.\w+(?:\.\w+=|=\{))")
 _QUOTED = re.compile(r'in quotes: "(.*)"')
 
 

@@ -21,7 +21,7 @@ NOTHING: Mapping[str, str | list[str]] = {}
 GROUPS = ("target", "executor", "tracking", "pipeline")
 _USECASE = re.compile(r"(?:\+{0,2})usecase=(.*)")
 _SHORT = re.compile(r"(\w+)=")
-_INNER = re.compile(r"params\.(\w+)\.\w+=")
+_INNER = re.compile(r"params\.(\w+)(?:\.\w+=|=\{)")
 _RUN_NAME = re.compile(r"\+{0,2}name=(.*)", re.DOTALL)  # `name` itself is a key of the use case
 _NO_CHOICE = re.compile(r"~(usecase|target|executor|tracking)(@.*|=.*)?")
 _NUMBER = r"[-+.\d][-+.\deE_]*"  # Hydra parses it as a number, not as a name
@@ -118,8 +118,8 @@ def _expanded(
     options: type[CommandOptions],
 ) -> Iterator[str]:
     """Yield the words; expand `model=FILE` to `assets.model=FILE` if only an asset of the use case has
-    that name, and `params.model.units=3` to `++params.model.units=3`, which may add a key, if that
-    parameter of the use case is a mapping.
+    that name, and `params.model.units=3` or `params.model={units: 3}` to `++params.model...`, which may
+    add a key, if that parameter of the use case is a mapping.
     """
     keys = {*OF_EVERY_COMMAND, *options.model_fields}
     for word in words:
@@ -157,6 +157,12 @@ def _sections(
         found = yamlfile.load(usecases[name]).get(key)
         if isinstance(found, dict):
             yield found
+
+
+def files(line: CommandLine) -> list[Path]:
+    """Return the files of the use cases that the line chooses, or of the default one."""
+    names = _chosen(line.words) or _default(line.dirs)
+    return [line.usecases[name] for name in names if name in line.usecases]
 
 
 def _chosen(words: Sequence[str]) -> list[str]:

@@ -34,7 +34,7 @@ def changes(command: Sequence[str]) -> Iterator[str]:
 
 def generated(command: Sequence[str], usecase: str) -> str:
     """Return a name for a run of this command: `epochs-5`, or the use case if nothing was changed."""
-    words = (re.sub(r"[^\w.+-]+", "-", change) for change in changes(command))
+    words = (re.sub(r"[^\w.+-]+", "-", change).rstrip("-") for change in changes(command))
     name = "-".join(words)[:_LONGEST_GENERATED].strip("-.")
     return name if is_valid(name) else usecase
 

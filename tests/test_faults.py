@@ -277,7 +277,8 @@ def test_an_input_that_changes_while_the_stage_runs_is_found_and_nothing_kept(pr
     )
     assert _failure(project) == (
         "input_changed",
-        "its input 'asset:mine' changed while it ran; its outputs were discarded",
+        "its input 'asset:mine' changed while it ran; its outputs were discarded: leave it as it is, "
+        "and let the code of the stage write elsewhere",
     )
 
 

@@ -24,7 +24,7 @@ LOGS = """
         for step in range(3):
             mlflow.log_metric("loss", 1 / (step + 1), step=step)
         mlflow.log_metrics({"rmse": 0.7, "odd": float("nan")})
-        mlflow.log_metric("odd", float("nan"), step=1)
+        mlflow.log_metric("odd", float("-inf"), step=1)
         mlflow.log_text("hello", "notes/a.txt")
         for number in range(2):
             with mlflow.start_run(nested=True, run_name=f"trial {number}"):
@@ -81,7 +81,7 @@ def test_metrics_curves_and_runs_of_a_project_are_those_of_its_stage(project):
     )
     assert [point[:2] for point in run["points"] if point[0] != "loss"] == [
         ["odd", "nan"],
-        ["odd", "nan"],
+        ["odd", "-inf"],
         ["rmse", 0.7],
     ]
     assert (_artifact(project, "mlflow_run") / "artifacts/notes/a.txt").read_text() == "hello"

@@ -68,7 +68,7 @@ def _refuse_outside(link: Path, root: Path, where: str) -> None:
     target = link.resolve()
     if not target.exists():
         raise UserError(where, "the link leads nowhere", "remove it, or repair it")
-    if root not in target.parents:
+    if root != target and root not in target.parents:
         what = "the link leads out of the project"
         raise UserError(where, what, "copy the file into the project, or pass it as an input")
     if target.is_dir():

@@ -69,7 +69,7 @@ def _local(place: str, roots: Sequence[Path]) -> Path | None:
         for one in (root / place).parent.glob("*")
         if one.is_dir() and root in one.parents
     ]
-    fix = "write a path from the project's folder, or a Git URL"
+    fix = f"write a path from {roots[0]}, an absolute path, or a Git URL"
     raise UserError(".uri", f"there is no folder '{place}'", did_you_mean(place, near, fix))
 
 

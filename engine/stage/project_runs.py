@@ -10,6 +10,7 @@ import math
 import os
 import shutil
 import sqlite3
+import sys
 import threading
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Set, Tuple
@@ -94,7 +95,7 @@ class Tracking:
             counts[name] = counts.get(name, 0) + 1
         for point in points:
             name, value, time_ms, step = point
-            is_drawn = math.isfinite(value) and (every or counts[name] > 1)
+            is_drawn = _is_finite(value) and (every or counts[name] > 1)
             if is_drawn and point not in self._sent:
                 self._sent.add(point)
                 stage.metric(name, value, step, time_ms / 1000)
@@ -194,7 +195,7 @@ class Tracking:
 
 def _finite(metrics: Mapping[str, float]) -> Dict[str, float]:
     """Return the metrics that are numbers; a note names the others."""
-    good = {name: value for name, value in metrics.items() if math.isfinite(value)}
+    good = {name: value for name, value in metrics.items() if _is_finite(value)}
     if bad := sorted(metrics.keys() - good.keys()):
         stage.note(f"left out as not finite: {', '.join(bad)}")
     return good
@@ -202,7 +203,14 @@ def _finite(metrics: Mapping[str, float]) -> Dict[str, float]:
 
 def _plain(value: float) -> Any:
     """Return the value, or its name if JSON has no number for it."""
-    return value if math.isfinite(value) else str(value)
+    if _is_finite(value):
+        return value
+    return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+
+
+def _is_finite(value: float) -> bool:
+    """Return whether a logged value is a number; MLflow's database has the greatest number for infinity."""
+    return abs(value) < sys.float_info.max
 
 
 def _sqlite_uri(path: Path) -> str:

@@ -24,7 +24,14 @@ _SHOWN = 4  # lines of the user's files in a message
 
 @contextmanager
 def inside(folder: Path, seed: int) -> Iterator[None]:
-    """Let code run as if it was started in the folder, with random numbers from this seed."""
+    """Let code run as if it was started in the folder, with random numbers from this seed.
+
+    StageError: the folder is gone.
+    """
+    if not folder.is_dir():
+        raise StageError(
+            f"the folder {folder.name} no longer exists: data.py and model.py must not move or remove it"
+        )
     before, known = Path.cwd(), set(sys.modules)
     wrote, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     os.chdir(folder)
@@ -102,7 +109,7 @@ def _explanation(error: BaseException, folder: Path, what: str) -> str:
     said = getattr(error, "msg", "") if isinstance(error, SyntaxError) else str(error)
     if isinstance(error, SystemExit):
         said = "it ended the program"
-    said = said.strip().partition("\n")[0]
+    said = said.strip().partition("\n")[0].rstrip(".")
     lines = _lines(error, folder)
     place = f" ({lines[-1]})" if lines else ""
     callers = [line.partition(":")[0] for line in reversed(lines[-_SHOWN:-1])]

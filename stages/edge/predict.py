@@ -75,11 +75,11 @@ def predict(
         for at, clip in enumerate(clips):
             progress(at, len(clips), clip.name)
             run.answer(clip)
+    if not run.inputs and not partial:
+        raise StageError(f"nothing can be read: {'; '.join(run.bad[:NAMED])}")
     if run.bad:
         files = f"{len(run.bad)} unreadable file{'s' * (len(run.bad) != 1)}"
         note(f"skipped {files}: {'; '.join(run.bad[:NAMED])}")
-    if not run.inputs and not partial:
-        raise StageError(f"nothing can be read: {'; '.join(run.bad[:NAMED])}")
     note(f"answered with {opened.ran_on}")
     return PredictMetrics(
         predictions=float(run.predictions), inputs=float(run.inputs), skipped=float(len(run.bad))

@@ -10,15 +10,19 @@ from engine.stage import StageError, note
 from stages.tabular import _division, _fit, _profile, _roles, _target
 from stages.tabular._profile import Profile
 from stages.tabular._target import Target, Task
+from stages.tabular.formats import _sheet
 from stages.tabular.formats._findings import Findings
 from stages.tabular.formats._sheet import Table
+from stages.tasks.columns import dates
 from stages.tasks.columns.column import FEATURE, LEFT_OUT, NUMBER, TARGET, Column
 from stages.tasks.columns.schema import Schema
+from stages.training.findings import listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Name = str | int
+EXAMPLES = 3  # values in a message
 
 
 @dataclass(frozen=True)
@@ -174,8 +178,8 @@ def _goal(names: Sequence[str], asked: Asked, split: int | None) -> int:
     """Return the place of the target: by default the last column that does not name a part."""
     if len(names) < 2:
         raise StageError(
-            f"the table has only the column '{names[0]}': it needs a target and at least one more; cells "
-            "are separated by commas, semicolons, tabs, | or spaces"
+            f"the table has only the column '{_sheet.short(names[0])}': it needs a target and at least one "
+            "more; cells are separated by commas, semicolons, tabs, | or spaces"
         )
     if asked.target is not None:
         return _roles.index_of(names, asked.target, "target")
@@ -188,10 +192,16 @@ def _goal(names: Sequence[str], asked: Asked, split: int | None) -> int:
 def _moments(one: Profile) -> "NDArray[np.float64]":
     if one.numbers is None or not one.distinct:
         raise StageError(
-            f"params.date: '{one.column.name}' has no dates and no numbers, such as "
-            f"'{next(iter(one.keys), '')}': write dates as 2024-12-31, or choose another column"
+            f"params.date: '{one.column.name}' contains no dates or numbers, or dates in different forms "
+            f"({_examples(one)}): write dates as 2024-12-31, or choose another column"
         )
     return one.numbers
+
+
+def _examples(one: Profile) -> str:
+    """Return some values, those that cannot be read as a date first."""
+    values = sorted(one.keys, key=lambda value: dates.parts(value) is not None)
+    return listed([f"'{_sheet.short(value)}'" for value in values], EXAMPLES) or "it is empty"
 
 
 def _without(column: Column) -> Column:

@@ -3,6 +3,8 @@
 They are named, not left out: only the user knows whether the device has them before the answer.
 """
 
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,6 +27,8 @@ FLAG = 0.2  # greatest share of the rows in which a flag is set
 RARE = 0.2  # greatest share of the class that a flag gives away
 SURE = 0.95  # share of the rows with a flag that have this class
 FLAGGED = 10  # rows with a flag
+_WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_VALUES = ("null", "true", "false", "nan", "inf")  # words that Hydra does not read as text
 
 
 @dataclass(frozen=True)
@@ -59,13 +63,16 @@ def tell(leaks: Sequence[Leak]) -> None:
     what = f"{len(leaks)} column{'s' * (len(leaks) != 1)}"
     note(
         f"suspected leak: {what} may contain the answer: {reasons}; columns that the device does "
-        f"not know before the answer should be left out: 'params.drop=[{names}]'"
+        f"not know before the answer should be left out: {shlex.quote(f'params.drop=[{names}]')}"
     )
 
 
 def _quoted(name: str) -> str:
     """Return a name as Hydra reads it in a list."""
-    return name if name.replace("_", "").isalnum() and not name.isdigit() else f'"{name}"'
+    if _WORD.fullmatch(name) and name.casefold() not in _VALUES:
+        return name
+    escaped = name.replace('"', r"\"").replace("${", r"\${")
+    return f'"{escaped}"'
 
 
 def _binned(

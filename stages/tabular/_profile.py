@@ -13,7 +13,7 @@ from stages.tabular.formats import _sheet
 from stages.tabular.formats._findings import Findings
 from stages.tabular.formats._sheet import Table
 from stages.tasks.columns import cells, dates
-from stages.tasks.columns.column import CATEGORY, DATE, NUMBER, Column, as_number
+from stages.tasks.columns.column import CATEGORY, DATE, MOST, NUMBER, Column, as_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,7 +73,7 @@ def _plain_numbers(name: str, column: Sequence[str], usual: str) -> Profile | No
     except ValueError:
         return None
     present = numbers[~np.isnan(numbers)]
-    if np.isinf(present).any() or _since_1970(name, present):
+    if (np.abs(present) > MOST).any() or _since_1970(name, present):
         return None
     missing = round(1 - len(present) / len(numbers), 6)
     found = Column(name, NUMBER, missing=missing, decimal=usual)

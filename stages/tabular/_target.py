@@ -8,7 +8,8 @@ import numpy as np
 
 from engine.stage import StageError, note
 from stages.tabular._profile import Profile
-from stages.tasks.columns.column import DATE, NUMBER
+from stages.tabular.formats._sheet import short
+from stages.tasks.columns.column import CATEGORY, DATE, NUMBER
 from stages.tasks.columns.decision import CLASSIFY, REGRESS
 
 if TYPE_CHECKING:
@@ -71,11 +72,20 @@ def target(one: Profile, task: Task | None) -> Target:
     if chosen == REGRESS:
         if one.numbers is None:
             raise StageError(
-                f"the target '{name}' has words such as '{_spoken(one)[0]}', not numbers: set "
+                f"the target '{name}' has words such as '{short(_spoken(one)[0])}', not numbers: set "
                 "params.task=classify, or params.target to a column of numbers"
             )
         return Target(name, REGRESS, numbers=one.numbers)
     labels = _spoken(one)
+    if (
+        task is None
+        and one.column.type == CATEGORY
+        and np.bincount(one.codes[one.present]).max() == 1
+    ):
+        raise StageError(
+            f"the target '{name}' has another text in every row, such as '{short(labels[0])}', so there are "
+            "no classes to learn: set params.target to another column"
+        )
     if len(labels) > MOST_CLASSES:
         raise StageError(
             f"the target '{name}' has {len(labels)} different values, too many for classes: set "

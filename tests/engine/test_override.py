@@ -100,6 +100,13 @@ def test_what_the_grammar_takes_stays(word):
     assert override.quoted(word) == override.as_typed(word) == word
 
 
+@pytest.mark.parametrize("word", ["params.net.depth=2", "params.net={depth: 2}"])
+def test_a_plus_that_may_be_left_out_is_not_shown(word):
+    assert override.as_typed(f"++{word}") == word
+    mistake = UserError("u.yaml: params.net.depth", "what", "fix")
+    assert override.located(mistake, [f"++{word}"]).where == word
+
+
 def test_the_values_of_a_sweep_are_quoted_one_by_one_unless_they_are_one_path(tmp_path):
     assert override.quoted("x=/ä,/b") == 'x="/ä",/b'
     (tmp_path / "a,b").touch()

@@ -40,9 +40,10 @@ def test_another_key_stays_as_it_is(words, word):
 def test_a_key_inside_a_parameter_that_is_a_mapping_may_be_new(words):
     assert words("params.net.depth=2") == ("++params.net.depth=2",)
     assert words("-m", "params.net.units=2,3") == ("-m", "++params.net.units=2,3")
+    assert words("params.net={depth: 2}") == ("++params.net={depth: 2}",)
 
 
-@pytest.mark.parametrize("word", ["params.n.depth=2", "params.nett.depth=2", "params.net={a: 1}"])
+@pytest.mark.parametrize("word", ["params.n.depth=2", "params.nett.depth=2", "params.n={a: 1}"])
 def test_a_key_inside_another_parameter_is_not_added(words, word):
     assert words(word) == (word,)
 
@@ -77,3 +78,10 @@ def test_the_checkouts_own_files_follow_the_same_rules_for_numbers(tmp_path, mon
         with pytest.raises(UserError, match="'1_6' is not a number here"):
             registration._check_own_groups(config, words)
     registration._check_own_groups(config, ("target=rpi4",))
+
+
+def test_the_files_of_a_line_are_those_of_the_use_cases_it_chooses(project):
+    other = project.usecase("other", "name: other\nparams: {depth: 1}\n")
+    folder = f"--config-dir={project.path / 'conf'}"
+    assert registration.files(registration.read([folder, "usecase=other"])) == [other]
+    assert other not in registration.files(registration.read([folder, "usecase=chain"]))

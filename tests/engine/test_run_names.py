@@ -40,6 +40,7 @@ def run(outputs):
         (["params.epochs=5", "+stages.train.params.lr=1e-3"], "epochs-5-lr-1e-3"),
         (["assets.recordings=/home/ann/my videos"], "recordings-my-videos"),
         (["params.words=[a, b]"], "words-a-b"),
+        (["params.words=[a]", "params.epochs=5"], "words-a-epochs-5"),
         (["params._x=1"], "pose_activity"),
         (["params.rate=0.39676747423066994"], "rate-0.39677"),  # as a search proposes it
     ],

@@ -77,6 +77,8 @@ def _submodule(folder: Path) -> None:
 
 
 MISTAKES: dict[str, tuple[dict[str, Any], str, str, str]] = {
+    "no_near_folder": (_stage(uri="deep/down"), f"{AT}.mlproject.uri", "deep/down", "absolute path"),
+    "link_to_itself": (_links("."), "fit/odd", "folder", "copy"),
     "no_folder": (_stage(uri="fat"), f"{AT}.mlproject.uri", "fat", "fit"),
     "no_inner_folder": (_stage(uri="fit#in"), f"{AT}.mlproject.uri", "in", "FOLDER#"),
     "version_of_a_folder": (_stage(version="v1"), f"{AT}.mlproject.version", "fit", "repository"),

@@ -59,11 +59,12 @@ def _records(text: str, file: str, findings: Findings) -> list[Record]:
             return records
     except Unreadable:
         pass
-    findings.add("stray_quotes", file)
     try:
-        return list(delimited.records(text, has_quotes=False))
+        records = list(delimited.records(text, has_quotes=False))
     except Unreadable as error:
         raise StageError(f"{file}: {error}") from None
+    findings.add("stray_quotes", file)
+    return records
 
 
 def _below_title(records: list[Record], file: str, findings: Findings) -> list[Record]:

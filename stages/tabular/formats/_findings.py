@@ -12,7 +12,7 @@ KINDS = {
     "unlabelled": Kind("skipped", "row", " without a value of the target"),
     "untrained_classes": Kind("skipped", "row", " of a class without a training row"),
     "words_in_numbers": Kind("replaced", "word", " among numbers by a missing value"),
-    "infinite": Kind("replaced", "infinite number", " by a missing value"),
+    "infinite": Kind("replaced", "infinite or enormous number", " by a missing value"),
     "respelt": Kind("joined", "category", " with one that differs only in letter case"),
     "empty_columns": Kind("left out", "column", " without a value"),
     "constant_columns": Kind("left out", "column", " with the same value in every row"),

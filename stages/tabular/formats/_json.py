@@ -26,6 +26,11 @@ def read(text: str, file: str, findings: Findings) -> Sheet | None:
         raise StageError(f"{file}: {error}") from None
     if not rows:
         return None
+    if len(rows) == 1 and all(isinstance(value, dict | list) for value in rows[0].values()):
+        raise StageError(
+            f"{file} has one object with columns, not rows: write a list with an object for each row, as "
+            "pandas does with to_json(orient='records')"
+        )
     keys = list(dict.fromkeys(key for row in rows for key in row))
     columns = [[_text(row.get(key)) for row in rows] for key in keys]
     names = _sheet.unique(keys, file, findings)

@@ -16,6 +16,7 @@ NUMBER, CATEGORY, DATE = "number", "category", "date"  # types
 FEATURE, TARGET, LEFT_OUT = "feature", "target", "left out"  # roles
 PARTS = ("time", "month", "weekday", "hour")  # of a date
 MISSING = math.nan
+MOST = 3.4e38  # greatest number: that of float32; larger ones are placeholders, such as 1.8e308 for "none"
 MOST_REMEMBERED = 100_000  # cells of a column
 
 
@@ -126,7 +127,7 @@ class Reader:
 
 
 def as_number(cell: Any, decimal: str) -> Optional[float]:
-    """Return the finite number in a cell, or None; a number of JSON needs no decimal sign.
+    """Return the number in a cell, or None, also if it is beyond MOST; in JSON, it needs no decimal sign.
 
     A text that is a number only with the other decimal sign is read with that: 3.5 in a file with 1.234,5.
     """
@@ -141,4 +142,4 @@ def as_number(cell: Any, decimal: str) -> Optional[float]:
         if found is None:
             return None
         value = found.value
-    return value if math.isfinite(value) else None
+    return value if abs(value) <= MOST else None

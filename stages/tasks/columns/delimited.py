@@ -52,30 +52,35 @@ def records(
     delimiter: one of DELIMITERS; None: found out; has_quotes: false: a quote is a character like others
     """
     if delimiter is None:
-        delimiter = sniffed(text)
+        delimiter = sniffed(text, has_quotes=has_quotes)
     body, skipped = _body(text)
     for line, found in _parsed(body, delimiter, has_quotes):
         if any(cell and not cell.isspace() for cell in found):
             yield Record(line + skipped, found)
 
 
-def sniffed(text: str, fits: "Callable[[Sequence[str]], int]" = lambda cells: 0) -> str:
+def sniffed(
+    text: str, fits: "Callable[[Sequence[str]], int]" = lambda cells: 0, has_quotes: bool = True
+) -> str:
     """Return the delimiter of a text.
 
-    fits: how well the cells of the first record fit what is expected; the best fit has it
+    fits: how well the cells of the first record fit what is expected; the best fit has it; has_quotes:
+    as in `records`
     """
     body, _ = _body(text)
     said = _said(text)
     if said:
         return said
     head = "".join(body.splitlines(True)[: 2 * SAMPLE])
-    return max(DELIMITERS, key=lambda one: _quality(head, one, fits))
+    return max(DELIMITERS, key=lambda one: _quality(head, one, fits, has_quotes))
 
 
 def _quality(
-    head: str, delimiter: str, fits: "Callable[[Sequence[str]], int]"
+    head: str, delimiter: str, fits: "Callable[[Sequence[str]], int]", has_quotes: bool
 ) -> "Tuple[int, bool, int, int]":
-    found = [cells for _, cells in _parsed(head, delimiter) if any(map(str.strip, cells))]
+    found = [
+        cells for _, cells in _parsed(head, delimiter, has_quotes) if any(map(str.strip, cells))
+    ]
     if not found:
         return 0, False, 0, 0
     ((width, count),) = Counter(map(len, found[:SAMPLE])).most_common(1)
@@ -102,7 +107,10 @@ def _parsed(
         for cells in reader:
             yield reader.line_num, cells
     except csv.Error as error:
-        raise Unreadable(f"line {reader.line_num}: {error}: a quote may have no end") from None
+        why = "shorten it, or close its quote" if has_quotes else "shorten it"
+        most = csv.field_size_limit()
+        what = f"line {reader.line_num} has a cell of more than {most} characters: {why}"
+        raise Unreadable(what) from error
 
 
 def _said(text: str) -> str:

@@ -39,16 +39,19 @@ def is_readable(path: Path) -> bool:
 
 
 def rows(path: Path, schema: Schema) -> Iterator[Row]:
-    """Yield the rows of a file; Unreadable: it has none, or lacks a column."""
+    """Yield the rows of a file; Unreadable: it has none, lacks a column, or one of its rows is damaged.
+
+    The whole file is read first, so that no row is answered if a later one is damaged.
+    """
     if path.stat().st_size > reading.MOST_BYTES:
         raise Unreadable(f"it is larger than {reading.MOST_BYTES // 1_000_000} MB")
     text = delimited.text_of(path.read_bytes(), path.name)
     read = _of_json if path.suffix.lower() in JSON else _of_text
-    number = 0
-    for number, row in enumerate(read(text, schema), 1):
-        yield Row(number, row)
-    if not number:
+    found = list(read(text, schema))
+    if not found:
         raise Unreadable("it has no row")
+    for number, row in enumerate(found, 1):
+        yield Row(number, row)
 
 
 def _of_text(text: str, schema: Schema) -> Iterator[Mapping[str, Any]]:
@@ -68,7 +71,7 @@ def _of_text(text: str, schema: Schema) -> Iterator[Mapping[str, Any]]:
         short = width - len(record.cells)
         if short > 0 or any(map(str.strip, record.cells[width:])):
             raise Unreadable(
-                f"line {record.line} has {len(record.cells)} cells instead of {width}: put quotes around "
+                f"line {record.line} has {_cells(len(record.cells))} instead of {width}: put quotes around "
                 "a text that contains the separator"
             )
         yield dict(zip(names, record.cells))
@@ -162,7 +165,9 @@ def objects(text: str) -> "Iterator[Tuple[str, Any]]":
             if line.strip():
                 found = _parsed(line)
                 if found is None:
-                    raise Unreadable(f"line {at} is not JSON: write one object on each line")
+                    raise Unreadable(
+                        f"line {at} is not JSON: write a list of objects, or one object on each line"
+                    )
                 yield f"line {at}", found
 
 
@@ -171,6 +176,10 @@ def _parsed(text: str) -> Optional[Any]:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+def _cells(count: int) -> str:
+    return "1 cell" if count == 1 else f"{count} cells"
 
 
 def _columns(names: "Sequence[str]") -> str:

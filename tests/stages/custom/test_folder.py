@@ -64,7 +64,10 @@ def test_an_offered_argument_is_passed_if_the_function_names_it(call):
         ({"data.py": "import nowhere.deep"}, ["ModuleNotFoundError", "Install 'nowhere'"]),
         ({"data.py": "import other", "other.py": "x = (\n"}, ["SyntaxError", "other.py, line 1"]),
         ({"data.py": "def f(): exit(3)"}, ["SystemExit", "ended the program", "line 1"]),
-        ({"data.py": "def f(): raise ValueError('X contains NaN\\nmore')"}, ["SimpleImputer"]),
+        (
+            {"data.py": "def f(): raise ValueError('X contains NaN.\\nmore')"},
+            ["contains NaN (data.py", "SimpleImputer"],
+        ),
         ({"data.py": "f = 3"}, ["no function 'f'"]),
     ],
 )
@@ -73,6 +76,13 @@ def test_an_exception_is_explained_in_one_line(call, files, words):
         call(files)
     said = str(caught.value)
     assert all(word in said for word in words) and "\n" not in said and "_folder.py" not in said
+
+
+def test_code_that_removes_its_own_folder_is_named(call, tmp_path):
+    call({"data.py": "import shutil\ndef f(): shutil.rmtree('.', ignore_errors=True)"})
+    tmp_path.rmdir()
+    with pytest.raises(StageError, match="no longer exists"), _folder.inside(tmp_path, 3):
+        pass
 
 
 def test_the_log_has_the_traceback_without_our_own_lines(call, capsys):

@@ -282,3 +282,14 @@ def test_a_file_of_another_kind_says_which_are_read(pictures: Path, tmp_path: Pa
     (tmp_path / "a.svg").write_bytes(b"<svg/>")
     with pytest.raises(StageError, match=r"^a\.svg is not a picture, .*; supported: \.jpg"):
         predict_stage(pictures, tmp_path / "result", tmp_path / "a.svg", task="tensors")
+
+
+def test_if_nothing_is_readable_the_reason_is_said_once(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("stages.edge.predict.note", said.append)
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    with pytest.raises(StageError, match=r"^nothing can be read: a\.png \("):
+        predict_stage(pictures, tmp_path / "result", tmp_path / "a.png", task="tensors")
+    assert said == []

@@ -1,8 +1,11 @@
 """Columns that may contain the answer are named; honest ones are not."""
 
 import random
+import shlex
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
 from tests.stages.tabular.conftest import csv
 
@@ -63,6 +66,16 @@ def test_few_rows_prove_nothing(make):
 def test_names_with_spaces_are_quoted_for_the_command_line(make):
     said = _suspects(make, ("a", "it is", "y"), _rows(lambda y: y))
     assert said.endswith("""'params.drop=["it is"]'""")
+
+
+@pytest.mark.parametrize("name", ["it's", "null", "1e5", "say #hi#", "a=b {c}", "${d}", "größe"])
+def test_the_words_to_leave_a_column_out_can_be_pasted(make, name):
+    header = '"' + name.replace("#", '""') + '"'
+    said = _suspects(make, ("a", header, "y"), _rows(lambda y: y), header=True)
+    (word,) = shlex.split(said.rpartition(": ")[2])
+    override = OverridesParser.create().parse_override(word)
+    config = OmegaConf.create({"drop": override.value()})
+    assert list(config.drop) == [name.replace("#", '"')]
 
 
 @pytest.mark.parametrize(

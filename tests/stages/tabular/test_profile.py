@@ -67,10 +67,16 @@ def test_the_other_columns_decide_on_a_number_in_doubt(typed):
 
 
 def test_few_words_among_numbers_are_missing_values_and_named(typed):
-    cells = [*map(str, range(40)), "error", "error", "1e999"]
+    cells = [*map(str, range(40)), "error", "error", "1e999", "-1.797e308"]
     one, found = typed(cells)
-    assert one.column.type == "number" and np.isnan(one.numbers[-3:]).all()
-    assert found == {"words_in_numbers": 1, "infinite": 1}
+    assert one.column.type == "number" and np.isnan(one.numbers[-4:]).all()
+    assert found == {"words_in_numbers": 1, "infinite": 2}
+
+
+def test_a_number_beyond_float32_among_digits_is_missing(typed):
+    one, found = typed(["1.5", "2", "1.797e308"])
+    assert one.numbers[:2].tolist() == [1.5, 2] and np.isnan(one.numbers[2])
+    assert found == {"infinite": 1}
 
 
 def test_words_that_differ_in_letter_case_are_one_category(typed):

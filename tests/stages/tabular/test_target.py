@@ -56,6 +56,7 @@ def test_classes_that_are_numbers_are_in_their_order(make):
         (["x"] * 40, {}, "the target 'y' has the same value in every row"),
         ([""] * 40, {}, "the target 'y' has no value in any row"),
         ([f"2024-01-{1 + at % 28:02}" for at in range(40)], {}, "the target 'y' is a date"),
+        ([f"text {at}" for at in range(40)], {}, "has another text in every row, such as 'text 0'"),
         (["x", "y"] * 20, {"drop": ["y"]}, "params.drop names the target 'y': set params.target"),
         (["x", "y"] * 20, {"group": "y"}, "params.group names the target 'y'"),
         (["x", "y"] * 20, {"date": 3}, "params.date names the target 'y'"),

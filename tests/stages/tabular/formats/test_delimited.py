@@ -76,6 +76,12 @@ def test_a_quote_that_never_ends_does_not_swallow_the_rows(read, count):
     assert found.counts == {"stray_quotes": 1}
 
 
+def test_a_cell_that_is_too_long_is_not_blamed_on_quotes(read):
+    with pytest.raises(StageError) as error:
+        read({"a.csv": f"a,b\n1,x\n2,{'y' * 200_000}\n"})
+    assert "a.csv: line 3 has a cell of more than 131072 characters: shorten it" in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

@@ -110,6 +110,7 @@ def test_names_of_arff_may_be_quoted(read):
         ("x.zip", b"PK", "x.zip has no table: unpack it first"),
         ("x.pkl", b"\x80", "a pickle can run any code: save it as CSV"),
         ("x.json", "{", "x.json: line 1 is not JSON"),
+        ("x.json", '{"a": {"0": 1, "1": 2}, "y": {"0": 3, "1": 4}}', "to_json(orient='records')"),
         ("x.arff", "hello", "x.arff has no @attribute or no @data"),
         ("x.arff", "@attribute a real\n@data\n{0 1}\n", "a sparse ARFF file"),
         ("x.csv.gz", b"\x1f\x8bxx", "x.csv.gz cannot be unpacked"),

@@ -59,7 +59,7 @@ def test_what_is_expected_decides_between_separators():
 
 
 def test_a_cell_that_is_too_long_for_a_text_is_refused():
-    with pytest.raises(Unreadable, match=r"line 1: .*quote"):
+    with pytest.raises(Unreadable, match=r"line 1 has a cell .*quote"):
         _cells('"' + "x" * 200_000 + '",1\n', delimiter=",")
 
 

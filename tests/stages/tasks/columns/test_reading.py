@@ -69,7 +69,7 @@ def test_further_columns_are_kept_if_known_and_ignored_if_not(read, said):
         ),
         ("1,red\n", "lacks the 2 columns Air speed, colour; its first line must have the names"),
         ("Air speed,colour\n1,red,x\n", "line 2 has 3 cells instead of 2: put quotes"),
-        ("Air speed,colour\n1\n", "line 2 has 1 cells instead of 2"),
+        ("Air speed,colour\n1\n", "line 2 has 1 cell instead of 2"),
         ("Air speed,colour\n", "it has no row"),
         ("", "it has no row"),
     ],
@@ -78,6 +78,13 @@ def test_a_file_without_the_columns_is_refused(read, text, why):
     with pytest.raises(Unreadable) as error:
         read(text)
     assert why in str(error.value)
+
+
+def test_no_row_is_answered_if_a_later_one_is_damaged(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("Air speed,colour\n1,red\n2,red,x\n")
+    with pytest.raises(Unreadable, match="line 3 has 3 cells"):
+        next(reading.rows(path, NAMED))
 
 
 @pytest.mark.parametrize("text", ["7,2,red,ok\n", "7,2,red\n", "no,speed,colour\n7,2,red\n"])
