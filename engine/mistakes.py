@@ -20,7 +20,7 @@ from engine.catalogue import ROOT
 from engine.command_line import COMMANDS
 from engine.errors import UserError, UserErrors, did_you_mean
 from engine.options import declared
-from engine.registration import CommandLine
+from engine.registration import CommandLine, chosen_usecases
 from engine.wording import as_called
 
 _AGAIN = "and repeat the command: finished stages are cached"
@@ -280,14 +280,14 @@ def _unreadable(word: str) -> UserError:
 
 
 def _config_keys(line: CommandLine) -> list[str]:
-    """Return the keys that the command line may set: the program's and the use case's."""
+    """Return the keys that the command line may set: the program's and those of the chosen use cases."""
     keys = [option.key for option in declared(line.options)]
     for name, value in yamlfile.load(ROOT / "conf" / "config.yaml").items():
         below = value if isinstance(value, dict) and name != "hydra" else {}
         keys += [name, *(f"{name}.{key}" for key in below)]
-    for path in line.usecases.values():
+    for name in chosen_usecases(line):
         try:
-            data = yamlfile.load(path)
+            data = yamlfile.load(line.usecases[name])
         except UserError:  # not the mistake that is being reported
             continue
         keys += [

@@ -168,6 +168,12 @@ def _default(dirs: Sequence[Path]) -> list[str]:
     return [main_config.choice(main_config.load(dirs), "usecase")]
 
 
+def chosen_usecases(line: CommandLine) -> list[str]:
+    """Return the names of the use cases that the words choose, or else of the default one, if they exist."""
+    chosen = _chosen(line.words) or _default(line.dirs)
+    return [name for name in chosen if name in line.usecases]
+
+
 def tell_hydra(line: CommandLine) -> None:
     """Register the command's options with Hydra, and the use cases and groups that the line may choose
     from.

@@ -58,6 +58,7 @@ COMMANDS = {
     "target": (["target=rpi4_corl"], "target=rpi4_corl", "target", "rpi4_coral"),
     "executor": (["executor=lcal"], "executor=lcal", "executor", "local"),
     "parameter": (["params.m=1"], "params.m", "parameter", "params.n"),
+    "parameter_elsewhere": (["params.epochs=1"], "params.epochs", "parameter", "params.n"),
     "stage": (["stages.d.params.n=1"], "stages.d.params.n", "stage", "a, b, c"),
     "key_of_a_stage": (
         ["stages.b.inputs.numbr=x"],
