@@ -50,7 +50,7 @@ def quoted(word: str) -> str:
     if match is None or _OF_GRAMMAR.search(match["value"]):
         return word
     value = match["value"]
-    is_one = "," not in value or Path(value).expanduser().exists()
+    is_one = "," not in value or _is_path(value)
     parts = [value] if is_one else value.split(",")
     return match["key"] + ",".join(part if _is_plain(part) else _in_quotes(part) for part in parts)
 
@@ -63,6 +63,14 @@ def as_typed(word: str) -> str:
         return word
     plain = match["key"] + match["text"].replace(r"\"", '"')
     return plain if quoted(plain) == word else word
+
+
+def _is_path(value: str) -> bool:
+    """Return whether the value is an existing path; a long text or an unknown home folder is none."""
+    try:
+        return Path(value).expanduser().exists()
+    except (OSError, RuntimeError):
+        return False
 
 
 def _is_plain(value: str) -> bool:

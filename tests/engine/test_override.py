@@ -104,3 +104,8 @@ def test_the_values_of_a_sweep_are_quoted_one_by_one_unless_they_are_one_path(tm
     assert override.quoted("x=/ä,/b") == 'x="/ä",/b'
     (tmp_path / "a,b").touch()
     assert override.quoted(f"x={tmp_path}/a,b") == f'x="{tmp_path}/a,b"'
+
+
+@pytest.mark.parametrize("value", ["x" * 5000, "~nobody-of-this-name/x"])
+def test_the_values_of_a_sweep_may_be_impossible_paths(value):
+    assert override.quoted(f"x={value},ä").replace('"', "") == f"x={value},ä"
