@@ -118,7 +118,7 @@ def in_short(changes: Iterable[str]) -> str:
 
 
 def short_value(value: str) -> str:
-    """Return the value of an override; a fraction with many digits is rounded to five, and a long text cut."""
+    """Return the value of an override; round a fraction with many digits to five, and cut a long text."""
     if _LONG_FRACTION.fullmatch(value):
         return f"{float(value):.5g}"
     return value if len(value) <= _LONGEST_VALUE else f"{value[: _LONGEST_VALUE - 3]}..."
