@@ -80,6 +80,12 @@ COMMANDS = {
         "give it the input 'artifacts'",
     ),
     "comparison_of_nothing": (["compare"], "compare", "two runs", "compare RUN RUN"),
+    "reproduction_of_another_run": (
+        ["reproduce", "mine", "params.n=5"],
+        "params.n=5",
+        "as it was recorded",
+        "leave this out",
+    ),
     "reproduction_of_nothing": (["reproduce"], "reproduce", "run", "reproduce RUN"),
     "gpus": (
         ["plan", "+stages.a.resources.gpu=64"],
