@@ -15,7 +15,7 @@ _WORD = re.compile(r"(?P<key>\+{0,2}[\w.@/]+=)(?P<value>.+)", re.ASCII | re.DOTA
 # lists, mappings, quotes, interpolations, and functions such as range(1,9)
 _OF_GRAMMAR = re.compile(r"^[\[{'\"]|\$\{|^\w+\(.*\)$|,\s*\w+\(|[\n\r]")
 _PLAIN = re.compile(r"[\w /\\+.$%*@?|:\t-]*", re.ASCII)
-_IN_QUOTES = re.compile(r'(?P<key>\+{0,2}[\w.@/]+=)"(?P<text>.*)"', re.ASCII | re.DOTALL)
+_IN_QUOTES = re.compile(r'"(?P<text>(?:[^"\\]|\\.)*+)"', re.DOTALL)
 # registration adds ++ to keys inside a parameter that is a mapping
 _INNER = re.compile(r"\+\+(?=params\.\w+\.\w+=)")
 _QUOTED = re.compile(r'in quotes: "(.*)"')
@@ -58,10 +58,7 @@ def quoted(word: str) -> str:
 def as_typed(word: str) -> str:
     """Return the word without the quotes that `quoted` gave it, and without a ++ that may be left out."""
     word = _INNER.sub("", word)
-    match = _IN_QUOTES.fullmatch(word)
-    if match is None:
-        return word
-    plain = match["key"] + match["text"].replace(r"\"", '"')
+    plain = _IN_QUOTES.sub(lambda found: found["text"].replace(r"\"", '"'), word)
     return plain if quoted(plain) == word else word
 
 

@@ -102,6 +102,7 @@ def test_what_the_grammar_takes_stays(word):
 
 def test_the_values_of_a_sweep_are_quoted_one_by_one_unless_they_are_one_path(tmp_path):
     assert override.quoted("x=/ä,/b") == 'x="/ä",/b'
+    assert override.as_typed('x="/ä",/b') == "x=/ä,/b"
     (tmp_path / "a,b").touch()
     assert override.quoted(f"x={tmp_path}/a,b") == f'x="{tmp_path}/a,b"'
 

@@ -80,6 +80,7 @@ COMMANDS = {
         "give it the input 'artifacts'",
     ),
     "comparison_of_nothing": (["compare"], "compare", "two runs", "compare RUN RUN"),
+    "several_names": (["name=a,b"], "name=a,b", "several values", "'name=\"a,b\"'"),
     "reproduction_of_another_run": (
         ["reproduce", "mine", "params.n=5"],
         "params.n=5",
