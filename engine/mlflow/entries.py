@@ -127,9 +127,20 @@ def _run_started(event: Event, state: RunState) -> Iterator[Entry]:
     tags["rpi.sample_data"] = str(any(asset.get("sample") for asset in event["assets"])).lower()
     tags["rpi.status"] = "running"
     tags["mlflow.source.git.commit"] = tags["rpi.git_commit"]
-    params = {key(name): text(value) for name, value in event["params"].items()}
+    params = _params(event["params"])
     assets = tuple(one for one in event["assets"] if not _is_made_here(one, state))
     yield Entry(None, _ms(event), params, _filled(tags), assets=assets)
+
+
+def _params(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the parameters as MLflow has them: one for each entry of a mapping, so that runs can be
+    compared by it.
+    """
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        inner = value if isinstance(value, Mapping) else {}
+        found |= {f"{name}.{entry}": one for entry, one in inner.items()} or {name: value}
+    return {key(name): text(value) for name, value in found.items()}
 
 
 def _is_made_here(asset: Mapping[str, Any], state: RunState) -> bool:
@@ -171,7 +182,7 @@ def _opening(event: Event, state: RunState, *, cached: bool) -> Entry:
     }
     tags |= {"rpi.uses": text(job.get("uses") or ""), "rpi.attempt": str(event.get("attempt", 0))}
     tags["mlflow.note.content"] = text(job.get("doc") or "")
-    params = {key(name): text(value) for name, value in job.get("params", {}).items()}
+    params = _params(job.get("params", {}))
     keys = {
         ref.removeprefix("asset:")
         for ref in job.get("inputs", {}).values()

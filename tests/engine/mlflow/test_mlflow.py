@@ -521,6 +521,18 @@ def test_values_are_cut_and_made_valid() -> None:
     assert entries.text("\udcff") == "?" and entries.text([1, "ü"]) == '[1, "ü"]'
 
 
+def test_each_entry_of_a_mapping_is_a_parameter_by_which_runs_are_compared() -> None:
+    params = {"seed": 1, "model": {"trees": 5, "depth": None}, "nothing": {}}
+    event = {"event": "run_started", "jobs": [], "assets": [], "params": params, "time": 1.0}
+    (entry,) = entries.entries(event, RunState())
+    assert entry.params == {
+        "seed": "1",
+        "model.trees": "5",
+        "model.depth": "null",
+        "nothing": "{}",
+    }
+
+
 def test_the_values_of_a_foreach_and_what_they_are_together_reach_the_parent() -> None:
     ended = {"event": "job_finished", "attempt": 1, "seconds": 1.0, "outputs": {}}
     jobs = [{"stage": f"train@{fold}"} for fold in (0, 1)]
