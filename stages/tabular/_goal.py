@@ -11,6 +11,7 @@ from stages.tasks.head import softmax
 
 MOST_VALUES = 32  # of a number, each of which is a level
 BETWEEN = 64  # levels of a number with more values
+INPUT_DROPOUT = 0.1  # of classes and of numbers with few values, such as grades
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,14 @@ class Goal:
     def chosen_by(self) -> str:
         """The figure, lower for better models, by which an epoch is chosen."""
         return "val_loss" if self.decision.task == CLASSIFY else "val_mad"
+
+    @property
+    def input_dropout(self) -> float:
+        """The share of a row's values that a step should drop.
+
+        A number with many values, such as a price, may depend on small differences of the inputs.
+        """
+        return 0.0 if self.decision.between else INPUT_DROPOUT
 
     def figures(self, logits: NDArray[Any], rows: NDArray[np.int64]) -> dict[str, float]:
         """Return the validation figures of logits (n, outputs) for these rows (n,)."""

@@ -42,7 +42,7 @@ def train(
     batch_size: Annotated[int, Range(ge=1)] = 128,
     learning_rate: Annotated[float, Range(gt=0, le=1)] = 3e-3,
     weight_decay: Annotated[float, Range(ge=0, le=1)] = 1e-2,
-    input_dropout: Annotated[float, Range(ge=0, lt=1)] = 0.1,
+    input_dropout: Annotated[float, Range(ge=0, lt=1)] | None = None,
     dropout: Annotated[float, Range(ge=0, lt=1)] = 0.2,
     seed: Annotated[int, Range(ge=0, lt=4294967296)] = 0,
     threads: Annotated[int, Range(ge=1)] = 2,
@@ -60,7 +60,8 @@ def train(
     batch_size:    rows per step; fewer if there are few rows
     learning_rate: initial one; it follows a cosine
     weight_decay:  of AdamW
-    input_dropout: share of a row's values that a step drops
+    input_dropout: share of a row's values that a step drops; null: 0 if the target is a number with more than
+                   32 values, which needs exact inputs, otherwise 0.1
     dropout:       share of the hidden units that a step drops
     seed:          of weights, order, folds and dropout
     threads:       CPU threads of TensorFlow; their number changes the order of summation
@@ -90,7 +91,7 @@ def train(
         batch_size=batch_size,
         learning_rate=learning_rate,
         weight_decay=weight_decay,
-        input_dropout=input_dropout,
+        input_dropout=goal.input_dropout if input_dropout is None else input_dropout,
         dropout=dropout,
         seed=seed,
     )
