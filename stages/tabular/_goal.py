@@ -11,7 +11,8 @@ from stages.tasks.head import softmax
 
 MOST_VALUES = 32  # of a number, each of which is a level
 BETWEEN = 64  # levels of a number with more values
-INPUT_DROPOUT = 0.1  # of classes and of numbers with few values, such as grades
+INPUT_DROPOUT = 0.1  # of classes, of numbers with few values, such as grades, and of small tables
+MANY_ROWS = 1000  # for training; a small table is better off with it
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,12 @@ class Goal:
         """The figure, lower for better models, by which an epoch is chosen."""
         return "val_loss" if self.decision.task == CLASSIFY else "val_mad"
 
-    @property
-    def input_dropout(self) -> float:
-        """The share of a row's values that a step should drop.
+    def input_dropout(self, rows: int) -> float:
+        """Return the share of a row's values that a step should drop, with this many training rows.
 
         A number with many values, such as a price, may depend on small differences of the inputs.
         """
-        return 0.0 if self.decision.between else INPUT_DROPOUT
+        return 0.0 if self.decision.between and rows >= MANY_ROWS else INPUT_DROPOUT
 
     def figures(self, logits: NDArray[Any], rows: NDArray[np.int64]) -> dict[str, float]:
         """Return the validation figures of logits (n, outputs) for these rows (n,)."""

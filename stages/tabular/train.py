@@ -60,8 +60,8 @@ def train(
     batch_size:    rows per step; fewer if there are few rows
     learning_rate: initial one; it follows a cosine
     weight_decay:  of AdamW
-    input_dropout: share of a row's values that a step drops; null: 0 if the target is a number with more than
-                   32 values, which needs exact inputs, otherwise 0.1
+    input_dropout: share of a row's values that a step drops; null: 0 for at least 1000 rows with a number of
+                   more than 32 values, which needs exact inputs, otherwise 0.1
     dropout:       share of the hidden units that a step drops
     seed:          of weights, order, folds and dropout
     threads:       CPU threads of TensorFlow; their number changes the order of summation
@@ -91,7 +91,7 @@ def train(
         batch_size=batch_size,
         learning_rate=learning_rate,
         weight_decay=weight_decay,
-        input_dropout=goal.input_dropout if input_dropout is None else input_dropout,
+        input_dropout=goal.input_dropout(len(rows)) if input_dropout is None else input_dropout,
         dropout=dropout,
         seed=seed,
     )

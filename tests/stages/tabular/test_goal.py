@@ -53,8 +53,9 @@ def test_validation_figures_are_of_the_given_rows():
     assert numbers.figures(np.array([[9.0, 0.0]]), np.array([1])) == {"val_mad": 2.0}
 
 
-def test_only_a_number_with_many_values_is_learnt_from_whole_rows():
+def test_only_a_number_with_many_values_and_rows_is_learnt_from_whole_rows():
     many = _goal.of_numbers("y", np.arange(_goal.MOST_VALUES + 1.0))
     few = _goal.of_numbers("y", np.arange(float(_goal.MOST_VALUES)))
     classes = _goal.of_classes("y", np.array([1, 0, 2]), 3)
-    assert [one.input_dropout for one in (many, few, classes)] == [0, 0.1, 0.1]
+    assert [one.input_dropout(1000) for one in (many, few, classes)] == [0, 0.1, 0.1]
+    assert many.input_dropout(999) == 0.1

@@ -93,8 +93,7 @@ def test_it_learns_classes_and_takes_rows_as_they_are_encoded(classes):
 
 def test_it_learns_a_number_as_the_median_of_levels(tmp_path):
     folder = made.write(tmp_path, "regress")
-    settings = {"members": 8, "hidden": 16, "learning_rate": 0.02, "input_dropout": 0.1}
-    said = _train(folder, "learnt", epochs=20, **settings)
+    said = _train(folder, "learnt", epochs=20, members=8, hidden=16, learning_rate=0.02)
     decision, logits, truth = _answers(folder, "learnt")
     assert decision.between and len(decision.levels) > 32
     judged = decision.judge(np.maximum(logits, 0))  # the last layer cuts off low logits
