@@ -3,7 +3,8 @@
 The jobs of pose_activity's sample vary two parameters of the training; the stages before it are shared.
 Beside them stand the same jobs as single commands that share nothing; two are measured and scaled up.
 Launchers that PYTHON does not have are named and left out; Slurm is measured if SLURM_CONF is set.
-Usage: benchmarks/sweeps.py [PYTHON]
+joblib and Ray have two workers, Slurm as many as its nodes have processors.
+Usage: benchmarks/sweeps.py [PYTHON [LAUNCHER...]]
 """
 
 import os
@@ -32,35 +33,31 @@ COMMON = (
     "stages.score.require.accuracy_drop_beyond_one='<= 1'",
     "stages.score.require.baseline_margin='>= -1'",
 )
-SUBMITIT = ("hydra.launcher.timeout_min=60",)
 LAUNCHERS: Mapping[str, tuple[str, Sequence[str]]] = {  # name -> module, words
-    "basic, one at a time": ("hydra", ()),
-    "joblib, 2 workers": (
+    "basic": ("hydra", ()),
+    "joblib": (
         "hydra_plugins.hydra_joblib_launcher",
         ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"),
     ),
-    "submitit, 2 processes": (
+    "slurm": (
         "hydra_plugins.hydra_submitit_launcher",
-        (*SUBMITIT, "hydra/launcher=submitit_local", "hydra.launcher.array_parallelism=2"),
+        ("hydra/launcher=submitit_slurm", "hydra.launcher.timeout_min=60"),
     ),
-    "Slurm": (
-        "hydra_plugins.hydra_submitit_launcher",
-        (*SUBMITIT, "hydra/launcher=submitit_slurm"),
-    ),
-    "Ray, 2 processors": (
+    "ray": (
         "hydra_plugins.hydra_ray_launcher",
         ("hydra/launcher=ray", "+hydra.launcher.ray.init.num_cpus=2"),
     ),
-}  # fmt: skip
+}
 
 
-def main(python: str) -> None:
+def main(python: str, *names: str) -> None:
     """Print a line for each launcher, and the ratio to single commands."""
     single = _single(python)
-    print(f"{JOBS} single commands that share nothing (from {SINGLE}):", _told(single))
-    for name, (module, words) in LAUNCHERS.items():
-        if name == "Slurm" and "SLURM_CONF" not in os.environ:
-            print("Slurm: SLURM_CONF is not set")
+    print(f"{JOBS} single commands that share nothing (from {SINGLE}): {_told(single)}", flush=True)
+    for name in names or LAUNCHERS:
+        module, words = LAUNCHERS[name]
+        if name == "slurm" and "SLURM_CONF" not in os.environ:
+            print("slurm: SLURM_CONF is not set")
         elif subprocess.run([python, "-c", f"import {module}"], capture_output=True).returncode:
             print(f"{name}: {module} is not installed for {python}")
         else:
@@ -108,4 +105,4 @@ def _share(cost: Cost, single: Cost, name: str) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else sys.executable)
+    main(*(sys.argv[1:] or [sys.executable]))
