@@ -127,7 +127,7 @@ def _is_pair(word: str) -> bool:
 
 def _is_override(word: str, options: type[CommandOptions]) -> bool:
     """Return whether the word sets a key that every command, or this one, has."""
-    key = re.match(r"[+~]*(\w+)[\w.@/]*=", word)
+    key = re.match(r"[+~]*+(\w++)[\w.@/]*+=", word)  # does not backtrack in a long text
     return key is not None and key[1] in {*OF_EVERY_COMMAND, *GROUPS, *options.model_fields}
 
 

@@ -64,7 +64,7 @@ def tell(error: Exception, line: CommandLine) -> int:
     if len(mistakes) < len(leaves):
         traceback.print_exception(error)
         return 1
-    texts = (str(override.located(mistake, line.words)) for mistake in mistakes)
+    texts = (str(_as_typed(mistake, line)) for mistake in mistakes)
     text = "\n".join(dict.fromkeys(texts))
     print(as_called(text, line.program), file=sys.stderr)
     return 1 if any(map(_is_the_machines, leaves)) else 2
@@ -76,8 +76,15 @@ def in_words(error: BaseException, line: CommandLine) -> str:
     mistake = mistake_of(first, line)
     if mistake is None:
         return f"{type(first).__name__}: {first}".partition("\n")[0]
-    found = override.located(mistake, line.words)
+    found = _as_typed(mistake, line)
     return f"{found.where}: {found.what}"
+
+
+def _as_typed(mistake: UserError, line: CommandLine) -> UserError:
+    """Return the mistake at the word that made it; the user writes the key run_name as name."""
+    found = override.located(mistake, line.words)
+    where, fix = (text.replace("run_name=", "name=") for text in (found.where, found.fix))
+    return UserError(where, found.what, fix)
 
 
 def mistake_of(error: BaseException, line: CommandLine) -> UserError | None:
@@ -133,12 +140,13 @@ def _explained(error: BaseException, line: CommandLine) -> UserError:
     if several := re.match(
         r"(?:Ambiguous value for argument|Sweep parameters) '(.+)'", str(error).lstrip()
     ):
-        key, _, value = several[1].partition("=")
+        typed = override.as_typed(several[1])
+        name, _, value = typed.partition("=")
         return UserError(
-            several[1],
+            typed,
             "these are several values",
             "add --multirun to run with each of them; write a list in brackets, key=[a,b], and "
-            f"text with commas in quotes: {override.as_text(key, value)}"
+            f"text with commas in quotes: {override.as_text(name, value)}"
             + spelling.with_a_point(value),
         )
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -280,7 +288,7 @@ def _unreadable(word: str) -> UserError:
 
 
 def _config_keys(line: CommandLine) -> list[str]:
-    """Return the keys that the command line may set: the program's and the use case's."""
+    """Return the keys that the command line may set: the program's and those of the chosen use cases."""
     keys = [option.key for option in declared(line.options)]
     for name, value in yamlfile.load(ROOT / "conf" / "config.yaml").items():
         below = value if isinstance(value, dict) and name != "hydra" else {}

@@ -15,7 +15,7 @@ _WORD = re.compile(r"(?P<key>\+{0,2}[\w.@/]+=)(?P<value>.+)", re.ASCII | re.DOTA
 # lists, mappings, quotes, interpolations, and functions such as range(1,9)
 _OF_GRAMMAR = re.compile(r"^[\[{'\"]|\$\{|^\w+\(.*\)$|,\s*\w+\(|[\n\r]")
 _PLAIN = re.compile(r"[\w /\\+.$%*@?|:\t-]*", re.ASCII)
-_IN_QUOTES = re.compile(r'(?P<key>\+{0,2}[\w.@/]+=)"(?P<text>.*)"', re.ASCII | re.DOTALL)
+_IN_QUOTES = re.compile(r'"(?P<text>(?:[^"\\]|\\.)*+)"', re.DOTALL)
 # registration adds ++ to keys inside a parameter that is a mapping, and to the mapping
 _INNER = re.compile(r"\+\+(?=params\.\w+(?:\.\w+=|=\{))")
 _QUOTED = re.compile(r'in quotes: "(.*)"')
@@ -50,7 +50,7 @@ def quoted(word: str) -> str:
     if match is None or _OF_GRAMMAR.search(match["value"]):
         return word
     value = match["value"]
-    is_one = "," not in value or Path(value).expanduser().exists()
+    is_one = "," not in value or _is_path(value)
     parts = [value] if is_one else value.split(",")
     return match["key"] + ",".join(part if _is_plain(part) else _in_quotes(part) for part in parts)
 
@@ -58,11 +58,16 @@ def quoted(word: str) -> str:
 def as_typed(word: str) -> str:
     """Return the word without the quotes that `quoted` gave it, and without a ++ that may be left out."""
     word = _INNER.sub("", word)
-    match = _IN_QUOTES.fullmatch(word)
-    if match is None:
-        return word
-    plain = match["key"] + match["text"].replace(r"\"", '"')
+    plain = _IN_QUOTES.sub(lambda found: found["text"].replace(r"\"", '"'), word)
     return plain if quoted(plain) == word else word
+
+
+def _is_path(value: str) -> bool:
+    """Return whether the value is an existing path; a long text or an unknown home folder is none."""
+    try:
+        return Path(value).expanduser().exists()
+    except (OSError, RuntimeError):
+        return False
 
 
 def _is_plain(value: str) -> bool:

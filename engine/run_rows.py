@@ -24,7 +24,7 @@ from engine.vocabulary import RunStatus
 Value = float | str
 DAMAGED, KILLED = "damaged", "killed"  # its journal cannot be read; its engine was killed
 STATUSES = (*get_args(RunStatus), DAMAGED, KILLED)
-_CONDITION = re.compile(r"\s*([^<>=!\s]+)\s*(>=|<=|==|!=|=|<|>)\s*(.+?)\s*")
+_CONDITION = re.compile(r"\s*([^<>=!\s]+)\s*(>=|<=|==|!=|=|<|>)\s*([^<>=!\s].*?)\s*")
 _AND = re.compile(r"\s+and\s+", re.IGNORECASE)
 _HOLDS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": lambda left, right: left >= right,
@@ -35,6 +35,7 @@ _HOLDS: dict[str, Callable[[Any, Any], bool]] = {
     "==": lambda left, right: left == right,
     "!=": lambda left, right: left != right,
 }
+_TRUTH = {"true": "1", "false": "0"}  # as Python compares them with numbers
 _FACTS = ("started", "seconds", "name", "usecase", "target", "status", "objective")
 
 
@@ -175,8 +176,11 @@ def ordered(rows: Iterable[Row], key: str) -> list[Row]:
 
 
 def _value(words: str) -> Value:
+    """Return a number, or text; what is in quotes is text."""
+    if len(words) > 1 and words[0] == words[-1] and words[0] in "'\"":
+        return words[1:-1]
     try:
-        value = float(words)
+        value = float(_TRUTH.get(words.lower(), words))
     except ValueError:
         return words
     return value if math.isfinite(value) else words

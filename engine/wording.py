@@ -24,6 +24,7 @@ SYMBOLS = {
 }
 CHANGES = ("params.", "assets.", "stages.")  # keys that change a use case
 _LONG_FRACTION = re.compile(r"-?(?=[\d.]{8})\d+\.\d+(e-?\d+)?")
+_LONGEST_VALUE = 40
 _UNCHANGING = re.compile(
     r"-|\+*(usecase|target|outputs|data|mirror|sinks|stage_packages|ssh_config|tracking(\.\w+)?"
     r"|hydra[./]?\S*)="
@@ -117,8 +118,10 @@ def in_short(changes: Iterable[str]) -> str:
 
 
 def short_value(value: str) -> str:
-    """Return the value of an override; a fraction with many digits is rounded to five."""
-    return f"{float(value):.5g}" if _LONG_FRACTION.fullmatch(value) else value
+    """Return the value of an override; round a fraction with many digits to five, and cut a long text."""
+    if _LONG_FRACTION.fullmatch(value):
+        return f"{float(value):.5g}"
+    return value if len(value) <= _LONGEST_VALUE else f"{value[: _LONGEST_VALUE - 3]}..."
 
 
 def short_key(key: str) -> str:

@@ -7,6 +7,7 @@ submitit stop collecting results although the other jobs still run.
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -33,7 +34,7 @@ def launch(launcher: Launcher, batch: Batch, first: int, folder: Path) -> None:
     """Launch the jobs and wait for them; record those whose worker died as failed.
 
     first: Hydra's number of the first job, from 0. folder: the record of the sweep. Raise what the
-    launcher raises if no job had started.
+    launcher raises if no job had started and no worker has died.
     """
     numbers = range(first + 1, first + 1 + len(batch))
     before = {number: record.job(folder, number).facts.began for number in numbers}
@@ -42,7 +43,7 @@ def launch(launcher: Launcher, batch: Batch, first: int, folder: Path) -> None:
             results = launcher.launch(batch, initial_job_idx=first)
     except Exception as error:  # a pool of workers is broken; Ctrl-C is no Exception
         begun = [n for n in numbers if record.job(folder, n).facts.began != before[n]]
-        if not begun:
+        if not begun and not isinstance(error, BrokenExecutor):
             raise
         _again(launcher, batch, first, folder, begun, Died(_in_a_line(error)))
         return
@@ -57,15 +58,17 @@ def _again(
     launcher: Launcher, batch: Batch, first: int, folder: Path, begun: Sequence[int], died: Died
 ) -> None:
     """Launch what a broken pool took down: first the jobs that were running, each on its own, since
-    any of them may have broken it; then those that had not begun.
+    any of them may have broken it; then those that had not begun. If none had begun, the first one is
+    launched on its own, so that every launch brings the sweep further.
     """
     running = [number for number in begun if record.job(folder, number).facts.exit is None]
     if len(batch) == 1:
         _fail(folder, first + 1, died)
         return
-    for number in running:
+    alone = running if begun else [first + 1]
+    for number in alone:
         launch(launcher, [batch[number - first - 1]], number - 1, folder)
-    left = sorted({*range(first + 1, first + 1 + len(batch))} - {*begun})
+    left = sorted({*range(first + 1, first + 1 + len(batch))} - {*begun, *alone})
     for _, group in groupby(enumerate(left), lambda pair: pair[1] - pair[0]):
         together = [number for _, number in group]  # a launcher numbers its jobs consecutively
         start = together[0] - first - 1

@@ -6,6 +6,7 @@ is equal except measured times and memory, and otherwise 1.
 
 import json
 import sys
+from collections.abc import Sequence
 from functools import partial
 from typing import Literal, TextIO
 
@@ -18,7 +19,7 @@ from engine.reproduction import again
 from engine.reproduction.again import Again
 from engine.reproduction.verdict import DIFFERS, EQUAL, MEASURED, Verdict
 from engine.request import Request
-from engine.wording import as_typed, listed, plural, printable
+from engine.wording import CHANGES, as_typed, listed, plural, printable
 
 
 class Options(CommandOptions):
@@ -41,6 +42,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
     if not request.options.run:
         fix = "write: python run.py reproduce RUN"
         raise UserError("reproduce", "the run is missing", fix)
+    _refuse_changes(request.command)
     run_dir = run_names.find(request.outputs, request.options.run)
     print(f"reproducing run {run_names.label(run_dir)}", file=sys.stderr)
     layout.make_outputs(request.outputs)
@@ -57,6 +59,14 @@ def main(request: Request[Options]) -> tuple[int, None]:
     return int(differs), None
 
 
+def _refuse_changes(command: Sequence[str]) -> None:
+    """Refuse words that would change the run, which is made again from what it recorded."""
+    for word in command:
+        if word.lstrip("+~").startswith(CHANGES):
+            what = "a run is reproduced as it was recorded"
+            raise UserError(word, what, "leave this out, or run the use case with it")
+
+
 def _tell_change(stream: TextIO, line: str) -> None:
     print(f"changed since: {printable(line)}", file=stream, flush=True)
 
@@ -65,7 +75,7 @@ def _tell(found: Again) -> None:
     for one in found.verdicts:
         for line in _lines(one):
             print(printable(line))
-    print(_result(found.verdicts))
+    print(_result(found.verdicts, found.status))
 
 
 def _lines(one: Verdict) -> list[str]:
@@ -74,12 +84,14 @@ def _lines(one: Verdict) -> list[str]:
     return [first, *(f"  {line}" for line in one.what), *(f"  because {line}" for line in one.why)]
 
 
-def _result(found: list[Verdict]) -> str:
+def _result(found: list[Verdict], status: str) -> str:
     by_kind = {
         kind: [one.stage for one in found if one.kind == kind] for kind in (MEASURED, DIFFERS)
     }
     if by_kind[DIFFERS]:
         return f"not reproduced: {listed(by_kind[DIFFERS])} of {plural(len(found), 'stage')}"
+    if status == "failed":
+        return "reproduced: the run failed again, at the same stage"
     if by_kind[MEASURED]:
         return f"reproduced, except times and memory measured by {listed(by_kind[MEASURED])}"
     return f"reproduced: {plural(len(found), 'stage')} gave the same artifacts and metrics"

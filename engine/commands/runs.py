@@ -20,7 +20,7 @@ from engine.numerals import number
 from engine.options import CommandOptions, Words
 from engine.request import Request
 from engine.run_rows import Row
-from engine.wording import as_typed, duration, moment, plural, table
+from engine.wording import as_typed, duration, moment, plural, printable, table
 
 _HEAD = (
     "name",
@@ -131,16 +131,16 @@ def _cells(row: Row) -> list[str]:
         row.status,
         _gates(row),
         _objective(row),
-        ", ".join(f"{key}={value}" for key, value in row.annotations.tags.items()),
+        printable(", ".join(f"{key}={value}" for key, value in row.annotations.tags.items())),
     ]
 
 
 def _gates(row: Row) -> str:
-    """Return how many gates passed, or failed."""
+    """Return how many of the gates that were evaluated passed, or failed."""
     failed, judged = row.gates.count(False), len(row.gates) - row.gates.count(None)
     if failed:
         return f"{failed} of {judged} failed"
-    return f"{judged} of {len(row.gates)} passed" if row.gates else ""
+    return f"{judged} of {judged} passed" if judged else ""
 
 
 def _objective(row: Row) -> str:

@@ -155,7 +155,7 @@ def _facts(one: Side) -> dict[str, str]:
 def _parameters(sides: Sequence[Side]) -> Iterator[Row]:
     """Yield the use case's parameters, then those of stages that do not follow from them."""
     own = _rows([dict(one.state.start.get("params") or {}) for one in sides], comparison.plain)
-    explained = {(row.name, row.values) for row in own}
+    explained = [(row.name, row.values) for row in own]  # values may be lists and mappings
     yield from own
     for row in _rows([_of_stages(one.state) for one in sides], comparison.plain):
         if (row.name.rpartition(".")[2], row.values) not in explained:

@@ -35,7 +35,7 @@ def lines(sweep: Sweep) -> Iterator[str]:
         return
     yield from table(rows(sweep), "  ").splitlines()
     if len(sweep.jobs) > MOST_ROWS:
-        yield f"  and {plural(len(sweep.jobs) - MOST_ROWS, 'job')} more"
+        yield f"  and {plural(len(sweep.jobs) - MOST_ROWS, 'more job')}"
     yield from (aligned(line) for line in _closing(sweep))
 
 
@@ -147,6 +147,6 @@ def _closing(sweep: Sweep) -> Iterator[Line]:
         yield Line("failed", f"job {job.number}: {why}")
     if len(failed) > _MOST_FAILURES:
         others = listed(str(job.number) for job in failed[_MOST_FAILURES:])
-        yield Line("", f"and {plural(len(failed) - _MOST_FAILURES, 'job')} more: {others}")
+        yield Line("", f"and {plural(len(failed) - _MOST_FAILURES, 'more job')}: {others}")
     if sweep.end is None and not sweep.is_running:
         yield Line("continue", command(sweep))

@@ -41,6 +41,11 @@ def test_of_further_words_only_known_keys_are_overrides():
     assert words.others == ("outputs=o", "tracking.uri=x")
 
 
+def test_a_long_text_is_read_at_once():
+    text = "n" * 300_000
+    assert split(["note", "mine", text]).following == {"run": "mine", "text": [text]}
+
+
 @pytest.mark.parametrize(
     "word", ["follow=true", "+follow=true", "++follow=true", "~follow", "clean.dry_run=true"]
 )

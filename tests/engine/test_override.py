@@ -109,5 +109,11 @@ def test_a_plus_that_may_be_left_out_is_not_shown(word):
 
 def test_the_values_of_a_sweep_are_quoted_one_by_one_unless_they_are_one_path(tmp_path):
     assert override.quoted("x=/ä,/b") == 'x="/ä",/b'
+    assert override.as_typed('x="/ä",/b') == "x=/ä,/b"
     (tmp_path / "a,b").touch()
     assert override.quoted(f"x={tmp_path}/a,b") == f'x="{tmp_path}/a,b"'
+
+
+@pytest.mark.parametrize("value", ["x" * 5000, "~nobody-of-this-name/x"])
+def test_the_values_of_a_sweep_may_be_impossible_paths(value):
+    assert override.quoted(f"x={value},ä").replace('"', "") == f"x={value},ä"

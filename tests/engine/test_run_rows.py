@@ -100,6 +100,10 @@ def test_a_damaged_journal_says_so_and_an_empty_one_is_no_run(run, rows):
         ("params.method=cnn", True),
         ("params.method!=lstm", True),
         ("params.method=3", False),
+        ("params.method='cnn'", True),
+        ('params.code="007"', True),
+        ("params.flip=true", True),
+        ("params.flip!=True", False),
         ("params.none=3", False),
         ("seconds<43", True),
         ("objective==0.9", True),
@@ -107,11 +111,13 @@ def test_a_damaged_journal_says_so_and_an_empty_one_is_no_run(run, rows):
     ],
 )
 def test_a_condition_refers_to_metrics_parameters_and_facts(run, rows, text, holds):
-    run("1", params={"epochs": 3, "method": "cnn"})
+    run("1", params={"epochs": 3, "method": "cnn", "code": "007", "flip": True})
     assert all(one.holds(rows()["1"]) for one in run_rows.conditions(text)) is holds
 
 
-@pytest.mark.parametrize("text", ["accuracy", "a>", ">1", "a>1 and", "a~1", "params.method>cnn"])
+@pytest.mark.parametrize(
+    "text", ["accuracy", "a>", ">1", "a>1 and", "a~1", "a=>1", "params.method>cnn"]
+)
 def test_what_is_no_condition_is_refused(text):
     with pytest.raises(UserError, match="where="):
         run_rows.conditions(text)

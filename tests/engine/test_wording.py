@@ -142,8 +142,9 @@ def test_a_path_is_said_as_one_would_type_it(tmp_path, monkeypatch):
         ("1e-3", "1e-3"),
         ("20240101", "20240101"),
         ("v1.23456789", "v1.23456789"),
+        ("x" * 3000, "x" * 37 + "..."),
     ],
 )
-def test_a_fraction_with_many_digits_is_rounded(value, short):
+def test_a_fraction_with_many_digits_is_rounded_and_a_long_text_cut(value, short):
     assert wording.short_value(value) == short
     assert wording.in_short([f"params.rate={value}"]) == f"rate={short}"

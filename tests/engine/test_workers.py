@@ -1,5 +1,7 @@
 """A worker that dies is the failure of its job only, whatever its launcher does then."""
 
+from concurrent.futures import BrokenExecutor
+
 import pytest
 
 from engine import workers
@@ -67,6 +69,20 @@ def test_a_launcher_that_starts_nothing_raises(folder):
 
     with pytest.raises(ValueError, match="no such queue"):
         workers.launch(Refusing(), BATCH, 0, folder)
+
+
+@pytest.mark.parametrize(("deaths", "ended"), [(1, ["finished"] * 4), (9, ["failed"] * 4)])
+def test_a_worker_may_die_before_a_job_has_begun(folder, deaths, ended):
+    class Dying(Pool):
+        def launch(self, batch, initial_job_idx):
+            if len(self.launched) < deaths:
+                self.launched.append([words[0] for words in batch])
+                raise BrokenExecutor("A worker was killed")
+            return super().launch(batch, initial_job_idx)
+
+    pool = Dying(folder)
+    workers.launch(pool, BATCH, 0, folder)
+    assert (states(folder), pool.launched[1]) == (ended, ["n=1"])
 
 
 def test_an_interrupt_is_not_a_death(folder):

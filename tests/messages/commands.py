@@ -58,6 +58,7 @@ COMMANDS = {
     "target": (["target=rpi4_corl"], "target=rpi4_corl", "target", "rpi4_coral"),
     "executor": (["executor=lcal"], "executor=lcal", "executor", "local"),
     "parameter": (["params.m=1"], "params.m", "parameter", "params.n"),
+    "parameter_elsewhere": (["params.epochs=1"], "params.epochs", "parameter", "params.n"),
     "stage": (["stages.d.params.n=1"], "stages.d.params.n", "stage", "a, b, c"),
     "key_of_a_stage": (
         ["stages.b.inputs.numbr=x"],
@@ -79,6 +80,13 @@ COMMANDS = {
         "give it the input 'artifacts'",
     ),
     "comparison_of_nothing": (["compare"], "compare", "two runs", "compare RUN RUN"),
+    "several_names": (["name=a,b"], "name=a,b", "several values", "'name=\"a,b\"'"),
+    "reproduction_of_another_run": (
+        ["reproduce", "mine", "params.n=5"],
+        "params.n=5",
+        "as it was recorded",
+        "leave this out",
+    ),
     "reproduction_of_nothing": (["reproduce"], "reproduce", "run", "reproduce RUN"),
     "gpus": (
         ["plan", "+stages.a.resources.gpu=64"],

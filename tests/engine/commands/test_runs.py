@@ -39,6 +39,11 @@ def test_the_table_has_a_line_for_each_run_and_counts_the_others(several, give):
     assert "owner=ann" in said.lines[3] and said.lines[4] == "3 of 4 runs"
 
 
+def test_a_tag_with_a_line_break_does_not_break_the_table(several, give):
+    give("tag", "three", "owner=ann\nand bob")
+    assert len(give("runs").lines) == 5
+
+
 @pytest.mark.parametrize(
     ("words", "names"),
     [

@@ -58,6 +58,12 @@ def test_parameters_of_the_use_case_and_of_stages_are_listed_once(side):
     assert row.shown == (side_by_side.ABSENT, "null")
 
 
+def test_parameters_may_be_lists_and_mappings(side):
+    first = side("a", params={"model": {"units": 32}, "drop": ["id"]})
+    second = side("b", params={"model": {"units": 64}, "drop": ["id"]})
+    assert _differing(first, second) == {"parameters": ["model"]}
+
+
 def test_data_differ_by_name_or_digest(side):
     def assets(digest):
         about = {"key": "videos", "name": "yoga", "source": "s", "licence": None}

@@ -74,7 +74,7 @@ def test_a_figure_that_was_not_measured_on_the_device_says_where():
 def test_many_jobs_are_counted_instead_of_shown():
     many = [job(number, "finished", number) for number in range(1, 51)]
     found = lines(*many, end=End(ended=1.0, status=0))
-    assert "  and 10 jobs more" in found and len(found) < 50
+    assert "  and 10 more jobs" in found and len(found) < 50
 
 
 def several(number: int, epochs: int, accuracy: float, latency: float, **facts) -> Job:
