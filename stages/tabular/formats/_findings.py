@@ -21,7 +21,7 @@ KINDS = {
     "mixed_decimals": Kind(
         "left out",
         "column",
-        " that mixes decimal points and decimal commas (write all numbers alike)",
+        " with both decimal points and decimal commas (write all numbers alike)",
     ),
     "copied_columns": Kind("left out", "column", " with the same values as another"),
     "dropped_columns": Kind("left out", "column", " as requested"),
