@@ -153,12 +153,12 @@ def _chosen_status(result: Mapping[str, object]) -> int | None:
 
 
 def _ended_early(job: Job, result: Mapping[str, object]) -> str:
-    """Return the reason for a missing output or metric, if the process ended before the stage returned."""
+    """Return what to add to a bad output's message if the process ended before the stage returned."""
     if "module" not in job.contract.invoke or "metrics" in result:
         return ""
     return (
-        ": its process ended before the stage did, as after sys.exit() or os._exit(); remove such a call, "
-        "so that the stage returns"
+        "; its process ended before the stage returned, as after sys.exit() or os._exit(): remove such a "
+        "call, so that the stage returns"
     )
 
 

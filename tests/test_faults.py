@@ -257,7 +257,7 @@ def test_a_process_that_ends_before_its_stage_is_reported_as_such(project, end):
             {end}
     """)
     kind, message = _failure(project)
-    assert kind == "bad_output" and "'loss': its process ended before the stage did" in message
+    assert kind == "bad_output" and "'loss'; its process ended before the stage returned" in message
     assert "os._exit()" in message
 
 
