@@ -78,6 +78,9 @@ def _split(name: str) -> tuple[str, str]:
 
 def _tree(path: Path) -> ast.Module:
     """Return the file's syntax tree; UserError: it is missing, or Python cannot read it."""
+    if path.is_dir():
+        fix = f"rename the folder, and write a file {path.name}"
+        raise UserError(as_typed(path), "it is a folder, but a Python file is needed", fix)
     if not path.is_file():
         names = [one.name for one in path.parent.iterdir() if one.suffix in (".py", ".ipynb")]
         fix = did_you_mean(path.name, names, f"write the file {path.name}")

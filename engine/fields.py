@@ -70,7 +70,11 @@ def _condition(key: str) -> str:
 def _output(word: str) -> str:
     """Accept a name with an optional file suffix."""
     name, dot, suffix = word.partition(".")
-    _identifier(name or word)
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"'{word}' is not a valid name of an output; use only ASCII letters, digits and _, start with a "
+            "letter, and end a file's name with its suffix, such as model.keras; it cannot contain a folder"
+        )
     if dot and not SUFFIX.fullmatch(dot + suffix):
         raise ValueError(f"'{dot}{suffix}' is not a file suffix; write {name}, or {name}.csv")
     return word

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from engine import jobfolder
 from engine.errors import UserError
+from engine.foreach import base_of
 from engine.jobfolder import Ended, JobFolder
 from engine.plan import Job, ResolvedAsset
 from engine.sealing import BadOutput
@@ -79,7 +80,7 @@ class Judge:
                 result.get("measured_on", ""),
             )
         except BadOutput as error:
-            return Failure("bad_output", str(error))
+            return Failure("bad_output", f"{error}{_ended_early(attempt.folder.job, result)}")
         except OSError as error:
             return self._not_stored(error)
 
@@ -151,10 +152,23 @@ def _chosen_status(result: Mapping[str, object]) -> int | None:
     return status if type(status) is int and 0 < status < 256 else None
 
 
+def _ended_early(job: Job, result: Mapping[str, object]) -> str:
+    """Return what to add to a bad output's message if the process ended before the stage returned."""
+    if "module" not in job.contract.invoke or "metrics" in result:
+        return ""
+    return (
+        "; its process ended before the stage returned, as after sys.exit() or os._exit(): remove such a "
+        "call, so that the stage returns"
+    )
+
+
 def _too_late(job: Job) -> str:
     times = (
         f", {EMULATED_TIMES} times the YAML's value because it was emulated"
         if job.placement.emulated
         else ""
     )
-    return f"it did not end within its timeout of {timeout_s(job):g} s{times}"
+    return (
+        f"it did not end within its timeout of {timeout_s(job):g} s{times}; "
+        f"to allow more time, add stages.{base_of(job.stage)}.timeout={2 * (job.spec.timeout or 0):.12g}s"
+    )

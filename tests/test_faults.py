@@ -245,6 +245,22 @@ def test_a_metric_that_the_signature_promises_and_the_stage_does_not_return_is_n
     assert _failure(project) == ("bad_output", "the stage did not return its metric 'loss'")
 
 
+@pytest.mark.parametrize("end", ["import sys; sys.exit(0)", "import os; os._exit(0)"])
+def test_a_process_that_ends_before_its_stage_is_reported_as_such(project, end):
+    project.only_stage(f"""
+        from typing import TypedDict
+        from engine.stage import Out
+        class M(TypedDict):
+            loss: float
+        def only(data: Out) -> M:
+            data.write_text("1")
+            {end}
+    """)
+    kind, message = _failure(project)
+    assert kind == "bad_output" and "'loss'; its process ended before the stage returned" in message
+    assert "os._exit()" in message
+
+
 def test_an_exception_of_a_stage_shows_the_last_lines_of_its_log(project):
     project.only_stage(
         "from engine.stage import Out\ndef only(data: Out) -> None:\n    print('so far so good'); 1 / 0\n"
@@ -605,7 +621,10 @@ ESCAPER = """
 
 def test_a_timeout_ends_the_whole_process_tree(project):
     project.only_stage(ESCAPER.format(stubborn=False, sleep=100), timeout="500ms")
-    assert _failure(project) == ("timeout", "it did not end within its timeout of 0.5 s")
+    assert _failure(project) == (
+        "timeout",
+        "it did not end within its timeout of 0.5 s; to allow more time, add stages.s.timeout=1s",
+    )
     project.until(lambda: not project.processes())
 
 

@@ -7,9 +7,9 @@ import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, model_validator
 
 from engine import fingerprint, syntax
 from engine.contract import Contract, Declared, OwnFiles
@@ -54,6 +54,15 @@ class MlProject(BaseModel):
         description="for a project that calls mlflow.set_experiment: that name, as "
         "`mlflow run --experiment-name` needs it too",
     )
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _not_text(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if isinstance(value, str):
+            raise ValueError(
+                f"a mapping is expected here (it is {value!r:.80}); write mlproject: {{uri: {value}}}"
+            )
+        return handler(value)
 
 
 VALUE = MlProject

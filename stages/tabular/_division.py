@@ -53,6 +53,13 @@ def split(
     found = divide(target.strata(), assigned, group, rows.tolist(), shares, seed, "row")
     parts = {name: np.array(found[name], np.int64) for name in CALLED}
     for name, part in parts.items():
+        if not len(part) and moments is not None:
+            different = len(np.unique(moments[rows][~np.isnan(moments[rows])]))
+            raise StageError(
+                f"there are no rows for {CALLED[name]}: params.date splits the rows by a column that has "
+                f"{different} different value{'s' * (different != 1)} in them, and rows with the same one "
+                "stay together; choose a column with more, or set params.date=null to split at random"
+            )
         if not len(part):
             raise StageError(
                 f"there are no rows for {CALLED[name]}: the table has {len(rows)} rows with a value of "

@@ -35,6 +35,7 @@ class Profile:
     codes:   (rows,) equal numbers for equal values; -1: missing
     keys:    of a category: the key of each code
     spoken:  of a category: its most frequent spelling, by key
+    mixes_decimals: whether it would be numbers if they all had a decimal point, or all a decimal comma
     """
 
     column: Column
@@ -42,6 +43,7 @@ class Profile:
     numbers: "NDArray[np.float64] | None" = None
     keys: Sequence[str] = ()
     spoken: "Mapping[str, str] | None" = None
+    mixes_decimals: bool = False
 
     @property
     def present(self) -> "NDArray[np.bool_]":
@@ -89,7 +91,8 @@ def _examined(name: str, column: Sequence[str], usual: str, findings: Findings) 
     typed = _typed(name, counts, usual)
     texts = [plain[text] for text in column]
     if typed.type == CATEGORY:
-        return _categories(typed, texts, counts, findings)
+        found = _categories(typed, texts, counts, findings)
+        return replace(found, mixes_decimals=_mixes_decimals(counts))
     read = {text: _value(typed, text, count, findings) for text, count in counts.items()}
     numbers = np.array([read[text] for text in texts], np.float64)
     missing = round(float(np.isnan(numbers).mean()), 6)
@@ -120,6 +123,16 @@ def _votes(texts: Iterable[str]) -> tuple[int, int]:
             point += with_point and not with_comma
             comma += with_comma and not with_point
     return point, comma
+
+
+def _mixes_decimals(counts: "Counter[str]") -> bool:
+    """Return whether nearly all cells are numbers, some only with a decimal point, some with a comma."""
+    values = {text: count for text, count in counts.items() if not cells.is_no_number(text)}
+    if any(map(cells.is_code, values)) or not all(_votes(values)):
+        return False
+    signs = (cells.POINT, cells.COMMA)
+    numeric = [text for text in values if any(cells.number(text, sign) for sign in signs)]
+    return sum(values[text] for text in numeric) >= ENOUGH * sum(values.values())
 
 
 def _typed(name: str, counts: "Counter[str]", usual: str) -> Column:

@@ -4,6 +4,7 @@ Each has several forms, of which validation chooses one. A classifier's answer i
 classes), a regression's numbers (rows,).
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,6 +19,10 @@ MOST_LEVELS = 32  # different numbers to which answers are rounded
 MOST_CLASSES = 16  # different numbers that are learnt as classes
 FEW_ROWS = 5_000  # up to which quantile regression takes seconds
 MOST_ITERATIONS = 2_000
+MOST_TREES = 10_000  # of a boosted classifier, which has one tree for each class in each round
+LARGE = (
+    1e12  # targets above it are scaled: the solver of quantile regression takes 1e20 for infinite
+)
 
 
 def classifiers(classes: int) -> dict[str, dict[str, Form]]:
@@ -25,11 +30,35 @@ def classifiers(classes: int) -> dict[str, dict[str, Form]]:
     logistic = {
         f"logistic regression, C={c:g}": _classifier(_logistic(c), classes) for c in (0.1, 1, 10)
     }
+    most = max(1, MOST_TREES // classes)
+    if most < _rounds(0.1):  # a second form with smaller steps would learn even less
+        name = f"31 leaves, rate 0.1, {most} rounds"
+        return {
+            "linear": logistic,
+            "boosting": {name: _classifier(_boosted_classes(31, 0.1, most), classes)},
+        }
     boosting = {
-        f"{leaves} leaves, rate {rate:g}": _classifier(_boosted_classes(leaves, rate), classes)
+        f"{leaves} leaves, rate {rate:g}": _classifier(
+            _boosted_classes(leaves, rate, min(most, _rounds(rate))), classes
+        )
         for leaves, rate in ((31, 0.1), (7, 0.05))
     }
     return {"linear": logistic, "boosting": boosting}
+
+
+def shortened(classes: int) -> str:
+    """Return a sentence if the boosted trees of so many classes are limited, or an empty text."""
+    most = max(1, MOST_TREES // classes)
+    if most >= _rounds(0.1):
+        return ""
+    return (
+        f"gradient boosting is limited to {most} instead of {_rounds(0.1)} rounds, because each round grows "
+        f"a tree for each of the {classes} classes: as a baseline, it is weaker than usual"
+    )
+
+
+def _rounds(rate: float) -> int:
+    return round(10 / rate)
 
 
 def regressions(truth: NDArray[np.float64]) -> dict[str, dict[str, Form]]:
@@ -69,7 +98,7 @@ def _rounded(form: Form, levels: NDArray[np.float64]) -> Form:
 
 def _median_of_classes(levels: NDArray[np.float64]) -> Form:
     """Learn the numbers as classes, and answer the median of their distribution."""
-    form = _classifier(_boosted_classes(31, 0.1), len(levels))
+    form = _classifier(_boosted_classes(31, 0.1, _rounds(0.1)), len(levels))
 
     def learn(rows: Plain, seed: int) -> Answer:
         classes = np.searchsorted(levels, rows.truth)
@@ -101,10 +130,17 @@ def _classifier(estimator: Estimator, classes: int) -> Form:
 
 def _regression(estimator: Estimator) -> Form:
     def learn(rows: Plain, seed: int) -> Answer:
-        fitted = estimator(rows, seed).fit(rows.features, rows.truth)
-        return lambda asked: np.asarray(fitted.predict(asked.features), np.float64)
+        scale = _scale(rows.truth)
+        fitted = estimator(rows, seed).fit(rows.features, rows.truth / scale)
+        return lambda asked: np.asarray(fitted.predict(asked.features), np.float64) * scale
 
     return learn
+
+
+def _scale(truth: NDArray[np.float64]) -> float:
+    """Return 1, or a power of two by which enormous numbers are divided without rounding."""
+    largest = float(np.abs(truth).max())
+    return 1.0 if largest <= LARGE else 2.0 ** math.frexp(largest)[1]
 
 
 def _logistic(c: float) -> Estimator:
@@ -145,13 +181,13 @@ def _linear(last: Callable[[], Any]) -> Estimator:
     return made
 
 
-def _boosted_classes(leaves: int, rate: float) -> Estimator:
+def _boosted_classes(leaves: int, rate: float, rounds: int) -> Estimator:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     def made(rows: Plain, seed: int) -> Any:
         return HistGradientBoostingClassifier(
             learning_rate=rate,
-            max_iter=round(10 / rate),
+            max_iter=rounds,
             max_leaf_nodes=leaves,
             categorical_features=rows.is_category,
             early_stopping=False,

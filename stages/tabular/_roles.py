@@ -85,6 +85,8 @@ def _reason(one: Profile, seen: dict[bytes, str]) -> tuple[str, str]:
         return "it has the same value in every row", "constant_columns"
     if one.column.type == NUMBER and names_rows(one):
         return NAMES_ROWS, "id_columns"
+    if one.mixes_decimals:
+        return "it mixes decimal points and decimal commas", "mixed_decimals"
     if one.column.type == CATEGORY and _is_text(one):
         if any(" " in word for word in one.keys[:FEW]):
             return "it is free text", "text_columns"

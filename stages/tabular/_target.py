@@ -63,6 +63,11 @@ def target(one: Profile, task: Task | None) -> Target:
         raise StageError(
             f"the target '{name}' has no value in any row: set params.target to another column"
         )
+    if one.mixes_decimals:
+        raise StageError(
+            f"the numbers of the target '{name}' have decimal points in some rows and decimal commas in "
+            f"others, such as {_mixed(one)}: write them all alike"
+        )
     chosen = task or _inferred(one)
     if one.distinct == 1:
         raise StageError(
@@ -92,6 +97,13 @@ def target(one: Profile, task: Task | None) -> Target:
             "params.task=regress, or params.target to another column"
         )
     return Target(name, CLASSIFY, classes=one.codes, labels=labels)
+
+
+def _mixed(one: Profile) -> str:
+    """Return a number with a decimal point, and one with a decimal comma."""
+    labels = _spoken(one)
+    found = [next(text for text in labels if sign in text) for sign in (".", ",")]
+    return " and ".join(f"'{short(text)}'" for text in found)
 
 
 def _inferred(one: Profile) -> Task:

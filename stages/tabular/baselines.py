@@ -6,7 +6,7 @@ from engine.stage import In, Out, note, progress
 from engine.stage.bounds import Range
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -43,7 +43,8 @@ def baselines(
     The baselines are the most frequent class or the median; logistic, ridge or quantile regression on
     standardised numbers and one-hot categories; and histogram gradient boosting. Of several forms (losses,
     strengths, answers rounded to the target's values if these are few), the one that is best on the
-    validation rows learns training and validation rows.
+    validation rows learns training and validation rows. With more than 100 classes, gradient boosting has
+    fewer rounds, so that it grows at most 10,000 trees; a note says so.
     """
     import json
 
@@ -62,14 +63,17 @@ def baselines(
         counts = np.bincount(everything.truth, minlength=classes)
         found = {"majority": np.tile(counts / counts.sum(), (len(asked.truth), 1))}
         rivals = _rivals.classifiers(classes)
+        if text := _rivals.shortened(classes):
+            note(text)
     else:
         found = {"median": np.full(len(asked.truth), np.median(everything.truth))}
         rivals = _rivals.regressions(everything.truth)
     forms, figures = {}, {}
     with threadpool_limits(threads):
-        for at, (name, several) in enumerate(rivals.items()):
-            progress(at, len(rivals), name)
-            form, figure = _best(several, learnt, held, seed)
+        steps = _steps(rivals, held)
+        for name, several in rivals.items():
+            form, figure = _best(several, learnt, held, seed, steps)
+            next(steps)
             found[name] = several[form](everything, seed)(asked)
             forms[name] = form
             if figure is not None:
@@ -77,19 +81,38 @@ def baselines(
     predictions.mkdir()
     for name, answers in found.items():
         np.save(predictions / f"{name}.npy", answers)
-    text = json.dumps({"forms": forms}, indent=1) + "\n"
-    (predictions / "baselines.json").write_text(text, encoding="utf-8")
+    about_forms = json.dumps({"forms": forms}, indent=1) + "\n"
+    (predictions / "baselines.json").write_text(about_forms, encoding="utf-8")
     note("chosen by validation: " + "; ".join(f"{name}: {one}" for name, one in forms.items()))
     return BaselinesMetrics(**figures)  # type: ignore[typeddict-item]
 
 
+def _steps(rivals: "Mapping[str, Mapping[str, Form]]", held: "Plain | None") -> "Iterator[None]":
+    """Report progress before each form that learns: those to choose from, and the chosen one again."""
+    names = [
+        step
+        for name, forms in rivals.items()
+        for step in [*(f"{name}: {one}" for one in forms if held), name]
+    ]
+    for at, step in enumerate(names):
+        progress(at, len(names), step)
+        yield
+
+
 def _best(
-    forms: "Mapping[str, Form]", learnt: "Plain", held: "Plain | None", seed: int
+    forms: "Mapping[str, Form]",
+    learnt: "Plain",
+    held: "Plain | None",
+    seed: int,
+    steps: "Iterator[None]",
 ) -> tuple[str, float | None]:
     """Return the name of the best form by validation, and its figure; without validation, the first."""
     if held is None:
         return next(iter(forms)), None
-    figures = {name: _figure(form(learnt, seed), held) for name, form in forms.items()}
+    figures = {}
+    for name, form in forms.items():
+        next(steps)
+        figures[name] = _figure(form(learnt, seed), held)
     best = min(figures, key=lambda name: figures[name])
     return best, figures[best]
 

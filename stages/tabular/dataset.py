@@ -44,6 +44,7 @@ class DatasetMetrics(TypedDict):
     constant_columns: float
     id_columns: float
     text_columns: float
+    mixed_decimals: float
     copied_columns: float
     dropped_columns: float
 

@@ -63,8 +63,8 @@ class Table:
         (output,) = self._model.predict(inputs).values()
         judged = answered(self._decision.judge(output), self._decision, self._labels)[0]
         found: dict[str, Any] = {"row": raw.number}
-        if self._schema.id:
-            found["id"] = raw.cells.get(self._schema.id)
+        if self._schema.id in raw.cells:
+            found["id"] = raw.cells[self._schema.id]
         return {**found, **judged, **unusual(self._schema, values, raw.cells)}
 
     def finish(self, state: None) -> None:

@@ -39,6 +39,18 @@ STAGE_FORMS = {
     "env": ({"env": {"A": 1}}, "u.yaml: stages.a.env.A", "1", "text"),
     "command": ({"command": "ls"}, "u.yaml: stages.a.command", "ls", "[a, b]"),
     "input": ({"inputs": {"x": None}}, "u.yaml: stages.a.inputs.x", "None", "text"),
+    "output_in_a_folder": (
+        {"outputs": ["../model"]},
+        "u.yaml: stages.a.outputs.0",
+        "../model",
+        "model.keras",
+    ),
+    "mlproject_as_text": (
+        {"mlproject": "fit/x"},
+        "u.yaml: stages.a.mlproject",
+        "fit/x",
+        "mlproject: {uri: fit/x}",
+    ),
     "timeout": ({"timeout": -1}, "u.yaml: stages.a.timeout", "-1", "30m"),
     "env_name": ({"env": {"A=B": "x"}}, "u.yaml: stages.a.env.A=B", "A=B", "letters, digits"),
     "env_value": ({"env": {"A": "x\0y"}}, "u.yaml: stages.a.env.A", "NUL", "remove"),

@@ -80,8 +80,20 @@ def provoke_path(name: str, folder: Path) -> list[Told]:
     return told(ExceptionGroup("mistakes", found), folder)
 
 
+def provoke_folder(name: str, folder: Path) -> list[Told]:
+    """Return the mistakes of a folder in which this is a folder, too."""
+    (folder / name).mkdir()
+    found = list(defined.mistakes(PLAIN, "code", folder, {}, "u.yaml: stages.s"))
+    return told(ExceptionGroup("mistakes", found), folder)
+
+
 PATHS = {
     "python_file": ("model.py", "{here}/model.py", "folder", "that contains it"),
     "other_file": ("model.txt", "{here}/model.txt", "folder", "with model.py"),
 }
-SUBJECTS = {"function": Subject(ROWS, provoke), "folder": Subject(PATHS, provoke_path)}
+FOLDERS = {"not_a_file": ("model.py", "{here}/model.py", "it is a folder", "rename the folder")}
+SUBJECTS = {
+    "function": Subject(ROWS, provoke),
+    "folder": Subject(PATHS, provoke_path),
+    "folder_in_it": Subject(FOLDERS, provoke_folder),
+}

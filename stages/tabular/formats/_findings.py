@@ -18,6 +18,11 @@ KINDS = {
     "constant_columns": Kind("left out", "column", " with the same value in every row"),
     "id_columns": Kind("left out", "column", " with identifiers of rows"),
     "text_columns": Kind("left out", "column", " of free text"),
+    "mixed_decimals": Kind(
+        "left out",
+        "column",
+        " with both decimal points and decimal commas (write all numbers alike)",
+    ),
     "copied_columns": Kind("left out", "column", " with the same values as another"),
     "dropped_columns": Kind("left out", "column", " as requested"),
 }

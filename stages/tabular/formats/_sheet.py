@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from difflib import get_close_matches
 
 from engine.stage import StageError
 from stages.tabular.formats._findings import Findings
@@ -61,7 +62,10 @@ class Table:
 
 
 def joined(sheets: Sequence[Sheet], findings: Findings) -> Table:
-    """Return one table of the files with the same columns, of those that have most rows."""
+    """Return one table of the files with the same columns, of those that have most rows.
+
+    StageError: another file is a part of the table too, but lacks a column or has one more.
+    """
     rows: Counter[frozenset[str]] = Counter()
     for sheet in sheets:
         rows[_kind(sheet)] += sheet.rows
@@ -70,6 +74,7 @@ def joined(sheets: Sequence[Sheet], findings: Findings) -> Table:
     used = [one for one in sheets if _kind(one) == chosen]
     for one in sheets:
         if one not in used:
+            _refuse_part(used, one)
             findings.add("ignored_files", one.file, _difference(first, one))
     used.sort(key=lambda one: one.split not in (None, "train"))  # the order of training's columns
     first = used[0]
@@ -119,6 +124,35 @@ def short(text: str) -> str:
 
 def _kind(sheet: Sheet) -> frozenset[str]:
     return frozenset(map(key, sheet.names))
+
+
+def _refuse_part(used: Sequence[Sheet], other: Sheet) -> None:
+    """Raise StageError if a file that cannot be joined is a part of the table, not about something else.
+
+    It is one if it is named train or test beside files that are, or if it has half of their columns.
+    """
+    first = next((one for one in used if one.split), used[0])
+    ours, theirs = _kind(first), _kind(other)
+    is_named = bool(first.split and other.split)
+    if not is_named and 2 * len(ours & theirs) < max(len(ours), len(theirs)):
+        return
+    for one, than in ((other, first), (first, other)):
+        known = _kind(one)
+        lacking = [name for name in than.names if key(name) not in known]
+        if lacking:
+            raise StageError(_lacks(one, than, lacking, other.file))
+
+
+def _lacks(one: Sheet, than: Sheet, lacking: Sequence[str], removable: str) -> str:
+    known = _kind(than)
+    others = [name for name in one.names if key(name) not in known]
+    near = get_close_matches(lacking[0], others, 1)
+    add = f"rename its '{near[0]}'" if near else "add it" if len(lacking) == 1 else "add them"
+    columns = "column" if len(lacking) == 1 else f"{len(lacking)} columns"
+    return (
+        f"{one.file} lacks the {columns} {listed(lacking, NAMED)} of {than.file}: {add}, or move {removable} "
+        "out of the folder"
+    )
 
 
 def _difference(first: Sheet, other: Sheet) -> str:

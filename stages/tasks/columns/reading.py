@@ -120,8 +120,8 @@ def _placed(first: "Sequence[str]", schema: Schema) -> List[str]:
     if len(first) == without and schema.target:
         return [name for name in names if name != schema.target.name]
     raise Unreadable(
-        f"its first line has {len(first)} cells, but the training table has {whole} columns, "
-        f"or {without} without the target: give the same columns in the same order"
+        f"its first line has {len(first)} cells instead of {without}, or of {whole} with the target: give "
+        "the columns of the training data, in the same order"
     )
 
 

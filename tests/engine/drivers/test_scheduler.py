@@ -479,7 +479,7 @@ def test_a_stage_is_asked_to_end_at_its_timeout(bench):
     failure = bench.run(stages({"a": []}, timeout="50ms")).stages["a"].failure
     assert (failure["kind"], failure["message"]) == (
         "timeout",
-        "it did not end within its timeout of 0.05 s",
+        "it did not end within its timeout of 0.05 s; to allow more time, add stages.a.timeout=0.1s",
     )
     assert bench.executor.told == [("a", False)]
 
@@ -495,7 +495,8 @@ def test_an_emulated_stage_has_ten_times_as_long(bench):
     )
     assert (
         failure["message"]
-        == "it did not end within its timeout of 0.2 s, 10 times the YAML's value because it was emulated"
+        == "it did not end within its timeout of 0.2 s, 10 times the YAML's value because it was emulated; "
+        "to allow more time, add stages.a.timeout=0.04s"
     )
 
 

@@ -73,3 +73,34 @@ def test_missing_values_and_unknown_categories_are_answered():
     for forms in _rivals.classifiers(3).values():
         found = next(iter(forms.values()))(rows, 0)(asked)
         assert found.shape == (2, 3) and (found[:, 2] == 0).all()  # class 2 was never learnt
+
+
+def test_boosting_of_many_classes_is_limited_with_a_note():
+    [(name, _)] = _rivals.classifiers(500)["boosting"].items()
+    assert name == "31 leaves, rate 0.1, 20 rounds"
+    assert "20 instead of 100 rounds" in _rivals.shortened(500) and "500" in _rivals.shortened(500)
+    assert len(_rivals.classifiers(100)["boosting"]) == 2 and not _rivals.shortened(100)
+
+
+def test_progress_names_each_form_that_learns(tmp_path, monkeypatch):
+    steps = []
+    monkeypatch.setattr("stages.tabular.baselines.progress", lambda *one: steps.append(one))
+    _run(made.write(tmp_path))
+    assert [at for at, _, _ in steps] == list(range(7)) and {total for _, total, _ in steps} == {7}
+    assert [name for _, _, name in steps if ":" not in name] == ["linear", "boosting"]
+
+
+@pytest.mark.parametrize("scale", [2.0**83, 2.0**100])  # 1e25, 1e30
+def test_enormous_numbers_are_learnt_as_well_as_usual_ones(scale):
+    chance = np.random.default_rng(0)
+    features = chance.uniform(size=(60, 2))
+    is_category = np.zeros(2, bool)
+    rows = _plain.Plain(features, is_category, features @ [1.0, 2.0])
+    large = _plain.Plain(features, is_category, rows.truth * scale)
+    for name in ("linear", "boosting"):
+        usual, enormous = (_rivals.regressions(one.truth)[name] for one in (rows, large))
+        for form in usual:
+            expected = usual[form](rows, 0)(rows)
+            assert enormous[form](large, 0)(rows) / scale == pytest.approx(
+                expected, rel=1e-3, abs=1e-3
+            )

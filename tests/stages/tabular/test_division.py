@@ -152,13 +152,14 @@ def test_a_class_without_a_training_row_is_left_out(make):
         ([["1", "x"], ["2", "y"], ["3", "x"]], {}, "there are no rows for validation: the table has 3"),
         ([[str(at), "x" if at < 50 else "y"] for at in range(60)], {"date": "a", "keep": ["a"]}, "all training rows have the same value of 'y', 'x'"),
         ([[str(at % 9), "xy"[at % 2]] for at in range(60)], {"date": "y", "target": "a"}, "params.date: 'y' contains no dates or numbers, or dates in different forms ('x', 'y')"),
+        ([["2024-01-02", "xy"[at % 2], str(at)] for at in range(60)], {"date": "a", "target": "y"}, "no rows for training: params.date splits the rows by a column that has 1 different value"),
         ([[str(at % 9), "xy"[at % 2]] for at in range(60)], {"test_share": 0.6, "val_share": 0.5}, "leave no rows for training"),
         ([[str(at % 9), "later" if at % 9 else "31.12.2024"] for at in range(60)], {"date": "y", "target": "a"}, "('later', '31.12.2024')"),
     ],
 )  # fmt: skip
 def test_an_empty_part_is_refused(make, rows, params, why):
     with pytest.raises(StageError) as error:
-        make(csv(rows, "a", "y"), **params)
+        make(csv(rows, *"ayz"[: len(rows[0])]), **params)
     assert why in str(error.value)
 
 

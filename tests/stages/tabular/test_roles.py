@@ -29,6 +29,7 @@ def _with(make, name, cells, **params):
         ("user_id", RANDOM.sample(range(10**6), 100), "id_columns"),
         ("Unnamed: 0", RANDOM.sample(range(10**6), 100), "id_columns"),
         ("code", [f"M{at}" for at in range(100)], "id_columns"),
+        ("n", [f'"{at}{".,"[at % 2]}5"' for at in range(100)], "mixed_decimals"),
         ("comment", [f"it was {at}" for at in range(100)], "text_columns"),
         ("n", [3] * 100, "constant_columns"),
         ("n", ["x"] * 100, "constant_columns"),

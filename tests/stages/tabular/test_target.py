@@ -57,6 +57,11 @@ def test_classes_that_are_numbers_are_in_their_order(make):
         ([""] * 40, {}, "the target 'y' has no value in any row"),
         ([f"2024-01-{1 + at % 28:02}" for at in range(40)], {}, "the target 'y' is a date"),
         ([f"text {at}" for at in range(40)], {}, "has another text in every row, such as 'text 0'"),
+        (
+            [f'"{at}{".,"[at % 2]}5"' for at in range(40)],
+            {},
+            "such as '0.5' and '1,5': write them all alike",
+        ),
         (["x", "y"] * 20, {"drop": ["y"]}, "params.drop names the target 'y': set params.target"),
         (["x", "y"] * 20, {"group": "y"}, "params.group names the target 'y'"),
         (["x", "y"] * 20, {"date": 3}, "params.date names the target 'y'"),

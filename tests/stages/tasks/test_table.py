@@ -47,7 +47,7 @@ def test_each_row_gets_its_number_id_class_and_score(answered):
 
 def test_what_training_did_not_know_is_said(answered):
     [row] = answered('[{"colour": "green", "speed": 12.5}]', "rows.json")
-    assert (row["value"], row["id"]) == ("fast", None)
+    assert row["value"] == "fast" and "id" not in row  # the file has no such column
     assert (row["unseen"], row["beyond"], row["missing"]) == ("colour = green", "speed = 12.5", "")
 
 

@@ -48,7 +48,7 @@ def test_files_about_something_else_are_named(read):
     found = read(
         {
             "a.csv": ROWS,
-            "test.csv": "a\n5\n",
+            "test.csv": "c,d\n5,6\n",
             "README.txt": "one, two\n",
             "photo.jpg": b"\xff\xd8",
             "old.xlsx": b"PK",
@@ -57,8 +57,24 @@ def test_files_about_something_else_are_named(read):
     )
     assert found.table.rows == 2 and found.counts == {"ignored_files": 4}
     said = found.findings.sentence("ignored_files")
-    assert "test.csv (it lacks the column b of a.csv)" in said
+    assert "test.csv (it lacks the column a, b of a.csv)" in said
     assert "old.xlsx (save the sheet as CSV)" in said
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({"train.csv": ROWS, "test.csv": "a\n3\n"}, "test.csv lacks the column b of train.csv: add it"),
+        ({"train.csv": "a\n3\n", "test.csv": ROWS}, "train.csv lacks the column b of test.csv: add it"),
+        ({"train.csv": ROWS, "test.csv": "a,b,c\n3,x,1\n"}, "train.csv lacks the column c of test.csv: add"),
+        ({"train.csv": ROWS, "test.csv": "5,z\n"}, "test.csv lacks the 2 columns a, b of train.csv: add them"),
+        ({"1.csv": "height,b\n1,x\n2,y\n", "2.csv": "heigth,b\n3,z\n"}, "2.csv lacks the column height of 1.csv: rename its 'heigth'"),
+    ],
+)  # fmt: skip
+def test_a_part_of_the_table_with_other_columns_is_refused(read, files, why):
+    with pytest.raises(StageError) as error:
+        read(files)
+    assert why in str(error.value) and "out of the folder" in str(error.value)
 
 
 @pytest.mark.parametrize(

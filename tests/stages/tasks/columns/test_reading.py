@@ -95,7 +95,7 @@ def test_without_names_columns_are_found_by_their_place(read, text):
 
 
 def test_without_names_another_number_of_columns_is_refused(read):
-    with pytest.raises(Unreadable, match="has 2 cells, but the training table has 4 columns, or 3"):
+    with pytest.raises(Unreadable, match="has 2 cells instead of 3, or of 4 with the target"):
         read("2,red\n", PLACED)
 
 
