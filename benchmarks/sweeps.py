@@ -3,7 +3,8 @@
 The jobs of pose_activity's sample vary two parameters of the training; the stages before it are shared.
 Beside them stand the same jobs as single commands that share nothing; two are measured and scaled up.
 Launchers that PYTHON does not have are named and left out; Slurm is measured if SLURM_CONF is set.
-joblib and Ray have two workers, Slurm as many as its nodes have processors.
+joblib and Ray have two workers, Slurm as many as its nodes have processors; the processor time of its jobs is
+not counted, because its daemons start them.
 Usage: benchmarks/sweeps.py [PYTHON [LAUNCHER...]]
 """
 
@@ -88,8 +89,10 @@ def _sweep(python: str, name: str, words: Sequence[str], single: Cost) -> None:
             if not one.cached
         )
     times = ", ".join(f"{stage} {count}" for stage, count in ran.items())
-    print(f"{name}: {_told(cost)}; of single commands: wall {_share(cost, single, 'wall_s')}, "
-          f"processor {_share(cost, single, 'cpu_s')}; executions: {times}", flush=True)  # fmt: skip
+    wall = f"wall {cost.wall_s:.0f} s ({_share(cost, single, 'wall_s')} of single commands)"
+    processor = f"processor {cost.cpu_s:.0f} s ({_share(cost, single, 'cpu_s')})"
+    counted = "processor not counted" if name == "slurm" else processor
+    print(f"{name}: {wall}, {counted}; executions: {times}", flush=True)
 
 
 def _measured(python: str, folder: str, words: Sequence[str]) -> Cost:
