@@ -118,6 +118,17 @@ def test_an_interrupted_parallel_sweep_has_been_interrupted(swept, number):
     swept.until(lambda: not swept.processes())
 
 
+def test_the_workers_of_a_killed_sweep_end_with_it(swept):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    swept.stage("only", ONLY.replace("raise SystemExit(3)", "import time; time.sleep(600)"))
+    launcher = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=3")  # the third one has no job
+    engine = swept.start("-m", "usecase=one", "params.n=13,1", *launcher)
+    swept.until(lambda: "job_started" in str([swept.events(run) for run in swept.runs]))
+    engine.kill()
+    engine.communicate(timeout=300)
+    swept.until(lambda: not swept.processes(), within_s=60)
+
+
 def test_a_sweep_ends_with_its_jobs_in_order_and_the_command_of_the_best(swept, launcher):
     result = swept.run("-m", "usecase=one", "params.n=2,13,100,50", *launcher)
     start = result.stdout.index("\nsweep ")
