@@ -99,14 +99,16 @@ def with_flags(line: CommandLine, task: Callable[[DictConfig], object]) -> None:
 
 
 def under_hydra(config: DictConfig, line: CommandLine) -> Request:
-    """Return the request that Hydra has composed for the current job of a sweep.
-
-    All jobs get the same name, so each one's number is added.
-    """
+    """Return the request that Hydra has composed for the current job of a sweep."""
     made = _composition(config, HydraConfig.get(), line).request
-    if made.settings.run_name is None or not is_sweep():
+    return numbered(made, job_number()) if is_sweep() else made
+
+
+def numbered(made: Request, number: int) -> Request:
+    """Return the request of a job: all jobs of a sweep get the same name, so its number is added."""
+    if made.settings.run_name is None:
         return made
-    name = run_names.free(made.outputs, f"{made.settings.run_name}-{job_number()}")
+    name = run_names.free(made.outputs, f"{made.settings.run_name}-{number}")
     return replace(made, settings=made.settings.model_copy(update={"run_name": name}))
 
 

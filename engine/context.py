@@ -49,3 +49,6 @@ class SinkContext:
     outputs: Path
     tracking: Mapping[str, object]  # conf/tracking/<name>.yaml
     stream: TextIO  # the user's terminal or file
+    is_temporary: bool = (
+        False  # the run's folder is removed at its end, so that no path may be shown
+    )

@@ -54,17 +54,18 @@ class Outcome:
     run_dir: Path
 
 
-def drive(request: Request, stream: TextIO, say: Say) -> Outcome:
+def drive(request: Request, stream: TextIO, say: Say, *, is_temporary: bool = False) -> Outcome:
     """Run the request to its end. Raise UserError for an invalid request, before anything starts.
 
     stream: where the run is reported to the user. say: shows the progress of downloads.
+    is_temporary: the caller removes the run's folder.
     """
     layout.make_outputs(request.outputs)
     with Store(layout.store_dir(request.outputs)).locks.in_use():
         planned = with_images(request, say)
         try:
             planning.fetch_assets(request, planned, say)
-            return _run(request, planned, stream)
+            return _run(request, planned, stream, is_temporary)
         finally:
             planned.executors.close()
 
@@ -154,7 +155,7 @@ def _build(request: Request, usecase: str, stages: Sequence[str], say: Say) -> P
     return outcome.run_dir
 
 
-def _run(request: Request, planned: Planning, stream: TextIO) -> Outcome:
+def _run(request: Request, planned: Planning, stream: TextIO, is_temporary: bool) -> Outcome:
     plan, store, executors = planned.plan, planned.store, planned.executors
     to_run = [one for one in plan.jobs.values() if one.record is None]
     executors.prepare(to_run)
@@ -163,7 +164,7 @@ def _run(request: Request, planned: Planning, stream: TextIO) -> Outcome:
     with store.locks.work(run_dir.name) as work, Journal(run_dir / FILE_NAME) as journal:
         executors.reclaim(plan.jobs.values() if store.locks.abandoned() else to_run, work)
         _close_abandoned(request.outputs, store)
-        sinks = _sinks(request, run_dir, stream)
+        sinks = _sinks(request, run_dir, stream, is_temporary)
         composed.record(run_dir, request)
         watcher = pruning.watcher(request.sweep)
         sinks += [watcher] if watcher else []
@@ -245,13 +246,14 @@ def _driver(
     return make(context)
 
 
-def _sinks(request: Request, run_dir: Path, stream: TextIO) -> list[Sink]:
+def _sinks(request: Request, run_dir: Path, stream: TextIO, is_temporary: bool) -> list[Sink]:
     """Make the sinks that the configuration names: engine/sinks/<name>.py. A sink may return None."""
     context = SinkContext(
         run_dir=run_dir,
         outputs=request.outputs,
         tracking=request.settings.tracking.model_dump(),
         stream=stream,
+        is_temporary=is_temporary,
     )
     made = [extensions.module("sinks", name).sink(context) for name in request.settings.sinks]
     return [sink for sink in made if sink is not None]

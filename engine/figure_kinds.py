@@ -20,7 +20,10 @@ Figure = Mapping[str, Any]  # kind, name, and the fields of its kind
 
 
 class FigureKind(Protocol):
-    """A kind of figure: one module in engine/figures/, found by its name."""
+    """A kind of figure: one module in engine/figures/, found by its name.
+
+    It may also have `draw_alike(figures)`, which draws the same figure of several runs with common axes.
+    """
 
     HEADING: str  # of the report's section with figures of this kind
     STYLE: str  # CSS in addition to engine/svg/style.py; "" if it needs none

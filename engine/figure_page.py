@@ -1,6 +1,6 @@
 """A figure as part of a page, and as its own page: the report and MLflow show the same drawing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from engine import figure_kinds
@@ -41,6 +41,20 @@ def fragment(figure: Figure) -> str:
     except Exception as error:
         why = escape(f"{type(error).__name__}: {error}"[:300])
         return f'<p class="undrawn">This figure cannot be drawn ({why}).</p>'
+
+
+def alike(figures: Sequence[Figure]) -> list[str]:
+    """Return the drawings of the same figure of several runs, with common axes if its kind has them."""
+    try:
+        own = [figure_kinds.checked(figure) for figure in figures]
+        (kind,) = {figure["kind"] for figure in own}
+        together = getattr(figure_kinds.of(kind), "draw_alike", None)
+        if together:
+            drawings: list[str] = together(own)
+            return drawings
+    except Exception:  # `fragment` says why, in the place of the figure that cannot be drawn
+        pass
+    return [fragment(figure) for figure in figures]
 
 
 def page(figure: Figure) -> str:

@@ -100,6 +100,14 @@ def every(outputs: Path) -> list[Row]:
     return [one for one in found if one is not None]
 
 
+def unreadable(outputs: Path, rows: Iterable[Row]) -> dict[Path, str]:
+    """Return the runs that have no row because their journal is damaged, each with what is wrong."""
+    listed = {one.run_dir for one in rows}
+    missing = [run_dir for run_dir in layout.runs(outputs) if run_dir not in listed]
+    damage = {run_dir: run_files.state(run_dir).damage for run_dir in missing}
+    return {run_dir: what for run_dir, what in damage.items() if what}
+
+
 def row(run_dir: Path) -> Row | None:
     """Return the row of a run; None if nothing of it can be read."""
     found = _from_files(run_dir) if run_files.is_sealed(run_dir) else None

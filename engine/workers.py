@@ -4,12 +4,14 @@ A launcher itself gives up at the first dead worker: joblib ends the others, and
 submitit stop collecting results although the other jobs still run.
 """
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +19,7 @@ from typing import Any
 
 from hydra.plugins.launcher import Launcher
 
+from engine.processes import parent
 from engine.sweeps import carried, record
 
 _POLL_S = 0.5
@@ -85,7 +88,9 @@ def _fail(folder: Path, number: int, died: Died) -> None:
 
 @contextmanager
 def _each_result(launcher: Launcher, folder: Path, numbers: Iterable[int]) -> Iterator[None]:
-    """Let the launchers of Ray and submitit collect all results: they have no option for it."""
+    """Let the launchers of Ray and submitit collect all results, and let joblib's workers end with this
+    process, even if it is killed: they have no options for it.
+    """
     module = type(launcher).__module__
     if module.startswith("hydra_plugins.hydra_submitit_launcher"):
         import submitit
@@ -105,6 +110,12 @@ def _each_result(launcher: Launcher, folder: Path, numbers: Iterable[int]) -> It
         get = _core.ray.get
         tolerant = SimpleNamespace(get=lambda one: _tolerant(lambda: get(one), lambda died: died))
         with _replaced(_core, "ray", tolerant):
+            yield
+    elif module.startswith("hydra_plugins.hydra_joblib_launcher"):
+        from hydra_plugins.hydra_joblib_launcher import _core
+
+        ending = {"initializer": parent.die_with, "initargs": (os.getpid(),)}
+        with _replaced(_core, "Parallel", partial(_core.Parallel, **ending)):
             yield
     else:
         yield

@@ -25,14 +25,18 @@ class GridSweeper(BasicSweeper):
         self._job: Any = task_function  # engine.multirun.job.Job
 
     def sweep(self, arguments: Sequence[str]) -> None:
-        """Launch all jobs, in batches if `max_batch_size` is set; they record their results."""
+        """Check all jobs, then launch them, in batches if `max_batch_size` is set."""
         from engine import workers  # needs what only a sweep needs
+        from engine.multirun import precheck
 
         assert self.hydra_context is not None and self.launcher is not None
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         overrides = parser.parse_overrides([*self._parse_config(), *arguments])
+        batches = list(self.split_arguments(overrides, self.max_batch_size))
+        if self._job.command == "run":
+            precheck.check([words for batch in batches for words in batch], self._job.line)
         first = 0
-        for batch in self.split_arguments(overrides, self.max_batch_size):
+        for batch in batches:
             self.validate_batch_is_legal(batch)
             workers.launch(self.launcher, batch, first, self._job.folder)
             first += len(batch)

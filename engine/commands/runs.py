@@ -60,6 +60,9 @@ class Options(CommandOptions):
 def main(request: Request[Options]) -> tuple[int, None]:
     """Print one line for each run, the newest first."""
     options, every = request.options, run_rows.every(request.outputs)
+    for run_dir, damage in run_rows.unreadable(request.outputs, every).items():
+        fix = f"restore it from a backup, or remove {as_typed(run_dir)}"
+        print(f"not listed: run {run_dir.name}: {damage}: {fix}", file=sys.stderr)
     rows = _chosen(request, every)
     rows = run_rows.ordered(rows, options.sort)[: options.limit or None]
     if options.format == "json":

@@ -1,6 +1,7 @@
 """`sweeps`: list the sweeps of the outputs folder, or show the jobs of one."""
 
 import json
+import sys
 from typing import Literal
 
 from pydantic import Field
@@ -29,6 +30,12 @@ class Options(CommandOptions):
 def main(request: Request[Options]) -> tuple[int, None]:
     """Print the sweeps, the newest first, or one of them."""
     known = record.sweeps(request.outputs)
+    for folder in record.damaged(request.outputs):
+        fix = f"restore it from a backup, or remove {as_typed(folder)}; the sweep's runs stay"
+        print(
+            f"not listed: {record.SWEEP_FILE} of sweep {folder.name} is damaged: {fix}",
+            file=sys.stderr,
+        )
     options = request.options
     shown = known[::-1] if options.sweep is None else [_chosen(known, options.sweep, request)]
     if options.format == "json":

@@ -12,6 +12,8 @@ from engine.errors import UserError
 from engine.options import CommandOptions, Words
 from engine.request import Request
 
+_OTHERS = ("params.", "assets.", "stages.", "objective")
+
 
 class Options(CommandOptions):
     """The options of `tag`."""
@@ -32,6 +34,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
     options = request.options
     if not options.run or "=" in options.run:
         raise UserError("tag", "the run is missing", "write: python run.py tag RUN key=value")
+    _refuse_other_keys(request)
     run_dir = run_names.find(request.outputs, options.run)
     if options.tags:
         run_annotations.add_tags(run_dir, dict(map(_pair, options.tags)))
@@ -40,6 +43,16 @@ def main(request: Request[Options]) -> tuple[int, None]:
     for line in run_annotations.lines(run_annotations.read(run_dir)):
         print(f"  {line}")
     return 0, None
+
+
+def _refuse_other_keys(request: Request[Options]) -> None:
+    """Raise UserError for keys that the command line takes as those of a use case or of a new run."""
+    words = [one for one in request.command if one.lstrip("+~").startswith(_OTHERS)]
+    if request.settings.run_name is not None:
+        words.append(f"name={request.settings.run_name}")
+    if words:
+        what = f"'{words[0].partition('=')[0]}' is a key of the command line, and no tag"
+        raise UserError(words[0], what, f"choose another key: my.{words[0].lstrip('+~')}")
 
 
 def _pair(word: str) -> tuple[str, str]:

@@ -58,7 +58,17 @@ def check(figure: Fields) -> None:
 
 def draw(figure: Fields) -> str:
     """Return the curves in a frame, below their legend."""
-    frame = _frame(figure)
+    return _drawn(figure, _frame([figure]))
+
+
+def draw_alike(figures: Sequence[Fields]) -> list[str]:
+    """Return the same curves of several runs; if their axes have the same units, with the same ends."""
+    units = {(one["x_unit"], one["y_unit"]) for one in figures}
+    shared = _frame(figures) if len(units) == 1 else None
+    return [_drawn(one, shared or _frame([one])) for one in figures]
+
+
+def _drawn(figure: Fields, frame: Frame) -> str:
     parts = frame.parts()
     for index, series in enumerate(figure["series"]):
         points = list(zip(series["x"], series["y"], strict=True))
@@ -70,9 +80,11 @@ def draw(figure: Fields) -> str:
     return f"<div>{'' if is_plain else marks.legend(names)}{chart}</div>"
 
 
-def _frame(figure: Fields) -> Frame:
-    across = [x for series in figure["series"] for x in series["x"]]
-    up = [y for series in figure["series"] for y in series["y"] if y is not None]
+def _frame(figures: Sequence[Fields]) -> Frame:
+    """Return a frame with room for all curves of the figures, and the titles of the first one."""
+    every, figure = [series for one in figures for series in one["series"]], figures[0]
+    across = [x for series in every for x in series["x"]]
+    up = [y for series in every for y in series["y"] if y is not None]
     low, high = padded(min(up, default=0.0), max(up, default=1.0))
     first, last = min(across, default=0.0), max(across, default=1.0)
     is_whole = all(x == math.floor(x) for x in across)

@@ -12,7 +12,7 @@ from engine import handles, run_files
 from engine.durable import write_whole
 from engine.errors import UserError
 from engine.events import RunState
-from engine.forgetting import run_texts
+from engine.forgetting import run_texts, sweep_texts
 from engine.forgetting.evidence import Evidence
 from engine.forgetting.lineage import Derived
 from engine.forgetting.words import Words
@@ -55,6 +55,9 @@ def remove(
         for run_dir in found.there.runs
         if _clean_run(run_dir, found, rewritten, words, store)
     }
+    for sweep in sweep_texts.of_usecase(store.root.parent, found.usecase):
+        if sweep_texts.clean(sweep, words):
+            yield f"removed the name from the record of sweep {sweep.id}"
     if database:
         change = mlflow.Change(
             doomed=found.doomed.digests,

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import stage
-from engine.processes import tree
+from engine.processes import parent, tree
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -131,9 +131,7 @@ def _become_job(request: dict[str, Any], server: int) -> None:
     status = 1
     try:
         os.setsid()
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != server:
-            return  # the server died before its death could end this process
+        parent.die_with(server)
         _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         _redirect(request["log"])

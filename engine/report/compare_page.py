@@ -73,8 +73,8 @@ def _figures(sides: Sequence[Side]) -> Iterator[Drawn]:
     """Yield the figures that any of the runs has, in the order of the first run that has it."""
     found = [_by_title(one) for one in sides]
     for title in dict.fromkeys(title for one in found for title in one):
-        drawings = [figure_page.fragment(one[title]) if title in one else "" for one in found]
-        yield Drawn(title, drawings)
+        drawings = iter(figure_page.alike([one[title] for one in found if title in one]))
+        yield Drawn(title, [next(drawings) if title in one else "" for one in found])
 
 
 def _by_title(one: Side) -> dict[str, Figure]:

@@ -20,6 +20,7 @@ from engine.store import Store
 from engine.wording import command_line
 
 FOLDER = "reproductions"  # in outputs/.engine
+NAME = "reproduction"  # of the new run, in its private folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +56,20 @@ def made(
             what = "another process is reproducing this run"
             raise UserError(f"run={original.name}", what, "wait until it has ended")
         try:
-            yield _made(_private(recorded, request, folder, store), before, folder, tell)
+            private = _private(recorded, request, folder, store)
+            yield _made(private, before, folder, tell, is_kept)
         finally:
             if not is_kept:
                 handles.remove(folder)
 
 
-def _made(request: Request, before: Version, folder: Path, tell: Callable[[str], None]) -> Again:
+def _made(
+    request: Request, before: Version, folder: Path, tell: Callable[[str], None], is_kept: bool
+) -> Again:
     changed = _changed(request, before)
     for line in changed:
         tell(line)
-    outcome = drive.drive(request, sys.stderr, downloads.say)
+    outcome = drive.drive(request, sys.stderr, downloads.say, is_temporary=not is_kept)
     if outcome.status == "interrupted":
         raise KeyboardInterrupt
     after = _version(outcome.run_dir, Store(layout.store_dir(folder)))
@@ -100,7 +104,7 @@ def _private(recorded: Request, request: Request, folder: Path, store: Store) ->
         "outputs": str(folder),
         "tracking": recorded.settings.tracking.model_copy(update={"enabled": False}),
         "sinks": ("console",),
-        "run_name": None,
+        "run_name": NAME,  # not the original's, which a name from the command would be
         "force": (),
         "mirror": request.settings.mirror or recorded.settings.mirror,
     }

@@ -167,7 +167,7 @@ class Sink:
 
 def sink(context: SinkContext) -> Sink:
     """Return the sink that shows the run on the user's terminal."""
-    return Sink(context.stream, run_dir=context.run_dir)
+    return Sink(context.stream, run_dir=None if context.is_temporary else context.run_dir)
 
 
 def lines(event: Event, state: RunState, run_dir: Path | None = None) -> Iterator[str]:
@@ -190,7 +190,7 @@ def lines(event: Event, state: RunState, run_dir: Path | None = None) -> Iterato
     elif stage and kind == "job_finished":
         yield _finished(stage, str(state.start.get("objective") or ""))
     elif stage and kind == "job_failed":
-        yield from _failed(stage, event, state, run_dir or Path())
+        yield from _failed(stage, event, state, run_dir)
     elif stage and kind == "gate" and not (event["passed"] and stage.cached):
         yield f"{stage.name}: {_verdict(event)}"
 
@@ -245,7 +245,9 @@ def _finished(stage: StageState, objective: str) -> str:
     )
 
 
-def _failed(stage: StageState, event: Event, state: RunState, run_dir: Path) -> Iterator[str]:
+def _failed(
+    stage: StageState, event: Event, state: RunState, run_dir: Path | None
+) -> Iterator[str]:
     ending = f"{stage.name} {ENDINGS.get(event['kind'], event['kind'])} after {duration(event['seconds'])}"
     if event["retry_in_s"] is not None:
         when = f"attempt {event['attempt'] + 1} in {duration(event['retry_in_s'])}"
@@ -255,7 +257,9 @@ def _failed(stage: StageState, event: Event, state: RunState, run_dir: Path) -> 
     for line in (event["log_tail"] or "").splitlines():
         if line.removeprefix("error: ") != event["message"]:  # a StageError's, which is above
             yield f"  | {line}"
-    yield f"  full log: {as_typed(run_dir / event['log'])}"
+    log = Path(event["log"])
+    if run_dir is not None or log.is_absolute():
+        yield f"  full log: {as_typed((run_dir or Path()) / log)}"
     yield f"  resume with: {command_line(state)}"
 
 

@@ -217,6 +217,12 @@ def sweeps(outputs: Path) -> list[Sweep]:
     return sorted(found, key=lambda one: (one.asked.started, one.id))
 
 
+def damaged(outputs: Path) -> list[Path]:
+    """Return the folders of sweeps whose sweep.json cannot be read, so that `sweeps` lacks them."""
+    folders = (path.parent for path in layout.sweeps_dir(outputs).glob(f"*/{JOBS}"))
+    return [one for one in sorted(folders) if _read(one / SWEEP_FILE, Asked) is None]
+
+
 def _lock(folder: Path, number: int) -> Path:
     return folder / JOBS / f"{number}.lock"
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.evaluation import bootstrap, classifier, regression, roc
+from stages.evaluation import bootstrap, classifier, regression, roc, skill
 from stages.tasks.columns.decision import Decision, Judged
 from stages.tflite.outputs import Outputs
 
@@ -60,6 +60,9 @@ def of_classes(
     )
     found["baseline_majority"] = baseline = found.pop("majority_baseline")
     found["skill"] = found["baseline_margin"] / (1 - baseline) if baseline < 1 else 0.0
+    most_frequent = packed.matrix(classes).sum(1).argmax()
+    low, high = skill.share_interval(~packed.is_right, packed.truth != most_frequent)
+    found |= {"skill_low": low, "skill_high": high}
     return {**found, **_area(packed, found["baseline_margin"])}
 
 
@@ -79,13 +82,17 @@ def of_amounts(
     """Return the metrics of a regression; median: of the training values."""
     packed = forms["packed"]
     found = regression.errors(packed.truth, packed.judged.values)
-    baseline = float(np.abs(packed.truth - median).mean())
+    simplest = np.abs(packed.truth - median)
+    baseline = float(simplest.mean())
     margin = baseline - found["mad"]
+    low, high = skill.interval(np.abs(packed.errors), simplest)
     found |= {
         "baseline_median": baseline,
         "baseline_margin": margin,
         "chance_margin": margin,
         "skill": margin / baseline if baseline else 0.0,
+        "skill_low": low,
+        "skill_high": high,
         "test_examples": float(len(packed.truth)),
         **{name: float(difference[name]) for name in classifier.CARRIED},
     }

@@ -30,6 +30,8 @@ class ScoreMetrics(TypedDict):
     """
 
     skill: float
+    skill_low: float
+    skill_high: float
     baseline_margin: float
     chance_margin: float
     test_examples: float

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.evaluation import bootstrap, classifier, regression, roc
+from stages.evaluation import bootstrap, classifier, regression, roc, skill
 from stages.tasks.columns.decision import Decision, Judged
 
 SIMPLEST = ("majority", "median")
@@ -83,10 +83,13 @@ def of_classes(
     del found["majority_baseline"]
     named = {f"baseline_{name}": one.accuracy for name, one in baselines.items()}
     room = 1 - named["baseline_majority"]
+    low, high = skill.share_interval(~int8.is_right, ~baselines["majority"].is_right)
     found |= named | {
         "baseline_margin": found["accuracy"] - named["baseline_majority"],
         "boosting_margin": found["accuracy"] - named["baseline_boosting"],
         "skill": (found["accuracy"] - named["baseline_majority"]) / room if room else 0.0,
+        "skill_low": low,
+        "skill_high": high,
     }
     return found | _areas(int8, floating, baselines, found["baseline_margin"])
 
@@ -116,11 +119,14 @@ def of_numbers(
     found = regression.errors(int8.truth, int8.judged.values)
     named = {f"baseline_{name}": one.mad for name, one in baselines.items()}
     median, mad = named["baseline_median"], found["mad"]
+    low, high = skill.interval(np.abs(int8.wrong), np.abs(baselines["median"].wrong))
     found |= named | {
         "baseline_margin": median - mad,
         "boosting_margin": named["baseline_boosting"] - mad,
         "chance_margin": median - mad,
         "skill": 1 - mad / median if median else 0.0,
+        "skill_low": low,
+        "skill_high": high,
         "test_examples": float(len(int8.truth)),
         "mad_build": forms["build"].mad,
         "mad_delta": mad - forms["build"].mad,

@@ -40,6 +40,8 @@ class ScoreMetrics(TypedDict):
     """
 
     skill: float
+    skill_low: float
+    skill_high: float
     test_examples: float
     accuracy: NotRequired[float]
     accuracy_low: NotRequired[float]

@@ -39,6 +39,7 @@ def test_a_run_is_reproduced_by_running_every_stage_again(ran, give):
     )
     assert f"reproducing run {ran.last.name} (chain)" in said.err
     assert "3 stages ran, 0 cached" in said.err
+    assert "reproduction" in said.err.splitlines()[1] and "reproductions" not in said.err
     assert _snapshot(ran.outputs) == before and len(ran.runs) == 1
 
 

@@ -84,3 +84,12 @@ def test_where_nothing_ran_it_says_so(project, give):
 def test_a_run_at_work_is_running(at_work, give):
     said = give("runs", "usecase=one", "format=json")
     assert [row["status"] for row in json.loads(said.out)] == ["running"]
+
+
+def test_a_run_with_a_damaged_journal_is_named_with_a_fix(ran, give):
+    (ran.last / "run.json").unlink()
+    (ran.last / "journal.jsonl").write_text("{\n")
+    said = give("runs")
+    (line,) = said.err.splitlines()
+    assert said.status == 0 and f"run {ran.last.name}: its journal is damaged: line 1" in line
+    assert "restore it from a backup, or remove " in line

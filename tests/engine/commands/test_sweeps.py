@@ -65,3 +65,11 @@ def test_an_unknown_sweep_names_the_known_ones(swept, give):
 
 def test_without_a_sweep_it_says_so(give):
     assert give("sweeps").lines == ["no sweep has run in outputs yet"]
+
+
+def test_a_sweep_with_a_damaged_record_is_named_with_a_fix(swept, give):
+    (swept / "sweep.json").write_text("{")
+    said = give("sweeps")
+    (line,) = said.err.splitlines()
+    assert said.status == 0 and swept.name in line and "sweep.json" in line
+    assert "restore it from a backup, or remove " in line

@@ -1,5 +1,7 @@
 """`tag`: sets and removes tags of a run."""
 
+import pytest
+
 from engine import run_annotations
 
 
@@ -26,3 +28,10 @@ def test_a_word_without_a_value_is_refused(ran, give):
 def test_without_a_run_it_says_how_to_write_one(ran, give):
     said = give("tag", "owner=ann")
     assert said.status == 2 and "write: python run.py tag RUN key=value" in said.err
+
+
+@pytest.mark.parametrize("word", ["params.n=4", "name=four"])
+def test_a_key_of_a_run_that_is_no_tag_is_refused(ran, give, word):
+    said = give("tag", "chain", "owner=ann", word)
+    assert said.status == 2 and said.err.startswith(word) and f"my.{word}" in said.err
+    assert run_annotations.read(ran.last).tags == {}

@@ -58,3 +58,18 @@ def test_no_word_of_a_run_becomes_markup(tmp_path):
 def test_runs_that_do_not_differ_say_so_and_fold_what_is_the_same(tmp_path):
     page = _page(tmp_path, _side(tmp_path, "a"), _side(tmp_path, "b"))
     assert "The runs do not differ." in page and "The same: metrics (1)" in page
+
+
+def test_a_curve_has_the_same_axis_in_each_run(tmp_path):
+    def curve(name: str, top: float) -> Side:
+        axes = {"x": "recall", "y": "precision", "x_unit": None, "y_unit": None}
+        series = [{"name": "int8", "x": [0.0, 1.0], "y": [0.0, top]}]
+        side = _side(tmp_path, name)
+        figure = {"kind": "curves", "name": "PR", "series": series, **axes}
+        side.state.stages["train"].figures.append(figure)
+        return side
+
+    page = _page(tmp_path, curve("a", 1.0), curve("b", 50.0))
+    first, second = page.split("<figure>")[1:3]
+    ticks = [re.findall(r'class="tick end"[^>]*>([^<]+)<', one) for one in (first, second)]
+    assert ticks[0] == ticks[1] and "40" in ticks[0]

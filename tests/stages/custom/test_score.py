@@ -66,6 +66,7 @@ def test_the_accuracy_is_compared_with_the_most_frequent_class(scored):
     answers[:2] = 1
     metrics, report = scored(CLASSES, _logits(answers), Decision("y", "classify"), ["no", "yes"])
     assert (metrics["accuracy"], metrics["baseline_majority"], metrics["correct"]) == (0.8, 0.6, 8)
+    assert metrics["skill_low"] < 0.5 < metrics["skill_high"]
     assert metrics["skill"] == pytest.approx(0.5) and metrics["auroc"] == pytest.approx(5 / 6)
     assert "accuracy_drop" not in metrics  # there is no other form of the model
     assert metrics["chance_margin"] == metrics["auroc_low"] - 0.5 > 0
@@ -87,6 +88,7 @@ def test_amounts_are_compared_with_the_median(scored):
     decision = Decision("y", "regress", "value")
     metrics, report = scored(AMOUNTS, AMOUNTS[:, None] + 0.5, decision, (), AMOUNTS[:, None])
     assert (metrics["mad"], metrics["rmse"], metrics["baseline_median"]) == (0.5, 0.5, 2.5)
+    assert metrics["skill_low"] < 0.8 < metrics["skill_high"]
     assert metrics["skill"] == 0.8 and metrics["skill_drop"] == pytest.approx(0.2)
     assert metrics["r2"] == pytest.approx(1 - 2.5 / 82.5)
     assert report["answers"][0]["rows"] == [{"row": 1, "value": 10.5}]

@@ -39,6 +39,7 @@ def test_classes_are_compared_with_each_baseline():
         0.5,
     )
     assert (found["baseline_linear_auroc"], found["baseline_boosting_auroc"]) == (0.75, 1)
+    assert found["skill_low"] < 0.5 < found["skill_high"]
     assert "baseline_majority_auroc" not in found
 
 
@@ -77,6 +78,7 @@ def test_numbers_are_compared_with_each_baseline():
     )
     assert (found["boosting_margin"], found["baseline_margin"]) == (-0.25, 2)
     assert found["skill"] == pytest.approx(0.8) and "skill_drop" not in found
+    assert found["skill_low"] < 0.8 < found["skill_high"]
 
 
 def test_the_share_of_numbers_between_low_and_high_is_measured():
