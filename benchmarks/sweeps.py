@@ -3,8 +3,8 @@
 The jobs of pose_activity's sample vary two parameters of the training; the stages before it are shared.
 Beside them stand the same jobs as single commands that share nothing; two are measured and scaled up.
 Launchers that PYTHON does not have are named and left out; Slurm is measured if SLURM_CONF is set.
-joblib and Ray have two workers, Slurm as many as its nodes have processors; the processor time of its jobs is
-not counted, because its daemons start them.
+joblib and Ray have two workers, Slurm as many as its nodes have processors. Daemons of Ray and Slurm start their
+jobs, whose processor time is therefore not counted.
 Usage: benchmarks/sweeps.py [PYTHON [LAUNCHER...]]
 """
 
@@ -34,6 +34,7 @@ COMMON = (
     "stages.score.require.accuracy_drop_beyond_one='<= 1'",
     "stages.score.require.baseline_margin='>= -1'",
 )
+DAEMONS = ("slurm", "ray")  # launchers whose jobs are no descendants of the command
 LAUNCHERS: Mapping[str, tuple[str, Sequence[str]]] = {  # name -> module, words
     "basic": ("hydra", ()),
     "joblib": (
@@ -91,7 +92,7 @@ def _sweep(python: str, name: str, words: Sequence[str], single: Cost) -> None:
     times = ", ".join(f"{stage} {count}" for stage, count in ran.items())
     wall = f"wall {cost.wall_s:.0f} s ({_share(cost, single, 'wall_s')} of single commands)"
     processor = f"processor {cost.cpu_s:.0f} s ({_share(cost, single, 'cpu_s')})"
-    counted = "processor not counted" if name == "slurm" else processor
+    counted = "processor not counted" if name in DAEMONS else processor
     print(f"{name}: {wall}, {counted}; executions: {times}", flush=True)
 
 
