@@ -3,8 +3,8 @@
 The jobs of pose_activity's sample vary two parameters of the training; the stages before it are shared.
 Beside them stand the same jobs as single commands that share nothing; two are measured and scaled up.
 Launchers that PYTHON does not have are named and left out; Slurm is measured if SLURM_CONF is set.
-joblib and Ray have two workers, Slurm as many as its nodes have processors. Daemons of Ray and Slurm start their
-jobs, whose processor time is therefore not counted.
+joblib and Ray have two workers, Slurm as many as its nodes have processors. The processor time of jobs in Ray
+and Slurm is not counted, because their daemons start them.
 Usage: benchmarks/sweeps.py [PYTHON [LAUNCHER...]]
 """
 
