@@ -95,6 +95,12 @@ COMMANDS = {
         "gpu",
     ),
     "note_on_nothing": (["note"], "note", "run", 'note RUN "text"'),
+    "tag_that_is_a_parameter": (
+        ["tag", "chain", "params.n=4"],
+        "params.n=4",
+        "params.n",
+        "my.params.n=4",
+    ),
     "tag_on_nothing": (["tag"], "tag", "run", "tag RUN key=value"),
     "no_condition": (["runs", "where=abc"], "where=abc", "condition", "where="),
     "condition_without_a_number": (
