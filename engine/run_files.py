@@ -69,7 +69,7 @@ def summary(run_dir: Path) -> RunSummary:
 def first_event(run_dir: Path) -> dict[str, Any]:
     """Return the first event of a run's journal; empty if it cannot be read."""
     try:
-        with (run_dir / journal.FILE_NAME).open("rb") as file:
+        with open(handles.open_file(run_dir / journal.FILE_NAME), "rb") as file:
             found = json.loads(file.readline(MOST_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}

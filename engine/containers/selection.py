@@ -96,7 +96,7 @@ def checked(client: Any, store: Path, full_name: str, platform: str) -> Any:
 
     Raise UserError if it is missing, differs from its pin, or contains programs of another platform.
     """
-    image, is_ours = _get(client, full_name), images.name_in(full_name) is not None
+    image, is_ours = _get(client, full_name), full_name.startswith(f"{images.REPOSITORY}/")
     if image is None:
         fix = "python run.py images build" if is_ours else f"docker pull {full_name}"
         raise UserError(full_name, "the container engine has no such image", fix)
