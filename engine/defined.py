@@ -20,7 +20,7 @@ _MOST_BYTES = 10_000_000  # of a file
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a stage gives to a function: arguments of its own, and entries of parameters by their keys."""
+    """What a stage gives to a function: its own arguments, and entries of parameters by their keys."""
 
     own: Sequence[str]  # passed only if the function takes them
     entries: Mapping[str, Any] = field(default_factory=dict)

@@ -194,7 +194,7 @@ def _of_a_search(word: str) -> UserError | None:
         for name in _choices(f"{_OPTUNA}/{kind}"):
             keys += [f"hydra.sweeper.{kind}.{key}" for key in _node(f"{_OPTUNA}/{kind}", name)]
     if word in keys:  # its own keys have dots
-        fix = "write params.KEY=interval(0,1) as a word of its own, or set it in a use case"
+        fix = "write params.KEY=interval(0,1) as a separate word, or set it in a use case"
         return UserError(word, "this key can only be set in a file", fix)
     return UserError(word, "the sweeper has no such key", did_you_mean(word, keys))
 

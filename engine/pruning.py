@@ -1,6 +1,6 @@
 """Watches the run of a search's job: passes the points of a curve to Optuna, and prunes the run.
 
-It reads events like a sink, but a thread of its own does the work: neither Optuna nor a slow file
+It reads events like a sink, but a separate thread does the work: neither Optuna nor a slow file
 system delays the run. It is the only reader of events that may end a run.
 """
 

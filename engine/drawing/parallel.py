@@ -114,7 +114,7 @@ def _scale(column: Column) -> _Scale:
 
 
 def _one_by_one(values: Sequence[Value]) -> _Scale:
-    """Give each distinct value a place of its own, numbers in their order."""
+    """Give each distinct value its own position; sort numbers."""
     distinct = list(dict.fromkeys(value for value in values if value is not None))
     if all(isinstance(value, float) for value in distinct):
         distinct.sort(key=lambda value: (math.isnan(float(value)), float(value)))

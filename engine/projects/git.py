@@ -174,7 +174,7 @@ class _Repository:
             )
 
     def _resolved(self, name: str) -> str | None:
-        """Return the commit that a name stands for, if the cache has it."""
+        """Return the commit of a branch, a tag or a commit id, if the cache has it."""
         try:
             return self._git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
         except _GitError:

@@ -112,7 +112,7 @@ def _metrics(stage: StageState, again: StageState) -> Iterator[tuple[str, str]]:
 def _why(
     stage: StageState, before: Version, after: Version, earlier: Mapping[str, Verdict]
 ) -> tuple[list[str], list[str]]:
-    """Return the causes of its own, and the stages with other outputs that it reads."""
+    """Return why this stage itself differs, and the stages with other outputs that it reads."""
     needs = [name for name in stage.job.get("needs") or () if name in earlier]
     follows = [name for name in needs if earlier[name].kind != EQUAL]
     old, new = before.parts.get(stage.name), after.parts.get(stage.name)
