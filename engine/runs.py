@@ -5,9 +5,12 @@ from pathlib import Path
 
 from engine import layout, run_files, run_names
 from engine.errors import UserError, did_you_mean
+from engine.events import RunState
+from engine.fingerprint import Parts
 from engine.foreach import base_of
 from engine.request import Request
 from engine.run_files import RunSummary
+from engine.store import Store
 
 
 def chosen(request: Request, run: str | None) -> Path:
@@ -76,6 +79,16 @@ def stages_named(name: str | None, known: Iterable[str]) -> list[str]:
     if not found and name is not None:
         raise UserError(f"stage={name}", "there is no such stage", did_you_mean(name, names))
     return found
+
+
+def parts(state: RunState, store: Store) -> dict[str, Parts]:
+    """Return what each stage's fingerprint was computed from, as far as the store has its record."""
+    records = {
+        stage.name: store.record(stage.fingerprint)
+        for stage in state.stages.values()
+        if stage.fingerprint
+    }
+    return {name: one.parts for name, one in records.items() if one}
 
 
 def makers(outputs: Path, wanted: Mapping[str, str | None]) -> dict[str, Path]:

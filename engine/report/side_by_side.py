@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine import run_files, run_names, units
+from engine import run_files, run_names, runs, units
 from engine.events import RunState
 from engine.fingerprint import Parts
 from engine.numerals import number
@@ -84,12 +84,7 @@ class Sheet:
 def side(run_dir: Path, store: Store) -> Side:
     """Read one run."""
     state = run_files.state(run_dir)
-    records = {
-        stage.name: store.record(stage.fingerprint)
-        for stage in state.stages.values()
-        if stage.fingerprint
-    }
-    return Side(run_dir, state, {name: one.parts for name, one in records.items() if one})
+    return Side(run_dir, state, runs.parts(state, store))
 
 
 def sheet(sides: Sequence[Side]) -> Sheet:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engine import composed, drive, handles, layout, planning, run_files, run_names
+from engine import composed, drive, handles, layout, planning, run_files, run_names, runs
 from engine.drawing import downloads
 from engine.errors import UserError
 from engine.registration import CommandLine
@@ -116,9 +116,4 @@ def _private(recorded: Request, request: Request, folder: Path, store: Store) ->
 
 def _version(run_dir: Path, store: Store) -> Version:
     state = run_files.state(run_dir)
-    records = {
-        stage.name: store.record(stage.fingerprint)
-        for stage in state.stages.values()
-        if stage.fingerprint
-    }
-    return Version(run_dir, state, {name: one.parts for name, one in records.items() if one})
+    return Version(run_dir, state, runs.parts(state, store))
