@@ -23,10 +23,10 @@ def draw(forms: Mapping[str, Tested], labels: Sequence[str], target: str) -> Non
 
 
 def _of_classes(forms: Mapping[str, Tested], labels: Sequence[str]) -> None:
-    matrix = forms["packed"].matrix(len(labels))
+    matrix = forms["int8"].matrix(len(labels))
     if len(labels) <= _MOST_LABELS:
         confusion_matrix("confusion", labels, matrix.tolist())
-    is_positive = forms["packed"].truth == 1
+    is_positive = forms["int8"].truth == 1
     if len(labels) == 2 and is_positive.any() and not is_positive.all():
         series = {}
         for name, one in forms.items():
@@ -44,7 +44,7 @@ def _of_classes(forms: Mapping[str, Tested], labels: Sequence[str]) -> None:
 
 
 def _of_amounts(forms: Mapping[str, Tested], target: str) -> None:
-    packed = forms["packed"]
+    packed = forms["int8"]
     edges = np.histogram_bin_edges(packed.errors, bins=_BINS)
     series = {name: np.histogram(one.errors, edges)[0].tolist() for name, one in forms.items()}
     histogram("errors", edges.tolist(), series, x=f"predicted minus true {target}")

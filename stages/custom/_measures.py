@@ -49,8 +49,11 @@ def tested(found: Outputs, truth: NDArray[Any], decision: Decision) -> Tested:
 def of_classes(
     forms: Mapping[str, Tested], classes: int, difference: Mapping[str, Any]
 ) -> dict[str, float]:
-    """Return the metrics of a classifier; forms: packed, build, and float if there is one."""
-    packed = forms["packed"]
+    """Return the metrics of a classifier.
+
+    forms: int8 (the model as packed, also an estimator), build, and float if there is one
+    """
+    packed = forms["int8"]
     found = classifier.metrics(
         packed.matrix(classes),
         bootstrap.share_interval(packed.is_right, range(len(packed.truth))),
@@ -80,7 +83,7 @@ def of_amounts(
     forms: Mapping[str, Tested], median: float, difference: Mapping[str, Any]
 ) -> dict[str, float]:
     """Return the metrics of a regression; median: of the training values."""
-    packed = forms["packed"]
+    packed = forms["int8"]
     found = regression.errors(packed.truth, packed.judged.values)
     simplest = np.abs(packed.truth - median)
     baseline = float(simplest.mean())

@@ -93,14 +93,9 @@ def score(
     truth = json.loads((test / "truth.json").read_text(encoding="utf-8"))
     y, y_train = (np.load(folder / "truth_target.npy") for folder in (test, train))
     decided = Decision.of(json.loads(decision.read_text(encoding="utf-8")))
-    there = raw_outputs.read(outputs)
-    build, original = (raw_outputs.read(reference / name) for name in ("default", "float"))
-    tested = {
-        "packed": _measures.tested(there, y, decided),
-        "build": _measures.tested(build, y, decided),
-    }
-    if original.about["model_sha256"] != build.about["model_sha256"]:
-        tested["float"] = _measures.tested(original, y, decided)
+    forms = raw_outputs.forms(outputs, reference)
+    there = forms["int8"]
+    tested = {name: _measures.tested(one, y, decided) for name, one in forms.items()}
     measured_on(there.about["measured_on"])
     difference = there.about["difference"]
     labels = list(truth["labels"])
@@ -116,7 +111,7 @@ def score(
     whole = {
         **{name: there.about[name] for name in ("runtime", "accelerator", "measured_on")},
         **metrics,
-        "answers": _answers(test, tested["packed"], decided, labels),
+        "answers": _answers(test, tested["int8"], decided, labels),
         "card": _card.sections(metrics, truth, len(y_train)),
     }
     report.write_text(json.dumps(whole, indent=1, ensure_ascii=False), encoding="utf-8")

@@ -106,12 +106,9 @@ def score(
     truth = _truth.read(test)
     constants = _constants(test, decision)
     thresholds = detect.thresholds(constants, truth.labels)
-    there = raw_outputs.read(outputs)
-    build, original = (raw_outputs.read(reference / name) for name in ("default", "float"))
-    runs = {"int8": there, "build": build}
-    if original.about["model_sha256"] != build.about["model_sha256"]:
-        runs["float"] = original
-    each = {name: _detections(one, truth, constants, anchors) for name, one in runs.items()}
+    forms = raw_outputs.forms(outputs, reference)
+    there = forms["int8"]
+    each = {name: _detections(one, truth, constants, anchors) for name, one in forms.items()}
     found = {name: _average_precision.evaluate(truth, one) for name, one in each.items()}
     errors = _errors.find(found["int8"], thresholds)
     measured_on(there.about["measured_on"])

@@ -118,11 +118,9 @@ def score(
 
     truth, about = np.load(test / "truth_target.npy"), _plain.about(test)
     decided = Decision.of(_json(decision))
-    there = raw_outputs.read(outputs)
-    build, original = (raw_outputs.read(reference / name) for name in ("default", "float"))
-    forms = {"int8": _tested(there, truth, decided), "build": _tested(build, truth, decided)}
-    if original.about["model_sha256"] != build.about["model_sha256"]:
-        forms["float"] = _tested(original, truth, decided)
+    answered = raw_outputs.forms(outputs, reference)
+    there = answered["int8"]
+    forms = {name: _tested(one, truth, decided) for name, one in answered.items()}
     rivals, kinds = _rivals(baselines, truth), _json(baselines / "baselines.json")["forms"]
     measured_on(there.about["measured_on"])
     difference, labels = there.about["difference"], list(about["labels"])

@@ -103,13 +103,9 @@ def score(
     truth, labels = np.load(test / "truth_intent.npy"), _lines(test / "labels.txt")
     _measures.check(truth)
     decided = Decision.of(json.loads(decision.read_text(encoding="utf-8")))
-    there = raw_outputs.read(outputs)
-    build, original = (raw_outputs.read(reference / name) for name in ("default", "float"))
-    tested = {
-        name: _tested(one, truth, decided) for name, one in (("int8", there), ("build", build))
-    }
-    if original.about["model_sha256"] != build.about["model_sha256"]:
-        tested["float"] = _tested(original, truth, decided)
+    forms = raw_outputs.forms(outputs, reference)
+    there = forms["int8"]
+    tested = {name: _tested(one, truth, decided) for name, one in forms.items()}
     measured_on(there.about["measured_on"])
     metrics = ScoreMetrics(
         **_measures.accuracy(tested, _centroid_accuracy(train, test), there.about["difference"]),

@@ -66,5 +66,18 @@ def read(folder: Path) -> Outputs:
     return Outputs(raw, tensors, about)
 
 
+def forms(outputs: Path, reference: Path) -> "Dict[str, Outputs]":
+    """Return what the packed model answered on the target (int8) and on the build machine (build), and the
+    original's answers (float) if that is another model.
+
+    outputs: what `infer` wrote; reference: what `reference` wrote
+    """
+    found = {"int8": read(outputs), "build": read(reference / "default")}
+    original = read(reference / "float")
+    if original.about["model_sha256"] != found["build"].about["model_sha256"]:
+        found["float"] = original
+    return found
+
+
 def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -95,11 +95,9 @@ def score(
     truth = np.load(test / "truth_class.npy")
     about = json.loads((test / "truth.json").read_text(encoding="utf-8"))
     labels, decided = about["labels"], json.loads(decision.read_text(encoding="utf-8"))
-    there = raw_outputs.read(outputs)
-    build, original = (raw_outputs.read(reference / name) for name in ("default", "float"))
-    scores = {"int8": _scores(there, truth, head), "build": _scores(build, truth, head)}
-    if original.about["model_sha256"] != build.about["model_sha256"]:
-        scores["float"] = _scores(original, truth, head)
+    forms = raw_outputs.forms(outputs, reference)
+    there = forms["int8"]
+    scores = {name: _scores(one, truth, head) for name, one in forms.items()}
     matrix = classifier.confusion(truth, scores["int8"].argmax(1), len(labels))
     measured_on(there.about["measured_on"])
     kept = decided.get("head", {}).get("kept", 0)
