@@ -255,11 +255,12 @@ class Client:
         if self._pool is None:
             import urllib3
 
-            trusted = {"ca_certs": _readable(self.ca_file)} if self.ca_file else {}
-            if proxy := _proxy(self.host):
-                self._pool = urllib3.ProxyManager(proxy, **trusted)
+            trusted = _readable(self.ca_file) if self.ca_file else None
+            proxy = _proxy(self.host)
+            if proxy:
+                self._pool = urllib3.ProxyManager(proxy, ca_certs=trusted)
             else:
-                self._pool = urllib3.PoolManager(**trusted)
+                self._pool = urllib3.PoolManager(ca_certs=trusted)
         return self._pool
 
     def _headers(self) -> dict[str, str]:
