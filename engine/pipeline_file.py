@@ -2,44 +2,43 @@
 `executor=kubeflow`. It submits nothing.
 """
 
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from engine import durable, layout, ordinary, planning
+from engine.dispatch import Dispatcher
+from engine.drive import with_images
 from engine.errors import UserError, raise_all
 from engine.interfaces import Say
+from engine.kubeflow import checks, document, pipeline
+from engine.kubeflow.data import DataRoot
+from engine.kubeflow.pipeline import Pipeline, Sources
 from engine.placement import CLUSTER_EXECUTOR
+from engine.plan import Plan
+from engine.planning import Planning
 from engine.request import Request
+from engine.store import Store
 
 
 def refuse(request: Request, output: str | None) -> None:
     """Raise UserError if the options of a cluster and the executor do not belong together."""
-    if request.settings.executor.driver != CLUSTER_EXECUTOR:
-        if output is not None:
-            what = "only a cluster's pipeline is written to a file"
-            raise UserError(f"output={output}", what, "add executor=kubeflow, or remove output=")
-        return
-    raise_all([*_missing(request, output)])
+    if request.settings.executor.driver == CLUSTER_EXECUTOR:
+        raise_all([*_mistakes(request, output)])
+    elif output is not None:
+        what = "only the pipeline of a cluster is written to a file"
+        raise UserError(f"output={output}", what, "add executor=kubeflow, or remove output=")
 
 
 def write(request: Request, output: str, say: Say) -> Path:
     """Write the whole plan, whatever is cached, and return the file's path."""
-    raise NotImplementedError
-
-
-def _missing(request: Request, output: str | None) -> list[UserError]:
-    """Return what a pipeline needs and the settings do not have."""
-    settings, found = request.settings.kubeflow, []
-    if output is None and settings.host is None:
-        what = "neither the cluster to submit to nor a file to write is given"
-        fix = "set kubeflow.host=https://HOST, or output=pipeline.yaml to write the pipeline"
-        found.append(UserError("executor=kubeflow", what, fix))
-    if output is not None and Path(output).suffix not in (".yaml", ".yml"):
-        fix = f"write output={Path(output).with_suffix('.yaml')}"
-        found.append(UserError(f"output={output}", "a pipeline is written as .yaml", fix))
-    if settings.data_root is None:
-        what = "the place where assets and results are stored is not set"
-        fix = "set kubeflow.data_root=s3://BUCKET/PREFIX, or a folder that the cluster mounts"
-        found.append(UserError("kubeflow.data_root", what, fix))
-    if settings.registry is None:
-        what = "the registry from which the cluster pulls images is not set"
-        found.append(UserError("kubeflow.registry", what, "set kubeflow.registry=HOST/PATH"))
-    return found
+    layout.make_outputs(request.outputs)
+    path = Path(output)
+    with ordinary.writing(output), Store(layout.store_dir(request.outputs)).locks.in_use():
+        planned = with_images(request, say, every=True)
+        try:
+            planning.fetch_assets(request, planned, say)
+            text = document.written(_compiled(request, planned, say))
+        finally:
+            planned.executors.close()
+        durable.write_whole(path, text.encode())
+    return path

@@ -7,7 +7,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import List, Optional
+from typing import Any, List, Mapping, Optional
 
 from engine import stage
 from engine.stage.kubeflow import gate, step
@@ -19,17 +19,27 @@ def main(argv: Optional[List[str]] = None) -> int:
     given = _parser().parse_args(argv)
     if given.action == "gate":
         return gate.check(json.loads(given.rules), Path(given.report))
-    paths = Paths(
-        inputs={name: Path(path) for name, path in given.input},
-        entries={(name, value): Path(path) for name, value, path in given.entry},
+    job = json.loads(given.job)
+    return step.run(job, _paths(given, job))
+
+
+def _paths(given: argparse.Namespace, job: Mapping[str, Any]) -> Paths:
+    """Return the paths: those that KFP filled in, and those on a volume, which the job contains."""
+    inputs = [(name, "", path) for name, path in given.input]
+    read = {
+        (name, value): Path(path) for name, value, path in (*inputs, *given.entry, *job["given"])
+    }
+    project = given.project or job["project"]
+    return Paths(
+        inputs={name: path for (name, value), path in read.items() if not value},
+        entries={key: path for key, path in read.items() if key[1]},
         outputs={name: Path(path) for name, path in given.output},
-        project=Path(given.project) if given.project else None,
+        project=Path(project) if project else None,
         report=Path(given.report),
         metrics=Path(given.metrics),
         executor=json.loads(given.executor_input),
-        keep=Path(given.keep) if given.keep else None,
+        keep=Path(job["keep"]) if job["keep"] else None,
     )
-    return step.run(json.loads(given.job), paths)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,7 +56,6 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--report", required=True)
     run.add_argument("--metrics", required=True)
     run.add_argument("--executor-input", required=True)
-    run.add_argument("--keep")  # a folder that gets copies of the report and the outputs
     check = actions.add_parser("gate", allow_abbrev=False)
     check.add_argument("rules")
     check.add_argument("--report", required=True)

@@ -10,9 +10,11 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, List, Mapping, NamedTuple
+from typing import IO, Any, Callable, List, Mapping, NamedTuple, Optional
 
 KEPT_BYTES = 64_000  # of the end of the log, for the report
+GRACE_S = 10.0  # from asking a stage to end until it is killed
+POLL_S = 0.2  # how soon a signal reaches the stage
 AFTER_S = 1.0  # for the last lines, if a process of the stage keeps its output open
 
 
@@ -22,7 +24,7 @@ class End(NamedTuple):
     status: int  # as a shell reports it: 128 + the signal that ended it
     seconds: float
     log: str  # its last part
-    signal: int  # that ended the pod; 0: none
+    why: str  # it was ended; empty if it ended by itself
 
 
 class _Log:
@@ -48,12 +50,28 @@ class _Log:
             sys.stdout.buffer.flush()
 
 
-def run(folder: Path, env: Mapping[str, str]) -> End:
+def run(folder: Path, env: Mapping[str, str], timeout_s: Optional[float]) -> End:
     """Run `python3 -m engine.stage` on the job folder, and end every process that it leaves."""
+    received: List[int] = []
+    before = {one: signal.signal(one, _noting(received)) for one in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        return _ended(_started(folder, env), received, timeout_s)
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def _noting(received: List[int]) -> Callable[[int, Any], None]:
+    def note(number: int, frame: Any) -> None:
+        received.append(number)
+
+    return note
+
+
+def _started(folder: Path, env: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     cwd = folder / "cwd"
     cwd.mkdir()
-    start = time.monotonic()
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-m", "engine.stage", str(folder)],
         cwd=str(cwd),
         env={**os.environ, **env, "TMPDIR": str(cwd), "HOME": str(cwd), "PYTHONUNBUFFERED": "1"},
@@ -62,25 +80,38 @@ def run(folder: Path, env: Mapping[str, str]) -> End:
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
-    received: List[int] = []
 
-    def forward(number: int, frame: Any) -> None:
-        received.append(number)
-        _kill(process.pid, number)
 
-    before = {one: signal.signal(one, forward) for one in (signal.SIGTERM, signal.SIGINT)}
+def _ended(
+    process: "subprocess.Popen[bytes]", received: List[int], timeout_s: Optional[float]
+) -> End:
+    """Wait until the child has ended by itself, or must end; then kill what is left of it."""
+    assert process.stdout is not None
+    start, log, why = time.monotonic(), _Log(process.stdout), ""
+    while not why and not _has_ended(process):
+        if received:
+            why = "its pod was ended by signal {}".format(received[0])
+        elif timeout_s and time.monotonic() - start > timeout_s:
+            why = "it did not end within its timeout of {:g} s".format(timeout_s)
+    if why:
+        _kill(process.pid, signal.SIGTERM)
+        until = time.monotonic() + GRACE_S
+        while time.monotonic() < until and not _has_ended(process):
+            pass
+    seconds = time.monotonic() - start
+    _kill(process.pid, signal.SIGKILL)
+    status = process.wait()
+    log.thread.join(AFTER_S)
+    return End(status if status >= 0 else 128 - status, seconds, log.text, why)
+
+
+def _has_ended(process: "subprocess.Popen[bytes]") -> bool:
+    """Return whether the process has ended; wait a moment for it."""
     try:
-        assert process.stdout is not None
-        log = _Log(process.stdout)
-        status = process.wait()
-        seconds = time.monotonic() - start
-        log.thread.join(AFTER_S)
-        _kill(process.pid, signal.SIGKILL)
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
-    ended = status if status >= 0 else 128 - status
-    return End(ended, seconds, log.text, received[0] if received else 0)
+        process.wait(POLL_S)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _kill(group: int, number: int) -> None:

@@ -38,17 +38,17 @@ def run(job: Job, paths: Paths) -> int:
 
 def _run(job: Job, paths: Paths, folder: Path) -> int:
     digests = _lay_out(job, paths, folder)
-    ended = child.run(folder, job["env"])
+    ended = child.run(folder, job["env"], job["timeout_s"])
     result = _read(folder / "result.json")
     written: Dict[str, Any] = {}
     status, error = ended.status, ""
-    if status == 0:
+    if status == 0 and not ended.why:
         error = outputs.missing(job, folder, result)
         written = {} if error else outputs.hand_over(job, paths, folder)
     if error:
         status, result = 1, {**result, "error": error}
-    elif ended.signal:
-        result = {**result, "error": "its pod was ended by signal {}".format(ended.signal)}
+    elif ended.why:
+        status, result = status or 1, {**result, "error": ended.why}
     report = {
         **_identity(job),
         "status": status,
