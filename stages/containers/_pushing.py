@@ -61,9 +61,12 @@ def assemble(layout: Path, code: Path, folder: Path) -> Assembled:
     roots = _baked.write_layer(code, layer, base.created_s)
     config = _baked.config(base, f"sha256:{digest_of(layer)}", roots)
     (folder / "config.json").write_bytes(config)
-    with layer.open("rb") as source, packed.open("wb") as target:
-        with gzip.GzipFile(filename="", mode="wb", fileobj=target, mtime=0) as out:
-            shutil.copyfileobj(source, out)
+    with (
+        layer.open("rb") as source,
+        packed.open("wb") as target,
+        gzip.GzipFile(filename="", mode="wb", fileobj=target, mtime=0) as out,
+    ):
+        shutil.copyfileobj(source, out)
     last = f"sha256:{digest_of(packed)}"
     config_digest = digest_of_bytes(config)
     parts = {
