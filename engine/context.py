@@ -8,6 +8,7 @@ from typing import TextIO
 from engine.images import Image
 from engine.interfaces import Emit, Executor
 from engine.plan import Plan
+from engine.settings import Kubeflow
 from engine.store import Store
 from engine.target import Target
 
@@ -25,6 +26,7 @@ class ExecutorContext:
     options: Mapping[str, object] = field(
         default_factory=dict
     )  # the keys of conf/executor/<name>.yaml
+    kubeflow: Kubeflow = field(default_factory=Kubeflow)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,7 @@ class DriverContext:
     emit: Emit
     cpus: float | None  # CPUs that the jobs share; None: all
     fail_fast: bool  # end the run at the first failure
+    kubeflow: Kubeflow = field(default_factory=Kubeflow)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -179,6 +179,7 @@ def executor_context(request: Request) -> ExecutorContext:
         layout.store_dir(request.outputs),
         request.settings.ssh_config,
         request.settings.executor.model_dump(),
+        request.settings.kubeflow,
     )
 
 

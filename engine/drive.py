@@ -240,6 +240,7 @@ def _driver(
         emit=recorder.emit,
         cpus=request.settings.executor.cpus,
         fail_fast=request.settings.fail_fast,
+        kubeflow=request.settings.kubeflow,
     )
     name = request.settings.executor.driver
     make: Callable[[DriverContext], Driver] = extensions.module("drivers", name).driver

@@ -11,12 +11,14 @@ HOST_EXECUTOR, DEVICE_EXECUTOR = (
     "local",
     "device",
 )  # executors of stages with `runs_on: host`, and of a target's device
+CLUSTER_EXECUTOR = "kubeflow"  # it also gets stages with `runs_on: host`, to refuse them
 EMULATED = "emulated (qemu)"
+ARM64_NODE = "arm64 node"  # of a cluster: not the target's own processor
 
 
 def executor_of(runs_on: RunsOn, target: Target, chosen: str) -> str:
     """Return the name of the executor for a stage; `chosen` is the build machine's executor."""
-    if runs_on == "host":
+    if runs_on == "host" and chosen != CLUSTER_EXECUTOR:
         return HOST_EXECUTOR
     return DEVICE_EXECUTOR if runs_on == "target" and target.device else chosen
 
@@ -27,6 +29,6 @@ class Placement:
 
     platform: str
     emulated: bool
-    measured_on: str  # "x86_64", "simulated on x86_64", "emulated (qemu)" or "device"
+    measured_on: str  # "x86_64", "simulated on x86_64", "emulated (qemu)", "arm64 node" or "device"
     environment: Mapping[str, str] = field(default_factory=dict)  # its part of a job's fingerprint
     image: str | None = None  # its full name in a container engine; None: a local process

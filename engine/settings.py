@@ -15,6 +15,9 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+_LABEL = r"^[A-Za-z0-9][\w./-]*=[\w.-]*$"
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
@@ -43,6 +46,60 @@ class Tracking(_Model):
     artifact_max_bytes: int = Field(50_000_000, ge=0)
 
 
+class Kubeflow(_Model):
+    """The cluster of `executor=kubeflow`. The token comes from `token_file` or KUBEFLOW_TOKEN."""
+
+    host: str | None = Field(
+        None, description="address of the KFP API, such as https://kfp.example.org; null: none"
+    )
+    namespace: str | None = Field(
+        None, description="namespace of the runs; null: the cluster has a single user"
+    )
+    experiment: str = Field("raspberrypi-mlops", min_length=1, description="experiment of the runs")
+    token_file: str | None = Field(
+        None, description="file with the API token; null: the variable KUBEFLOW_TOKEN, if it is set"
+    )
+    ca_file: str | None = Field(
+        None, description="certificates to trust for the host; null: those of the system"
+    )
+    data_root: str | None = Field(
+        None,
+        description="where assets and results are stored: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, "
+        "or a folder that this machine and the volume share",
+    )
+    volume: str | None = Field(
+        None,
+        description="PersistentVolumeClaim that contains data_root, if that is a folder; it is "
+        "mounted at the same path",
+    )
+    registry: str | None = Field(
+        None, description="where images are pushed and pulled: HOST[:PORT]/PATH"
+    )
+    secret: str | None = Field(
+        None, description="Kubernetes secret with the variables that stages list in pass_env"
+    )
+    arm64_nodes: bool = Field(
+        False, description="true: stages of an arm64 target run on arm64 nodes, not emulated"
+    )
+    accelerator_label: str | None = Field(
+        None,
+        pattern=_LABEL,
+        description="label of the nodes with the target's accelerator: KEY=VALUE",
+    )
+    gpu_label: str | None = Field(
+        None, pattern=_LABEL, description="label of the nodes with NVIDIA GPUs: KEY=VALUE"
+    )
+    poll_s: float = Field(
+        5.0, gt=0, allow_inf_nan=False, description="seconds between looks at a submitted run"
+    )
+    timeout_s: float = Field(
+        30.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="time limit of one request to host or data_root",
+    )
+
+
 class Settings(_Model):
     """The settings common to all commands."""
 
@@ -59,6 +116,7 @@ class Settings(_Model):
     fail_fast: bool
     ssh_config: str | None
     base: Literal["auto", "bootstrap", "registry"]
+    kubeflow: Kubeflow = Kubeflow()
 
 
 def parse(data: Mapping[str, Any], where: str) -> Settings:
