@@ -257,7 +257,7 @@ def lay_out(
         else:
             inputs[name] = assets[ref.name].path
     if job.contract.files:
-        _copy(job.contract.files, path / PROJECT)
+        copy_files(job.contract.files, path / PROJECT)
     outputs = {name: path / "out" / job.contract.file_of(name) for name in job.outputs}
     description = _description(job, inputs, outputs)
     if planned.fingerprint:
@@ -269,7 +269,7 @@ def lay_out(
     return JobFolder(path, planned, inputs, _made=identities(path))
 
 
-def _copy(files: OwnFiles, folder: Path) -> None:
+def copy_files(files: OwnFiles, folder: Path) -> None:
     """Give the job its own copy of the files. The job checks their digests, as it may not run at once."""
     folder.mkdir()
     for name in files.digests:

@@ -5,7 +5,9 @@ from typing import Any
 from engine.errors import UserError
 from engine.kubeflow.pipeline import Pipeline
 
-_HEADER = "# {name}: {count} tasks. Written by RaspberryPi MLOps; upload it, or submit it with kfp.\n"
+_HEADER = (
+    "# {name}: {count} tasks. Written by RaspberryPi MLOps; upload it, or submit it with kfp.\n"
+)
 
 
 def written(pipeline: Pipeline) -> str:
