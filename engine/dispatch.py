@@ -32,6 +32,7 @@ class Dispatcher:
     """The executors of one request, each created when it is first needed. It is itself an Executor."""
 
     why_chosen = ""
+    pushes_images = False
 
     def __init__(self, context: ExecutorContext, name: str, candidates: Sequence[str] = ()) -> None:
         self.context = context
@@ -116,6 +117,10 @@ class Dispatcher:
     def load_into(self, name: str, full_name: str, archive: Path) -> None:
         """Load an image into the named executor."""
         self._executor(name).load(full_name, archive)
+
+    def pushes(self, name: str) -> bool:
+        """Return whether the named executor needs images in a registry, with code in them."""
+        return self._executor(name).pushes_images
 
     def launch(self, launch: Launch) -> None:
         """Start the job."""

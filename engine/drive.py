@@ -19,7 +19,7 @@ from engine import (
     ending,
     extensions,
     handles,
-    image_catalogue,
+    image_runs,
     layout,
     planning,
     provenance,
@@ -34,10 +34,10 @@ from engine.events import Note, RunFinished, RunState
 from engine.images import Image
 from engine.interfaces import Driver, Say, Sink
 from engine.journal import FILE_NAME, Journal
+from engine.kubeflow import images as registries
 from engine.plan import Planned
 from engine.planning import Planning
 from engine.recorder import Recorder, open_stages
-from engine.registration import quoted
 from engine.request import Request
 from engine.store import Store
 from engine.sweeps import job as sweep_job
@@ -93,66 +93,50 @@ def build_images(request: Request, images: Iterable[Image], say: Say) -> dict[st
 
     Raise UserError if a build fails.
     """
-    wanted = list(images)
-    archives: dict[str, Path] = {}
-    for usecase in dict.fromkeys(image.usecase for image in wanted):
-        stages = {image.full_name: image.stage for image in wanted if image.usecase == usecase}
-        run_dir = _build(request, usecase, list(stages.values()), say)
-        for full_name, stage in stages.items():
-            archives[full_name] = layout.artifact(run_dir, stage, "archive")
-    return archives
+    return image_runs.build(request, images, _reporting(say))
+
+
+def bake_images(request: Request, images: Iterable[Image], say: Say) -> dict[str, Path]:
+    """Build the images with the code of stages in them; return the archives by full name."""
+    return image_runs.bake(request, images, _reporting(say))
+
+
+def push_images(request: Request, images: Iterable[Image], say: Say) -> dict[str, Path]:
+    """Build the images with the code of stages in them, and push them to kubeflow.registry.
+
+    Return the reports of the pushes by full name, without code.
+    """
+    registry = str(registries.place(request.settings.kubeflow.registry))
+    return image_runs.push(request, images, _reporting(say), registry)
+
+
+def _reporting(say: Say) -> image_runs.Run:
+    """Return how the use case of images is run: as any other, reported on standard error."""
+    return lambda request: drive(request, sys.stderr, say)
 
 
 def provide_images(
     request: Request, executors: Dispatcher, jobs: Sequence[Planned], say: Say
 ) -> None:
-    """Load the images that the executors lack for these jobs; raise UserError if one cannot be built."""
+    """Load the images that the executors lack for these jobs, or push them for a cluster.
+
+    Raise UserError if one cannot be built or pushed.
+    """
     missing = executors.missing_by_executor(jobs)
-    wanted = {full_name for full_names in missing.values() for full_name in full_names}
-    if not wanted:
-        return
-    archives = build_images(
-        request, [one for one in executors.images if one.full_name in wanted], say
-    )
-    for name, full_names in missing.items():
-        for full_name in full_names:
-            executors.load_into(name, full_name, archives[full_name])
+    for pushes, make in ((False, build_images), (True, push_images)):
+        wanted = {name: some for name, some in missing.items() if executors.pushes(name) is pushes}
+        names = {full_name for full_names in wanted.values() for full_name in full_names}
+        if not names:
+            continue
+        made = make(request, [one for one in executors.images if one.full_name in names], say)
+        for name, full_names in wanted.items():
+            for full_name in full_names:
+                executors.load_into(name, full_name, made[full_name])
 
 
 def _provide_planned(request: Request, planned: Planning, say: Say) -> None:
     to_run = [one for one in planned.plan.jobs.values() if one.record is None]
     provide_images(request, planned.executors, to_run, say)
-
-
-def _build(request: Request, usecase: str, stages: Sequence[str], say: Say) -> Path:
-    """Run stages of the images' use case as local processes, and return the folder of that run."""
-    packages = dict.fromkeys(["stages", *request.settings.stage_packages])
-    words = [
-        f"stage_packages=[{','.join(packages)}]",
-        f"usecase={usecase}",
-        "target=x86_64",
-        f"until=[{','.join(stages)}]",
-        "executor=local",
-        "tracking=none",
-        f"outputs={quoted(str(request.outputs))}",
-        f"params.base={image_catalogue.base_of(request)}",
-    ]
-
-    from engine import compose  # Hydra, which a run does not need if its images exist
-
-    builds = compose.another(request, words)
-    sys.stderr.write(f"images: {' '.join(builds.command)}\n")
-    outcome = None
-    try:
-        outcome = drive(builds, sys.stderr, say)
-    except* UserError as mistakes:
-        sys.stderr.write("".join(f"{mistake}\n" for mistake in mistakes.exceptions))
-    if outcome and outcome.status == "interrupted":
-        raise KeyboardInterrupt
-    if outcome is None or outcome.status != "finished":
-        what = f"the images could not be built: {', '.join(stages)}"
-        raise UserError(f"usecase={usecase}", what, "see its output above; or executor=local")
-    return outcome.run_dir
 
 
 def _run(request: Request, planned: Planning, stream: TextIO, is_temporary: bool) -> Outcome:

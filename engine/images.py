@@ -32,6 +32,7 @@ CONTAINERS = (
 RECORD = "image/1"
 _FULL_NAME = re.compile(
     rf"{REPOSITORY}/([A-Za-z0-9_-]+):(?:{'|'.join(ARCHITECTURES.values())})-[0-9a-f]{{12}}"
+    "(?:-[0-9a-f]{12})?"  # of the code in it
 )
 _LOCKED = re.compile(r"^([A-Za-z0-9][\w.-]*)==", re.MULTILINE)
 _DEBIAN = re.compile(r"^python3-([\w.+-]+)\s", re.MULTILINE)
@@ -147,6 +148,11 @@ def name_in(full_name: str) -> str | None:
     """
     match = _FULL_NAME.fullmatch(full_name)
     return match[1] if match else None
+
+
+def with_code(full_name: str, code: str) -> str:
+    """Return the name of the image that also contains the code with this short digest."""
+    return f"{full_name}-{code}"
 
 
 def _needed(packages: frozenset[str], runtime: str) -> frozenset[str]:

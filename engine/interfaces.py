@@ -42,6 +42,7 @@ class Executor(Protocol):
     """
 
     why_chosen: str  # the reason, as a sentence for the user, if it was chosen among candidates
+    pushes_images: bool  # its images are in a registry, with code: `load` gets the report of a push
 
     def unavailable(self) -> str:
         """Return why this executor cannot run anything here, as a sentence; empty if it can."""

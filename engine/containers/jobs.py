@@ -79,6 +79,7 @@ class Containers:
         self._followed = 0.0
 
     why_chosen = "Docker engine found; running stages in containers"
+    pushes_images = False
 
     def unavailable(self) -> str:
         """Return why the engine cannot run this target's stages; empty if it can."""

@@ -6,6 +6,7 @@ A stage gets the same image, and hence the same fingerprint, as on this machine'
 
 import platform
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from engine.contract import Contract
 from engine.errors import UserError
 from engine.images import Image
 from engine.jobfolder import Ended, Launch
+from engine.kubeflow.images import Pushed
 from engine.placement import ARM64_NODE, EMULATED, Placement
 from engine.plan import Planned
 from engine.spec import StageSpec
@@ -58,10 +60,11 @@ class Executor:
 
     def missing(self, planned: Iterable[Planned]) -> list[str]:
         """Return the images of these jobs that the registry does not have."""
-        return []
+        return self._pushed.missing(str(one.job.placement.image) for one in planned)
 
     def load(self, full_name: str, archive: Path) -> None:
         """Record an image that was pushed; archive: the report of the push."""
+        self._pushed.record(full_name, archive)
 
     def prepare(self, planned: Iterable[Planned]) -> None:
         """Do nothing: the driver prepares the submission."""
@@ -82,6 +85,12 @@ class Executor:
 
     def close(self) -> None:
         """Do nothing: nothing runs on this machine."""
+
+    @cached_property
+    def _pushed(self) -> Pushed:
+        from engine.kubeflow import sources  # fsspec, which planning does not need
+
+        return sources.pushed(self._context)
 
     def _image(self, spec: StageSpec, contract: Contract) -> Image:
         wanted = self._target.platform if spec.runs_on == "target" else self._build_platform

@@ -67,6 +67,7 @@ class Executor:
         self._selector = selectors.DefaultSelector()
 
     why_chosen = "running stages as local processes"
+    pushes_images = False
 
     def unavailable(self) -> str:
         """Return an empty string: a process can always be started."""

@@ -100,7 +100,7 @@ def unpack(stream: IO[bytes], path: Path) -> str:
 def _entries(root: Path) -> Iterator[_Entry]:
     """Yield the entries in the order of engine/digest.py; enter each real folder only once."""
     first: Dict[Tuple[int, int], str] = {}
-    above = [_identity(os.stat(root))]
+    above = [_identity(root.stat())]
     yield from _below(root, "", first, above)
 
 
@@ -186,7 +186,7 @@ def _add(tar: tarfile.TarFile, root: Path, name: str, kind: bytes, detail: Optio
 
 def _link(name: str, folder: str) -> str:
     """Return the target of a link at `name` to a folder of the same tree."""
-    return os.path.relpath(folder, os.path.dirname(name) or ".")
+    return os.path.relpath(folder, name.rpartition("/")[0] or ".")
 
 
 def _add_bytes(tar: tarfile.TarFile, name: str, data: bytes) -> None:
@@ -248,7 +248,7 @@ def _unpack_folder(tar: tarfile.TarFile, root: Path, entries: Iterator[_Entry]) 
             (root / above).mkdir(parents=True, exist_ok=True)
             folders.update(_above(name))
         path = root / name
-        if any(folder and os.path.islink(root / folder) for folder in _above(name)):
+        if any(folder and (root / folder).is_symlink() for folder in _above(name)):
             raise Damaged("the archive contains a file below a link")
         if os.path.lexists(path) and kind != b"empty":
             raise Damaged("the archive contains {!a} twice".format(name))
@@ -257,7 +257,7 @@ def _unpack_folder(tar: tarfile.TarFile, root: Path, entries: Iterator[_Entry]) 
             path.mkdir(exist_ok=True)
             folders.add(name)
         elif kind == b"as":
-            if detail not in folders or os.path.islink(root / (detail or "")):
+            if detail not in folders or (root / (detail or "")).is_symlink():
                 raise Damaged("the archive contains a link to {!a}".format(detail))
             _next(tar, name)
             path.symlink_to(_link(name, detail or ""), target_is_directory=True)
