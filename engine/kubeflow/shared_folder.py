@@ -26,7 +26,7 @@ class SharedFolder:
 
     def uri(self, key: str) -> str:
         """Return the file's path."""
-        return str(self._root / key)
+        return f"{self._root}/{key}"
 
     def size(self, key: str) -> int | None:
         """Return the file's size in bytes; None if there is none."""
