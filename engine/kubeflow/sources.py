@@ -29,7 +29,7 @@ def gather(plan: Plan, stages: Collection[str], context: ExecutorContext, say: S
     Outputs of other stages come from the store, which must have them.
     """
     store = Store(context.store)
-    root = DataRoot(str(context.kubeflow.data_root), say)
+    root = DataRoot(str(context.kubeflow.data_root), say, context.kubeflow.timeout_s)
     uris = {}
     for name in sorted(pipeline.needed(plan, stages)):
         path, found = _on_disk(plan, store, name)

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Mapping
+from typing import Mapping, Optional
 
 from engine.stage.rules import holds
 
@@ -13,6 +13,11 @@ def check(rules: Mapping[str, str], report: Path) -> int:
     metrics = found["result"].get("metrics", {})
     verdicts = {name: holds(metrics.get(name), rule) for name, rule in rules.items()}
     for name, verdict in verdicts.items():
-        word = {True: "passes", False: "fails", None: "has no value for"}[verdict]
-        print("{} {} {} the gate ({})".format(name, metrics.get(name), word, rules[name]))
+        print("{} {} the gate ({})".format(name, _told(metrics.get(name), verdict), rules[name]))
     return int(any(verdict is False for verdict in verdicts.values()))
+
+
+def _told(value: Optional[float], verdict: Optional[bool]) -> str:
+    if value is None:
+        return "has no value for" if verdict is None else "has no value, and fails"
+    return "{} {}".format(value, "passes" if verdict else "fails")

@@ -155,5 +155,5 @@ def _say(status: int, result: Mapping[str, Any]) -> None:
     The report of a failed task may be lost: older versions of Kubeflow Pipelines do not upload it.
     """
     if status:
-        told = {key: result[key] for key in ("error", "exit_status") if key in result}
+        told = {key: result[key] for key in ("error", "exit_status") if result.get(key)}
         print("stage failed: {}".format(json.dumps({"status": status, **told})), flush=True)
