@@ -16,7 +16,7 @@ from engine.context import DriverContext
 from engine.errors import UserError
 from engine.events import Gate, JobFailed, JobFinished, JobStarted
 from engine.foreach import value_of
-from engine.interfaces import Executor
+from engine.interfaces import Launcher
 from engine.jobfolder import Ended, JobFolder, Launch
 from engine.outcome import Failure, Judge
 from engine.plan import Job, Plan, Planned, settle
@@ -52,7 +52,7 @@ class Attempts:
 
     plan: Plan
     store: Store
-    executor: Executor
+    executor: Launcher
     work: Path
     run_dir: Path
     digests: dict[str, Mapping[str, str]] = field(default_factory=dict)  # stage -> output -> digest

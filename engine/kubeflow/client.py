@@ -61,7 +61,9 @@ class Client:
     _pool: Any = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, settings: Kubeflow, host: str | None = None) -> "Client":
+    def of(
+        cls, settings: Kubeflow, host: str | None = None, retry_for_s: float = RETRY_FOR_S
+    ) -> "Client":
         """Return the client of the configured host, or of another; raise UserError if it is no address."""
         address = _address(host or settings.host or "")
         return cls(
@@ -70,6 +72,7 @@ class Client:
             settings.token_file,
             settings.ca_file,
             settings.timeout_s,
+            retry_for_s,
         )
 
     @property

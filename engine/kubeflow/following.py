@@ -29,6 +29,7 @@ class Task:
     """What the server knows of a task."""
 
     state: State
+    name: str = ""
     attempt: int = 1
     pods: tuple[str, ...] = ()  # the last attempt's last
     errors: tuple[str, ...] = ()  # of its attempts, as far as the server knows them
@@ -48,6 +49,20 @@ def has_ended(run: Mapping[str, Any]) -> bool:
 def error(run: Mapping[str, Any]) -> str:
     """Return why a run failed, if the server says it; otherwise ""."""
     return _message(run) or next(iter(_errors(run)), "")
+
+
+def stages_of(run: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the tasks of a run are called in its specification: task -> `taskInfo.name`.
+
+    Empty if the server does not return the specification.
+    """
+    found: Any = run.get("pipeline_spec")
+    for key in ("pipeline_spec", "root", "dag", "tasks"):
+        if not isinstance(found, dict):
+            return {}
+        found = found.get(key) or (found if key == "pipeline_spec" else {})
+    pairs = ((task, one.get("taskInfo") or {}) for task, one in found.items())
+    return {task: str(info.get("name")) for task, info in pairs}
 
 
 def tasks(run: Mapping[str, Any], stages: Mapping[str, str]) -> dict[str, Task]:
@@ -86,6 +101,7 @@ def _task(entry: Mapping[str, Any], entries: list[Mapping[str, Any]]) -> Task:
     pods += [str(one["pod_name"]) for one in entry.get("child_tasks") or [] if one.get("pod_name")]
     return Task(
         state=_STATES.get(str(entry.get("state")), "waiting"),
+        name=_name(entry),
         attempt=attempt,
         pods=tuple(dict.fromkeys(pods)),
         errors=tuple(dict.fromkeys(errors)),

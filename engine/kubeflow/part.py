@@ -5,7 +5,7 @@ have. Ctrl-C detaches: the cluster goes on, and the same command continues here.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from engine.errors import UserError
@@ -32,7 +32,7 @@ class ClusterPart:
     client: Client
     submitter: Submitter
     order: Callable[[tuple[str, ...]], Order]  # stages -> what to submit
-    tasks: dict[str, str]  # name of a task -> stage
+    tasks: Mapping[str, str]  # name of a task -> stage, if the server does not return it
     poll_s: float
     fail_fast: bool
     interrupts: int = 0
@@ -82,7 +82,12 @@ class ClusterPart:
 
     def _submit_and_follow(self) -> bool:
         """Return whether what is open may be submitted again: the run did not contain all of it."""
-        submission, is_new = self.submitter.submit(self.order(tuple(self.ledger.open)))
+        try:
+            submission, is_new = self.submitter.submit(self.order(tuple(self.ledger.open)))
+        except (Unreachable, NotFound) as error:
+            what = str(error) or "it has no KFP API (404)"
+            fix = "repeat the command: it looks for the run before it submits another"
+            raise UserError(self.client.where, what, fix) from None
         self._note(_announced(submission, is_new))
         assert submission.run_id is not None
         self.results.logs = Logs(
@@ -98,7 +103,7 @@ class ClusterPart:
             what = (
                 f"{error.where}: {error.what}; {error.fix}"
                 if isinstance(error, UserError)
-                else error
+                else str(error)
             )
             text = f"cannot follow the run {submission.name}, which goes on on the cluster: {what}"
             return self._give_up(f"{text}; the same command continues")
@@ -135,7 +140,8 @@ class ClusterPart:
     def _look(self, run: Json, run_id: str) -> None:
         """Report what changed on the cluster since the last look."""
         left = LOGS_AT_ONCE
-        for stage, task in following.tasks(run, self.tasks).items():
+        tasks = following.stages_of(run) or self.tasks
+        for stage, task in following.tasks(run, tasks).items():
             if stage not in self.ledger.open:
                 continue
             if task.state in ("done", "failed"):
@@ -215,9 +221,9 @@ class ClusterPart:
             self._note(f"the run {submission.name} was cancelled on the cluster")
             self.ledger.skip_all("the run was cancelled on the cluster")
             return False
-        left = [stage for stage in self.ledger.open if stage in submission.stages]
         if state == "done":
-            for stage in left:
+            in_run = {*following.stages_of(run).values()} or {*submission.stages}
+            for stage in [stage for stage in self.ledger.open if stage in in_run]:
                 if stage in self.ledger.open:  # it may have been skipped meanwhile
                     what = "the cluster's run succeeded without it; repeat the command"
                     self.ledger.fail(stage, Failure("failed", what))

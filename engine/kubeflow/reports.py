@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.kubeflow import names
 from engine.kubeflow.data import DataRoot
+from engine.kubeflow.pipeline import RESULTS, ROOT
 
 MOST_BYTES = 80_000_000  # of a report: its events are at most 64 MB
 LOG_MOST_BYTES = 20_000_000
@@ -57,7 +58,7 @@ class Reports:
     root: DataRoot
     pipeline: str  # its name
     keys: Mapping[str, str]  # stage -> cache key
-    tasks: Mapping[str, str]  # stage -> name of its task
+    is_folder: bool  # the data root is a folder, to which steps copy their results
 
     def find(self, stage: str, run_id: str | None = None) -> Report | None:
         """Return the report on a stage, of this run of the cluster or else of any; None if there is none.
@@ -65,27 +66,27 @@ class Reports:
         run_id: only of this run, if reports are kept by run.
         """
         key = self.keys[stage]
-        if self.root.is_folder:
+        if self.is_folder:
             return self._kept(key)
-        pattern = self._pattern(run_id or "*", stage, names.report_of(key))
+        pattern = self._pattern(run_id or "*", "*", names.report_of(key))
         found = [report for uri in self.root.glob(pattern) if (report := self._read(uri, key))]
         return next((one for one in found if one.is_success), found[0] if found else None)
 
-    def log(self, stage: str, run_id: str) -> str | None:
-        """Return the log that the cluster stored; None if it stores none."""
-        if self.root.is_folder:
+    def log(self, task: str, run_id: str) -> str | None:
+        """Return the log that the cluster stored for a task; None if it stores none."""
+        if self.is_folder:
             return None
-        for uri in self.root.glob(self._pattern(run_id, stage, "executor-logs")):
+        for uri in self.root.glob(self._pattern(run_id, task, "executor-logs")):
             data = self.root.read(uri, LOG_MOST_BYTES)
             return data.decode(errors="replace") if data else None
         return None
 
-    def _pattern(self, run_id: str, stage: str, output: str) -> str:
-        return f"pipelines/{self.pipeline}/{run_id}/{self.tasks[stage]}/*/{output}"
+    def _pattern(self, run_id: str, task: str, output: str) -> str:
+        return f"{ROOT}/{self.pipeline}/{run_id}/{task}/*/{output}"
 
     def _kept(self, key: str) -> Report | None:
         """Return the report in a folder that the cluster's pods see, with the paths of its outputs."""
-        folder = f"results/{key}"
+        folder = f"{RESULTS}/{key}"
         for uri in self.root.glob(f"{folder}/report.json"):
             if report := self._read(uri, key):
                 base = uri.rpartition("/")[0]

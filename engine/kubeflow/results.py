@@ -22,7 +22,6 @@ from engine.plan import Planned
 from engine.store import DISK_FAULTS
 
 AT_ONCE = 4  # fetches
-TRIES = 3  # to fetch an output that another run may be replacing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,23 +102,16 @@ class Results:
         return Ended(stage, None, 0.0, "failed", f"{what}; repeat the command")
 
     def _fetched(self, launch: Launch, expected: Expected) -> Ended:
-        for _ in range(TRIES):
-            report = self._report(launch.job.stage, expected)
-            if expected.task.state == "failed":
-                return self._failed(launch, expected, report)
-            if report is None or not report.is_success:
-                break
-            log = report.log
+        report = self._report(launch.job.stage, expected)
+        if expected.task.state == "failed":
+            return self._failed(launch, expected, report)
+        if report and report.is_success:
             if changed := _changed(report, expected.reads):
-                why = (
-                    f"the cluster computed it from another '{changed}' than the one in the store, "
-                    f"because a stage is not reproducible; run it again: force={launch.job.stage}"
-                )
-                return Ended(launch.job.stage, None, 0.0, "input_changed", why)
+                return _of_another_input(launch.job.stage, changed)
             if self._take(launch, report):
-                self._finish_log(launch, expected, log)
+                self._finish_log(launch, expected, report.log)
                 return Ended(launch.job.stage, 0, report.seconds)
-        why = f"the cluster finished it, but no whole result is at {self.reports.root}"
+        why = f"the cluster finished it, but no complete result is below {self.reports.root.root}"
         return Ended(launch.job.stage, None, 0.0, "bad_output", why)
 
     def _report(self, stage: str, expected: Expected) -> Report | None:
@@ -136,7 +128,7 @@ class Results:
             path = launch.folder / "out" / launch.job.contract.file_of(name)
             found = report.outputs.get(name)
             handles.remove(path)
-            if found is None or self.reports.root.get(found.uri, path) != found.digest:
+            if found is None or not self.reports.root.get(found.uri, path, found.digest):
                 return False
         return True
 
@@ -153,13 +145,13 @@ class Results:
         return Ended(launch.job.stage, None, seconds, failure.kind, failure.message)
 
     def _finish_log(self, launch: Launch, expected: Expected, reported: str | None) -> str:
-        stage, run_id = launch.job.stage, expected.run_id
+        run_id = expected.run_id
         if self.logs is None or run_id is None:
             handles.append(launch.log, (reported or "").encode(errors="replace"))
             return reported or ""
         pod = expected.task.pods[-1] if expected.task.pods else None
-        stored = self.reports.log(stage, run_id) or reported
-        return self.logs.finish(stage, pod, launch.log, stored)
+        stored = self.reports.log(expected.task.name, run_id) or reported
+        return self.logs.finish(launch.job.stage, pod, launch.log, stored)
 
 
 def _write_reports(folder: Path, report: Report) -> None:
@@ -167,6 +159,15 @@ def _write_reports(folder: Path, report: Report) -> None:
     lines = "".join(f"{line}\n" for line in report.events)
     (folder / "events.jsonl").write_text(lines, encoding="utf-8", errors="replace")
     (folder / "result.json").write_text(json.dumps(report.result), encoding="utf-8")
+
+
+def _of_another_input(stage: str, name: str) -> Ended:
+    """Return the end of a stage that the cluster computed from what this run does not have."""
+    why = (
+        f"the cluster computed it from another '{name}' than the one in the store, because a stage is "
+        f"not reproducible; run it again: force={stage}"
+    )
+    return Ended(stage, None, 0.0, "input_changed", why)
 
 
 def _changed(report: Report, reads: Mapping[str, str]) -> str:

@@ -20,6 +20,7 @@ from engine.kubeflow.client import Client, Json, NotFound, Unreachable
 from engine.locks import Locks
 
 VERSION = 1
+FOLDER = "kubeflow/submissions"  # below the store
 MOST_BYTES = 4_000_000  # of a record
 BUSY_S = 0.2  # how often to check a submission that another engine makes
 CONFIRM_S = 20.0  # how long a run is looked for if the server did not confirm it
