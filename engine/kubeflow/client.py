@@ -23,6 +23,7 @@ RETRY_FOR_S = 120.0  # how long a request is repeated if the server does not ans
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 15.0
 ANSWER_MOST_BYTES = 50_000_000
 CONNECT_S = 10.0
+CONNECTIONS = 8  # kept open, for threads that read logs
 PAGE = 100
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _V2 = "/apis/v2beta1"
@@ -261,9 +262,9 @@ class Client:
             trusted = _readable(self.ca_file) if self.ca_file else None
             proxy = _proxy(self.host)
             if proxy:
-                self._pool = urllib3.ProxyManager(proxy, ca_certs=trusted)
+                self._pool = urllib3.ProxyManager(proxy, ca_certs=trusted, maxsize=CONNECTIONS)
             else:
-                self._pool = urllib3.PoolManager(ca_certs=trusted)
+                self._pool = urllib3.PoolManager(ca_certs=trusted, maxsize=CONNECTIONS)
         return self._pool
 
     def _headers(self) -> dict[str, str]:

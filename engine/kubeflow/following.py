@@ -46,6 +46,11 @@ def has_ended(run: Mapping[str, Any]) -> bool:
     return state(run) in ("done", "failed", "cancelled")
 
 
+def is_cancelled(run: Mapping[str, Any]) -> bool:
+    """Return whether someone ended the run, so that its tasks fail without a fault of theirs."""
+    return run.get("state") in ("CANCELING", "CANCELED")
+
+
 def error(run: Mapping[str, Any]) -> str:
     """Return why a run failed, if the server says it; otherwise ""."""
     return _message(run) or next(iter(_errors(run)), "")

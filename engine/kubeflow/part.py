@@ -39,6 +39,7 @@ class ClusterPart:
     pruned: str = ""
     has_detached: bool = False
     has_failed: bool = False  # not because of a stage
+    _was_ended_here: bool = False  # by fail_fast
     _ended: dict[str, Task] = field(default_factory=dict)  # stages that ended on the cluster
 
     def run(self) -> None:
@@ -127,6 +128,7 @@ class ClusterPart:
             if self.fail_fast and has_failed and not following.has_ended(run):
                 self._note("ending the run on the cluster: a stage failed, and fail_fast is set")
                 self.client.terminate(run_id)
+                self._was_ended_here = True
                 self.ledger.skip_all("a stage failed, and fail_fast is set")
             is_idle = not self.ledger.fetching and not self._fetchable()
             if is_idle and (following.has_ended(run) or not self.ledger.open):
@@ -143,6 +145,8 @@ class ClusterPart:
         tasks = following.stages_of(run) or self.tasks
         for stage, task in following.tasks(run, tasks).items():
             if stage not in self.ledger.open:
+                continue
+            if task.state == "failed" and following.is_cancelled(run):
                 continue
             if task.state in ("done", "failed"):
                 self._ended[stage] = task
@@ -216,6 +220,8 @@ class ClusterPart:
     def _conclude(self, run: Json, submission: Submission) -> bool:
         """Report what an ended run left open; return whether it may be submitted again."""
         state = following.state(run)
+        if self._was_ended_here:
+            return False
         if state == "cancelled":
             self.has_detached = True
             self._note(f"the run {submission.name} was cancelled on the cluster")

@@ -111,8 +111,9 @@ class Results:
             if self._take(launch, report):
                 self._finish_log(launch, expected, report.log)
                 return Ended(launch.job.stage, 0, report.seconds)
-        why = f"the cluster finished it, but no complete result is below {self.reports.root.root}"
-        return Ended(launch.job.stage, None, 0.0, "bad_output", why)
+        stage, root = launch.job.stage, self.reports.root.root
+        why = f"the cluster finished it, but no complete result is below {root}; run it again: force={stage}"
+        return Ended(stage, None, 0.0, "bad_output", why)
 
     def _report(self, stage: str, expected: Expected) -> Report | None:
         """Return the report of the task's own run or, unless it had to run again, of an earlier one."""
