@@ -58,6 +58,9 @@ class KubeflowApi:
         self.faults: list[Fault] = []
         self.token: str | None = None  # the only token that is accepted; None: no token is needed
         self.delay_s = 0.0
+        # (pattern of "METHOD /path", seconds, whether the request is executed before the delay)
+        self.delays: list[tuple[str, float, bool]] = []
+        self.is_deaf = False  # requests that are being delayed are never executed
         self.page_size_most = 100
         self.created: Callable[[Json], None] = lambda run: None  # called for each new run
         self.terminated: Callable[[str], None] = lambda run_id: None
@@ -189,13 +192,25 @@ def _handler(api: KubeflowApi) -> type[BaseHTTPRequestHandler]:
                 self._send(401, json.dumps({"error": "Unauthorized", "code": 16}))
                 return
             if fault is None or fault.executes:
-                status, text = _answer(api, self.command, self.path, body)
+                status, text = self._executed(body)
             if fault is None:
                 self._send(status, text)
             elif fault.status == 0:
                 self.close_connection = True
             else:
                 self._send(fault.status, fault.body, dict(fault.headers))
+
+        def _executed(self, body: Json) -> tuple[int, str]:
+            for pattern, seconds, is_first in api.delays:
+                if re.search(pattern, f"{self.command} {self.path}"):
+                    answer = _answer(api, self.command, self.path, body) if is_first else None
+                    end = time.monotonic() + seconds
+                    while time.monotonic() < end and api.delays:
+                        time.sleep(0.02)
+                    if answer is None and api.is_deaf:
+                        return 503, "{}"
+                    return answer or _answer(api, self.command, self.path, body)
+            return _answer(api, self.command, self.path, body)
 
         def _fault(self) -> Fault | None:
             for fault in api.faults:
