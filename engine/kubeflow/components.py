@@ -10,7 +10,7 @@ from typing import Any
 
 from engine import gpus
 from engine.jobfolder import ENVIRONMENT
-from engine.kubeflow import names, types
+from engine.kubeflow import names, pods, types
 from engine.outcome import timeout_s
 from engine.plan import Job
 from engine.stage.platforms import PLATFORMS
@@ -104,6 +104,7 @@ def described(step: Step) -> str:
             "metrics": sorted((contract.metrics or frozenset()) - contract.optional_metrics),
             "measured_on": job.placement.measured_on,
             "env": environment(job),
+            "files": pods.shown_cpus(job),
             "timeout_s": timeout_s(job),
             "keep": step.keep,
         }

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from engine.containers.options import CPUS, FOUR_CPUS
 from engine.outcome import timeout_s
 from engine.plan import Job
 from engine.settings import Kubeflow
@@ -10,7 +11,6 @@ from engine.target import Target
 
 START_S = 900  # a pod's deadline also covers the pull of its image
 GPU = "nvidia.com/gpu"
-CPUS = "/sys/devices/system/cpu"
 _ARCHITECTURE = "kubernetes.io/arch"
 
 
@@ -38,11 +38,23 @@ def kubernetes(job: Job, target: Target, settings: Kubeflow) -> dict[str, Any]:
     limit_s = timeout_s(job)
     return {
         **({"activeDeadlineSeconds": str(math.ceil(limit_s + START_S))} if limit_s else {}),
-        **({"emptyDirMounts": [_no_cpus()]} if job.placement.emulated else {}),
+        **({"emptyDirMounts": [_cpus()]} if job.placement.emulated else {}),
         "nodeSelector": {"labels": _labels(job, target, settings)},
         **({"pvcMount": [_volume(settings)]} if settings.volume else {}),
         **({"secretAsEnv": [_secret(job, settings)]} if job.spec.pass_env else {}),
     }
+
+
+def shown_cpus(job: Job) -> dict[str, str]:
+    """Return the files that describe CPUs to an emulated stage, as on this machine's Docker engine.
+
+    LiteRT for arm64 would crash with the caches of an x86 node (docs/containers-pipeline.md), and
+    without any CPU it chooses other kernels, so that single outputs differ by a quantisation step.
+    """
+    if not job.placement.emulated:
+        return {}
+    files = sorted(FOUR_CPUS.iterdir())
+    return {str(CPUS / file.name): file.read_text(encoding="ascii") for file in files}
 
 
 def _labels(job: Job, target: Target, settings: Kubeflow) -> dict[str, str]:
@@ -63,9 +75,9 @@ def _pair(label: str) -> dict[str, str]:
     return {key: value}
 
 
-def _no_cpus() -> dict[str, str]:
-    """Return the mount that hides the node's CPUs: under QEMU, LiteRT would read the caches of x86."""
-    return {"mountPath": CPUS, "volumeName": "no-cpus"}
+def _cpus() -> dict[str, str]:
+    """Return the mount that hides the node's CPUs, into which the step writes `shown_cpus`."""
+    return {"mountPath": str(CPUS), "volumeName": "cpus"}
 
 
 def _volume(settings: Kubeflow) -> dict[str, Any]:

@@ -43,8 +43,8 @@ def _on_disk(plan: Plan, store: Store, name: str) -> tuple[Path, str]:
     ref = reference(name)
     assert ref is not None
     if ref.stage is None:
-        asset = plan.assets[ref.name]
-        return asset.path, asset.digest
+        path = plan.assets[ref.name].path
+        return path, store.assets.of(path)  # a fetched asset is planned by its declaration
     record = plan.jobs[ref.stage].record
     assert record is not None
     return store.path(record.outputs[ref.name]), record.outputs[ref.name]

@@ -21,12 +21,15 @@ class Paths(NamedTuple):
         return str(self._artifact(output).get("uri", ""))
 
     def with_metadata(self, metadata: Mapping[str, Mapping[str, Any]]) -> Dict[str, Any]:
-        """Return KFP's ExecutorOutput that attaches metadata to outputs: output -> key -> value."""
+        """Return KFP's ExecutorOutput: every output, some with metadata (output -> key -> value)."""
         return {
             "artifacts": {
-                output: {"artifacts": [{**self._artifact(output), "metadata": dict(values)}]}
-                for output, values in metadata.items()
-                if self._artifact(output)
+                output: {
+                    "artifacts": [
+                        {**self._artifact(output), "metadata": dict(metadata.get(output, {}))}
+                    ]
+                }
+                for output in self.executor.get("outputs", {}).get("artifacts", {})
             }
         }
 

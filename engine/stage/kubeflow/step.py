@@ -38,6 +38,7 @@ def run(job: Job, paths: Paths) -> int:
 
 def _run(job: Job, paths: Paths, folder: Path) -> int:
     digests = _lay_out(job, paths, folder)
+    _provide(job["files"])
     ended = child.run(folder, job["env"], job["timeout_s"])
     result = _read(folder / "result.json")
     written: Dict[str, Any] = {}
@@ -63,6 +64,15 @@ def _run(job: Job, paths: Paths, folder: Path) -> int:
     outputs.write_report(paths, report)
     _say(status, result)
     return status
+
+
+def _provide(files: Mapping[str, str]) -> None:
+    """Write files into a folder that the pod has for them, such as the CPUs of an emulated stage."""
+    for path, text in files.items():
+        try:
+            Path(path).write_text(text, encoding="ascii")
+        except OSError as error:
+            print("warning: {}: {}".format(path, error.strerror), flush=True)
 
 
 def _lay_out(job: Job, paths: Paths, folder: Path) -> Dict[str, str]:

@@ -53,6 +53,7 @@ class Pod:
             "metrics": [],
             "measured_on": "x86_64",
             "env": {},
+            "files": {},
             "timeout_s": None,
             "keep": None,
             **self.job,
@@ -201,6 +202,13 @@ def test_a_variable_of_the_yaml_reaches_the_stage(pod):
     pod.job = {"env": {"MINE": "$(PATH) {{x}} 'é'"}}
     pod.run("out.write_text(os.environ['MINE'])")
     assert (pod.path / "kfp" / "out").read_text() == "$(PATH) {{x}} 'é'"
+
+
+def test_a_file_that_the_job_brings_is_there_before_the_stage_starts(pod):
+    pod.job = {"files": {f"{pod.path}/online": "0-3\n", "/sys/nowhere/online": "0"}}
+    status, log = pod.run(f"out.write_text(Path('{pod.path}/online').read_text())")
+    assert (status, (pod.path / "kfp" / "out").read_text()) == (0, "0-3\n")
+    assert log == "warning: /sys/nowhere/online: No such file or directory\n"
 
 
 def test_copies_are_kept_on_a_volume_and_the_report_is_the_last(pod, tmp_path):
