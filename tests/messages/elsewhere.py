@@ -1,7 +1,10 @@
 """The mistakes that no row can cause: they need a machine, an engine or a device that refuses."""
 
+from tests.messages import clusters
+
 # the function that raises the mistake, and the test that covers it; once for each call
 ELSEWHERE = [
+    *clusters.ELSEWHERE,
     ("engine/gpus.py: refuse_platform", "tests/engine/test_gpus.py::test_only_a_pc_has_gpus"),
     (
         "engine/executors/docker.py: refuse_gpus",
