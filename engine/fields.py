@@ -130,24 +130,6 @@ def rule(text: object) -> str:
     return f"{match[1]} {match[2]}" + (" if measured" if match[3] else "")
 
 
-def holds(value: float | None, rule_text: str) -> bool | None:
-    """Return whether the value satisfies the rule.
-
-    A missing value does not, unless the rule ends in `if measured`: then the result is None, unknown.
-    """
-    operator, bound, *condition = rule_text.split()
-    if value is None:
-        return None if condition else False
-    threshold = float(bound)
-    return {
-        ">=": value >= threshold,
-        "<=": value <= threshold,
-        ">": value > threshold,
-        "<": value < threshold,
-        "==": value == threshold,
-    }[operator]
-
-
 _Model = TypeVar("_Model", bound=BaseModel)
 _TYPES = {
     "string": "text",

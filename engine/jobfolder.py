@@ -7,7 +7,6 @@ in it is validated.
 
 import json
 import os
-import re
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +20,7 @@ from engine.contract import Contract, OwnFiles
 from engine.events import figure
 from engine.plan import Job, Planned, ResolvedAsset
 from engine.sealing import BadOutput
+from engine.stage.placeholders import filled
 from engine.store import DISK_FAULTS, Record, Store
 from engine.vocabulary import FailureKind
 from engine.wording import plural
@@ -48,7 +48,6 @@ ENVIRONMENT = {
 }
 """The environment of every job, so that all executors produce the same bytes."""
 Identities = Mapping[str, tuple[int, int]]  # device and inode of a job's folder (".") and its out/
-_PLACEHOLDER = re.compile(r"\{(inputs|outputs|params)\.(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +257,7 @@ def lay_out(
         else:
             inputs[name] = assets[ref.name].path
     if job.contract.files:
-        _copy(job.contract.files, path / PROJECT)
+        copy_files(job.contract.files, path / PROJECT)
     outputs = {name: path / "out" / job.contract.file_of(name) for name in job.outputs}
     description = _description(job, inputs, outputs)
     if planned.fingerprint:
@@ -270,7 +269,7 @@ def lay_out(
     return JobFolder(path, planned, inputs, _made=identities(path))
 
 
-def _copy(files: OwnFiles, folder: Path) -> None:
+def copy_files(files: OwnFiles, folder: Path) -> None:
     """Give the job its own copy of the files. The job checks their digests, as it may not run at once."""
     folder.mkdir()
     for name in files.digests:
@@ -380,7 +379,7 @@ def _description(
     groups = {"inputs": inputs, "outputs": outputs, "params": job.params}
     invoke = dict(job.contract.invoke)
     if "command" in invoke:
-        invoke["command"] = [_filled(word, groups) for word in invoke["command"]]
+        invoke["command"] = [filled(word, groups) for word in invoke["command"]]
     return {
         **invoke,
         "measured_on": job.placement.measured_on,
@@ -388,11 +387,3 @@ def _description(
         "outputs": {k: str(v) for k, v in outputs.items()},
         "params": dict(job.params),
     }
-
-
-def _filled(word: str, groups: Mapping[str, Mapping[str, object]]) -> str:
-    """Replace {inputs.x} and the like, once: braces in the values are not expanded.
-
-    The check has made sure that each name exists.
-    """
-    return _PLACEHOLDER.sub(lambda found: str(groups[found[1]][found[2]]), word)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 from engine import override
 from engine.events import RunState
-from engine.fields import holds
 from engine.foreach import base_of
+from engine.stage.rules import holds
 from engine.wording import command_line
 
 _DIGITS = 3  # significant digits of a rounded bound

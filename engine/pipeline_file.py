@@ -2,44 +2,78 @@
 `executor=kubeflow`. It submits nothing.
 """
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from engine import durable, graph, layout, ordinary, planning
+from engine.dispatch import executor_context
+from engine.drive import provide_images
 from engine.errors import UserError, raise_all
 from engine.interfaces import Say
-from engine.placement import CLUSTER_EXECUTOR
+from engine.kubeflow import checks, document, pipeline, sources
+from engine.placement import CLUSTER_EXECUTOR, DEVICE
+from engine.plan import Plan
+from engine.planning import Planning
 from engine.request import Request
+from engine.store import Store
 
 
 def refuse(request: Request, output: str | None) -> None:
     """Raise UserError if the options of a cluster and the executor do not belong together."""
-    if request.settings.executor.driver != CLUSTER_EXECUTOR:
-        if output is not None:
-            what = "only a cluster's pipeline is written to a file"
-            raise UserError(f"output={output}", what, "add executor=kubeflow, or remove output=")
-        return
-    raise_all([*_missing(request, output)])
+    if request.settings.executor.driver == CLUSTER_EXECUTOR:
+        raise_all([*_mistakes(request, output)])
+    elif output is not None:
+        what = "only the pipeline of a cluster is written to a file"
+        raise UserError(f"output={output}", what, "add executor=kubeflow, or remove output=")
 
 
 def write(request: Request, output: str, say: Say) -> Path:
-    """Write the whole plan, whatever is cached, and return the file's path."""
-    raise NotImplementedError
+    """Write the whole plan, whatever is cached, and return the file's path.
+
+    Images are pushed and assets uploaded first, because the pipeline contains where they are.
+    """
+    layout.make_outputs(request.outputs)
+    with Store(layout.store_dir(request.outputs)).locks.in_use():
+        planned = planning.plan(request)
+        try:
+            text = _written(request, planned, say)
+        finally:
+            planned.executors.close()
+    with ordinary.writing(output):
+        durable.write_whole(Path(output), text.encode())
+    return Path(output)
 
 
-def _missing(request: Request, output: str | None) -> list[UserError]:
-    """Return what a pipeline needs and the settings do not have."""
-    settings, found = request.settings.kubeflow, []
+def _written(request: Request, planned: Planning, say: Say) -> str:
+    """Return the pipeline as YAML; raise all mistakes before anything is pushed or uploaded."""
+    plan, settings = planned.plan, request.settings.kubeflow
+    stages = on_cluster(plan)
+    raise_all([*checks.of_plan(plan, settings, stages, request.where)])
+    wanted = [replace(plan.jobs[name], record=None) for name in stages]
+    whole = replace(plan, jobs={one.job.stage: one for one in wanted})
+    provide_images(request, planned.executors, wanted, say)
+    planning.fetch_assets(request, replace(planned, plan=whole), say)
+    found = sources.gather(plan, stages, executor_context(request), say)
+    made = pipeline.compiled(plan, settings, found, stages)
+    raise_all([*checks.of_pipeline(made, request.where)])
+    return document.written(made)
+
+
+def on_cluster(plan: Plan) -> list[str]:
+    """Return the stages that do not need the target's device, in order."""
+    there = [name for name, one in plan.jobs.items() if one.job.placement.measured_on == DEVICE]
+    after = {one for name in there for one in graph.descendants(plan.graph, name)}
+    return [name for name in plan.jobs if name not in after.union(there)]
+
+
+def _mistakes(request: Request, output: str | None) -> Iterator[UserError]:
+    settings = request.settings.kubeflow
     if output is None and settings.host is None:
         what = "neither the cluster to submit to nor a file to write is given"
         fix = "set kubeflow.host=https://HOST, or output=pipeline.yaml to write the pipeline"
-        found.append(UserError("executor=kubeflow", what, fix))
+        yield UserError("executor=kubeflow", what, fix)
     if output is not None and Path(output).suffix not in (".yaml", ".yml"):
         fix = f"write output={Path(output).with_suffix('.yaml')}"
-        found.append(UserError(f"output={output}", "a pipeline is written as .yaml", fix))
-    if settings.data_root is None:
-        what = "the place where assets and results are stored is not set"
-        fix = "set kubeflow.data_root=s3://BUCKET/PREFIX, or a folder that the cluster mounts"
-        found.append(UserError("kubeflow.data_root", what, fix))
-    if settings.registry is None:
-        what = "the registry from which the cluster pulls images is not set"
-        found.append(UserError("kubeflow.registry", what, "set kubeflow.registry=HOST/PATH"))
-    return found
+        yield UserError(f"output={output}", "a pipeline is written as .yaml", fix)
+    yield from checks.of_settings(settings, is_submitted=settings.host is not None)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from engine import handles
 from engine.events import Gate, JobCached
-from engine.fields import holds
 from engine.plan import Job
+from engine.stage.rules import holds
 from engine.store import Record, Store
 
 

@@ -28,7 +28,7 @@ ROOT_STANDS_IN = 1000  # the user id of containers if root runs the engine
 
 # If LiteRT for arm64 reads the x86 host's CPU caches under QEMU, it crashes with signal 11
 # (docs/containers-pipeline.md), so four CPUs without caches are shown instead.
-_FOUR = Path(__file__).with_name("processors")
+FOUR_CPUS = Path(__file__).with_name("processors")
 
 
 class Limits(BaseModel):
@@ -146,7 +146,7 @@ def container(
         "user": str(owner),
         "mounts": [
             *mounts,
-            *([bind(_FOUR, CPUS)] if emulated else []),
+            *([bind(FOUR_CPUS, CPUS)] if emulated else []),
             *(bind(path, read_only=False) for path in access.binds),
         ],
         "network_mode": most.network if spec.network else "none",

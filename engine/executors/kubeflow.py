@@ -6,6 +6,7 @@ A stage gets the same image, and hence the same fingerprint, as on this machine'
 
 import platform
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from engine.contract import Contract
 from engine.errors import UserError
 from engine.images import Image
 from engine.jobfolder import Ended, Launch
+from engine.kubeflow.images import Pushed
 from engine.placement import ARM64_NODE, EMULATED, Placement
 from engine.plan import Planned
 from engine.spec import StageSpec
 from engine.target import platform_of
 
+CHECK_FOR_S = 10.0  # how long a server that does not answer is tried before a run
 _ARM = ("linux/arm64", "linux/arm/v7")  # the platforms that an arm64 node runs
 
 
@@ -58,13 +61,22 @@ class Executor:
 
     def missing(self, planned: Iterable[Planned]) -> list[str]:
         """Return the images of these jobs that the registry does not have."""
-        return []
+        return self._pushed.missing(str(one.job.placement.image) for one in planned)
 
     def load(self, full_name: str, archive: Path) -> None:
         """Record an image that was pushed; archive: the report of the push."""
+        self._pushed.record(full_name, archive)
 
     def prepare(self, planned: Iterable[Planned]) -> None:
-        """Do nothing: the driver prepares the submission."""
+        """Raise UserError if the cluster's API or the data root does not answer, or refuses access."""
+        if not [*planned] or self._settings.host is None:
+            return
+        from engine.kubeflow.client import Client
+        from engine.kubeflow.data import DataRoot
+
+        Client.of(self._settings, retry_for_s=CHECK_FOR_S).check()
+        root = str(self._settings.data_root)
+        DataRoot(root, lambda *_: None, self._settings.timeout_s).glob("by-digest")
 
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
         """Do nothing: pods belong to a submitted run, which the driver finds again."""
@@ -82,6 +94,12 @@ class Executor:
 
     def close(self) -> None:
         """Do nothing: nothing runs on this machine."""
+
+    @cached_property
+    def _pushed(self) -> Pushed:
+        from engine.kubeflow import sources  # fsspec, which planning does not need
+
+        return sources.pushed(self._context)
 
     def _image(self, spec: StageSpec, contract: Contract) -> Image:
         wanted = self._target.platform if spec.runs_on == "target" else self._build_platform

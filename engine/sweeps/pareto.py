@@ -8,7 +8,7 @@ emulator are not comparable: neither job dominates the other.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from engine.fields import holds
+from engine.stage.rules import holds
 from engine.sweeps.record import Facts, Job
 
 ON_THE_DEVICE = ""  # the place of a figure for which `Facts.measured_on` has none

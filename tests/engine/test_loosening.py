@@ -6,7 +6,7 @@ import pytest
 
 from engine import loosening
 from engine.events import replay
-from engine.fields import holds
+from engine.stage.rules import holds
 from tests.run_events import EventBuilder, job
 
 COMMAND = ["run.py", "usecase=demo", "target=rpi4"]

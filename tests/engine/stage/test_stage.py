@@ -14,7 +14,7 @@ from engine import stage
 
 ROOT = Path(__file__).resolve().parents[3]
 INSIDE = ROOT / "engine" / "stage"
-SOURCES = sorted(INSIDE.glob("*.py"))
+SOURCES = sorted(INSIDE.rglob("*.py"))
 
 
 @pytest.fixture

@@ -1,0 +1,54 @@
+"""What a cluster cannot run although this machine could: found before anything is written. Pure."""
+
+from collections.abc import Collection, Iterator
+
+from engine.errors import UserError
+from engine.foreach import base_of
+from engine.kubeflow import components
+from engine.kubeflow.pipeline import Pipeline
+from engine.plan import Plan
+from engine.settings import Kubeflow
+from engine.wording import listed
+
+
+def of_settings(settings: Kubeflow, *, is_submitted: bool) -> Iterator[UserError]:
+    """Yield what a pipeline needs and the settings lack."""
+    root = settings.data_root
+    if root is None:
+        what = "the place where assets and results are stored is not set"
+        fix = "set kubeflow.data_root=s3://BUCKET/PREFIX, or a folder that the cluster mounts"
+        yield UserError("kubeflow.data_root", what, fix)
+    elif "://" not in root and not root.startswith("/"):
+        what = "a volume is mounted at an absolute path"
+        yield UserError(f"kubeflow.data_root={root}", what, f"write kubeflow.data_root=/{root}")
+    elif "://" not in root and settings.volume is None and is_submitted:
+        what = f"the pods cannot see {root}: no volume is set"
+        fix = "set kubeflow.volume=NAME of the PersistentVolumeClaim that contains it"
+        yield UserError("kubeflow.volume", what, fix)
+    if settings.registry is None:
+        what = "the registry from which the cluster pulls images is not set"
+        yield UserError("kubeflow.registry", what, "set kubeflow.registry=HOST:PORT/PATH")
+
+
+def of_plan(
+    plan: Plan, settings: Kubeflow, stages: Collection[str], where: str
+) -> Iterator[UserError]:
+    """Yield what these stages need and the cluster would not give them; where: the use case's file."""
+    for stage in stages:
+        names = plan.jobs[stage].job.spec.pass_env
+        if names and settings.secret is None:
+            what = f"kubeflow.secret does not name the secret that has {listed(names)}"
+            fix = "set kubeflow.secret=NAME, or remove pass_env"
+            yield UserError(f"{where}: stages.{base_of(stage)}.pass_env", what, fix)
+
+
+def of_pipeline(pipeline: Pipeline, where: str) -> Iterator[UserError]:
+    """Yield the stages whose parameters do not fit on a command line."""
+    executors = pipeline.spec["deploymentSpec"]["executors"]
+    for stage, task in pipeline.names.stages.items():
+        command = executors[f"exec-{task}"]["container"]["command"]
+        longest = max(map(len, command))
+        if longest > components.MOST_BYTES:
+            what = f"its parameters take {longest:,} bytes, more than a command line holds"
+            fix = "put them into a file, and read it as an asset"
+            yield UserError(f"{where}: stages.{base_of(stage)}.params", what, fix)
