@@ -16,7 +16,7 @@ from engine.context import DriverContext
 from engine.errors import UserError
 from engine.events import Gate, JobFailed, JobFinished, JobStarted
 from engine.foreach import value_of
-from engine.interfaces import Executor
+from engine.interfaces import Launcher
 from engine.jobfolder import Ended, JobFolder, Launch
 from engine.outcome import Failure, Judge
 from engine.plan import Job, Plan, Planned, settle
@@ -52,7 +52,7 @@ class Attempts:
 
     plan: Plan
     store: Store
-    executor: Executor
+    executor: Launcher
     work: Path
     run_dir: Path
     digests: dict[str, Mapping[str, str]] = field(default_factory=dict)  # stage -> output -> digest
@@ -85,6 +85,19 @@ class Attempts:
             lock.close()
             return planned
         return self._launched(planned, lock)
+
+    def begun(self, job: Job, number: int) -> JobStarted:
+        """Return the event of an attempt that begins elsewhere, such as on a cluster.
+
+        `start` is called when its results can be fetched, which is a new attempt only if the number
+        differs.
+        """
+        self.counts[job.stage] = number - 1
+        return self._started(self._settled(job), number, self.log_of(job))
+
+    def log_of(self, job: Job) -> Path:
+        """Return the path of the job's log in the run's folder."""
+        return self.run_dir / "logs" / f"{job.stage}.log"
 
     def end(
         self, attempt: LiveAttempt, ended: Ended, ending: str | None = None
@@ -144,6 +157,18 @@ class Attempts:
             retry_in_s=retry_in_s,
         )
 
+    def reads(self, job: Job) -> dict[str, str]:
+        """Return the digests of the artifacts that the job reads, whose stages have all finished.
+
+        Meanwhile another stage may find one of them damaged and have it rebuilt.
+        """
+        found: dict[str, str] = {}
+        for name, ref in [(name, ref) for name, ref in job.inputs.items() if ref]:
+            for stage in ref.stages:
+                entry = f"{name}/{value_of(stage)}" if ref.each else name
+                found[entry] = self.digests[stage][ref.name]
+        return found
+
     def close(self) -> None:
         """Wait until the folders of all attempts have been removed."""
         self._janitor.shutdown()
@@ -189,14 +214,14 @@ class Attempts:
             folder=folder,
             log=log,
             started=self._started(planned, number, log),
-            reads=self._reads(job),
+            reads=self.reads(job),
             lock=lock,
         )
         self.executor.launch(launch)
         return attempt
 
     def _opened_log(self, job: Job, number: int) -> Path:
-        log = self.run_dir / "logs" / f"{job.stage}.log"
+        log = self.log_of(job)
         log.parent.mkdir(exist_ok=True)
         jobfolder.open_log(log)
         if number > 1:
@@ -215,15 +240,3 @@ class Attempts:
             emulated=job.placement.emulated,
             measured_on=job.placement.measured_on,
         )
-
-    def _reads(self, job: Job) -> dict[str, str]:
-        """Return the artifacts that the job reads.
-
-        Meanwhile another stage may find one of them damaged and have it rebuilt.
-        """
-        found: dict[str, str] = {}
-        for name, ref in [(name, ref) for name, ref in job.inputs.items() if ref]:
-            for stage in ref.stages:
-                entry = f"{name}/{value_of(stage)}" if ref.each else name
-                found[entry] = self.digests[stage][ref.name]
-        return found

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TextIO
 
 from engine.images import Image
-from engine.interfaces import Emit, Executor
+from engine.interfaces import Emit, Executor, Say
 from engine.plan import Plan
 from engine.settings import Kubeflow
 from engine.store import Store
@@ -42,6 +42,8 @@ class DriverContext:
     cpus: float | None  # CPUs that the jobs share; None: all
     fail_fast: bool  # end the run at the first failure
     kubeflow: Kubeflow = field(default_factory=Kubeflow)
+    executors: ExecutorContext | None = None  # for a driver that makes executors of its own
+    say: Say = lambda file, done, total: None  # shows the progress of transfers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from engine.gpus import Pool
 from engine.images import Image
 from engine.interfaces import Executor
 from engine.jobfolder import Ended, Launch
-from engine.placement import Placement, executor_of
+from engine.placement import DOCKER_EXECUTOR, Placement, executor_of
 from engine.plan import Planned
 from engine.request import Request
 from engine.spec import StageSpec
@@ -39,6 +39,7 @@ class Dispatcher:
         self.candidates = tuple(candidates)
         self.name = candidates[0] if candidates else name
         self._made: dict[str, Executor] = {}
+        self._kept_here: frozenset[str] = frozenset()
         self._working: dict[str, str] = {}  # stage -> executor
         self._gpus = Pool()
         for known in candidates or [name]:
@@ -64,6 +65,13 @@ class Dispatcher:
     def unavailable(self) -> str:
         """Return why the chosen executor cannot run anything here; empty if it can."""
         return self._executor(self.name).unavailable()
+
+    def keep_here(self, stages: frozenset[str]) -> None:
+        """Let these stages run on this machine's Docker engine or on the device, not on the cluster.
+
+        Their images, and hence their fingerprints, are the same there.
+        """
+        self._kept_here = stages
 
     def place(self, spec: StageSpec, contract: Contract) -> Placement:
         """Return where a stage runs; raise UserError if it cannot run anywhere."""
@@ -117,7 +125,7 @@ class Dispatcher:
     def launch(self, launch: Launch) -> None:
         """Start the job."""
         stage, spec = launch.job.stage, launch.job.spec
-        name = self._working[stage] = self._of(spec)
+        name = self._working[stage] = self._of(spec, stage)
         given = self._gpus.take(stage, spec.resources.gpu)
         self._executor(name).launch(replace(launch, gpus=given) if given else launch)
 
@@ -158,11 +166,12 @@ class Dispatcher:
     def _shared_out(self, planned: Iterable[Planned]) -> dict[str, list[Planned]]:
         shares: dict[str, list[Planned]] = {}
         for one in planned:
-            shares.setdefault(self._of(one.job.spec), []).append(one)
+            shares.setdefault(self._of(one.job.spec, one.job.stage), []).append(one)
         return shares
 
-    def _of(self, spec: StageSpec) -> str:
-        return executor_of(spec.runs_on, self.context.target, self.name)
+    def _of(self, spec: StageSpec, stage: str = "") -> str:
+        chosen = DOCKER_EXECUTOR if stage in self._kept_here else self.name
+        return executor_of(spec.runs_on, self.context.target, chosen)
 
     def _executor(self, name: str) -> Executor:
         if name not in self._made:

@@ -65,7 +65,7 @@ def drive(request: Request, stream: TextIO, say: Say, *, is_temporary: bool = Fa
         planned = with_images(request, say)
         try:
             planning.fetch_assets(request, planned, say)
-            return _run(request, planned, stream, is_temporary)
+            return _run(request, planned, stream, say, is_temporary)
         finally:
             planned.executors.close()
 
@@ -139,7 +139,9 @@ def _provide_planned(request: Request, planned: Planning, say: Say) -> None:
     provide_images(request, planned.executors, to_run, say)
 
 
-def _run(request: Request, planned: Planning, stream: TextIO, is_temporary: bool) -> Outcome:
+def _run(
+    request: Request, planned: Planning, stream: TextIO, say: Say, is_temporary: bool
+) -> Outcome:
     plan, store, executors = planned.plan, planned.store, planned.executors
     to_run = [one for one in plan.jobs.values() if one.record is None]
     executors.prepare(to_run)
@@ -156,7 +158,7 @@ def _run(request: Request, planned: Planning, stream: TextIO, is_temporary: bool
         sweep_job.begin(request, run_dir)
         recorder.emit(provenance.run_started(request, plan, run_dir.name, name))
         recorder.emit(*(Note(event="note", stage=None, text=text) for text in plan.notes))
-        driver = _driver(request, planned, work, run_dir, recorder)
+        driver = _driver(request, planned, work, run_dir, recorder, say)
         if watcher:
             watcher.connect(driver.prune)
         outcome = _driven(driver, recorder, executors.close, run_dir)
@@ -212,7 +214,12 @@ def _driven(
 
 
 def _driver(
-    request: Request, planned: Planning, work: Path, run_dir: Path, recorder: Recorder
+    request: Request,
+    planned: Planning,
+    work: Path,
+    run_dir: Path,
+    recorder: Recorder,
+    say: Say,
 ) -> Driver:
     """Make the driver that the executor's YAML names: engine/drivers/<name>.py."""
     context = DriverContext(
@@ -225,6 +232,8 @@ def _driver(
         cpus=request.settings.executor.cpus,
         fail_fast=request.settings.fail_fast,
         kubeflow=request.settings.kubeflow,
+        executors=planned.executors.context,
+        say=say,
     )
     name = request.settings.executor.driver
     make: Callable[[DriverContext], Driver] = extensions.module("drivers", name).driver

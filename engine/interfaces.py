@@ -35,7 +35,23 @@ class Say(Protocol):
         """Show how many bytes of a file have arrived; `total` may turn out to be wrong."""
 
 
-class Executor(Protocol):
+class Launcher(Protocol):
+    """The part of an executor that a driver uses while a plan runs."""
+
+    def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
+        """Take over what ended engines left running and these jobs need, and remove the rest."""
+
+    def launch(self, launch: Launch) -> None:
+        """Start the job; `wait` reports its end."""
+
+    def wait(self, timeout_s: float) -> list[Ended]:
+        """Return the jobs that ended; wait for one up to the timeout."""
+
+    def terminate(self, stage: str, *, force: bool) -> None:
+        """Ask the job's process tree to end; with `force`, kill it."""
+
+
+class Executor(Launcher, Protocol):
     """Runs single jobs: one file in engine/executors/, found by its name.
 
     Each run creates a new one from a `context.ExecutorContext`.
@@ -64,18 +80,6 @@ class Executor(Protocol):
 
     def prepare(self, planned: Iterable[Planned]) -> None:
         """Prepare for these jobs; raise UserError if they cannot run."""
-
-    def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
-        """Take over what ended engines left running and these jobs need, and remove the rest."""
-
-    def launch(self, launch: Launch) -> None:
-        """Start the job; `wait` reports its end."""
-
-    def wait(self, timeout_s: float) -> list[Ended]:
-        """Return the jobs that ended; wait for one up to the timeout."""
-
-    def terminate(self, stage: str, *, force: bool) -> None:
-        """Ask the job's process tree to end; with `force`, kill it."""
 
     def close(self) -> None:
         """End all running jobs, and release the executor's resources."""

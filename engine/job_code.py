@@ -47,20 +47,14 @@ def find(roots: Sequence[Path], packages: Sequence[str]) -> JobCode:
     Raise UserError if a file cannot be read.
     """
     files = tuple(sorted(_files(tuple(dict.fromkeys(roots)), packages)))
-    whole = hashlib.sha256(_RECORD)
-    try:
-        for name, path in files:
-            mark = "x" if _is_executable(path) else "-"
-            whole.update(f"{mark} {digest.sha256_of(path)} ".encode() + os.fsencode(name) + b"\0")
-    except OSError as error:
-        raise UserError(
-            str(error.filename), f"it cannot be read: {error.strerror}", "chmod a+r it"
-        ) from None
-    return JobCode(files, whole.hexdigest())
+    return JobCode(files, _digest(files))
 
 
 def lay_out(code: JobCode, store: Path) -> Path:
-    """Copy the code to a folder below the store that is named by its digest, and return the folder."""
+    """Copy the code to a folder below the store that is named by its digest, and return the folder.
+
+    Raise UserError if it has changed since it was found.
+    """
     folder = store / "code" / code.digest
     partial = folder.with_name(f".{code.short}.{uuid.uuid4().hex[:8]}")
     try:
@@ -68,12 +62,30 @@ def lay_out(code: JobCode, store: Path) -> Path:
             (partial / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, partial / name)
             (partial / name).chmod(0o755 if _is_executable(path) else 0o644)
+        if _digest([(name, partial / name) for name, _ in code.files]) != code.digest:
+            what = "the code of stages changed while it was copied"
+            raise UserError("stage_packages", what, "repeat the command")
         handles.remove(folder)
         partial.rename(folder)
     finally:
         handles.remove(partial)
     _remove_old(folder)
     return folder
+
+
+def _digest(files: Sequence[tuple[str, Path]]) -> str:
+    whole = hashlib.sha256(_RECORD)
+    try:
+        for name, path in files:
+            mark = "x" if _is_executable(path) else "-"
+            whole.update(f"{mark} {digest.sha256_of(path)} ".encode() + os.fsencode(name) + b"\0")
+    except OSError as error:
+        raise UserError(
+            str(error.filename),
+            f"it cannot be read: {error.strerror}",
+            "make it readable: chmod a+r",
+        ) from None
+    return whole.hexdigest()
 
 
 def _files(roots: Sequence[Path], packages: Sequence[str]) -> Iterator[tuple[str, Path]]:

@@ -11,6 +11,7 @@ HOST_EXECUTOR, DEVICE_EXECUTOR = (
     "local",
     "device",
 )  # executors of stages with `runs_on: host`, and of a target's device
+DOCKER_EXECUTOR = "docker"  # of the stages of a cluster's plan that run on this machine
 CLUSTER_EXECUTOR = "kubeflow"  # it also gets stages with `runs_on: host`, to refuse them
 EMULATED = "emulated (qemu)"
 ARM64_NODE = "arm64 node"  # of a cluster: not the target's own processor

@@ -173,6 +173,19 @@ def settle_all(
     return planned
 
 
+def from_device_on(jobs: Mapping[str, Job], target: Target) -> frozenset[str]:
+    """Return the stages that run on the target's device, and all that need them.
+
+    jobs: in a valid order. A cluster cannot run these stages, because it does not reach the device.
+    """
+    found: set[str] = set()
+    for name, job in jobs.items():
+        is_on_device = job.spec.runs_on == "target" and target.device is not None
+        if is_on_device or found.intersection(job.needs):
+            found.add(name)
+    return frozenset(found)
+
+
 def describe(plan: Plan) -> list[dict[str, object]]:
     """Return the jobs in the form of the event `run_started`."""
     return [

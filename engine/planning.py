@@ -29,7 +29,8 @@ from engine.dispatch import Dispatcher, Stages
 from engine.errors import UserError, did_you_mean, raise_all
 from engine.foreach import base_of, value_of
 from engine.interfaces import Say
-from engine.plan import Job, Plan, ResolvedAsset, settle_all
+from engine.placement import CLUSTER_EXECUTOR
+from engine.plan import Job, Plan, ResolvedAsset, from_device_on, settle_all
 from engine.request import Request
 from engine.settings import Settings
 from engine.signature import Library
@@ -68,6 +69,8 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
     why = executors.choose(_readable(there, library), refused)
     library.remember()
     checked = _checked(request, usecase, library, executors, left_out)
+    if chosen.driver == CLUSTER_EXECUTOR:
+        executors.keep_here(from_device_on(checked.jobs, request.target))
     kept = _kept(checked, request, left_out)
     jobs = {name: job for name, job in checked.jobs.items() if name in kept}
     forced = _forced(request, checked.graph, kept, left_out)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from engine import layout, run_files
+from engine.errors import UserError
 from engine.events import JobFailed, JobSkipped, Note, RunFinished, RunState, StageState, replay
 from engine.interfaces import Sink
 from engine.journal import Journal
@@ -57,6 +58,8 @@ class Recorder:
         if not self._journal.is_still_there():
             return
         cause = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
+        if isinstance(error, UserError):
+            cause = f"{error.where}: {error.what}"
         why = f"the run could not continue: {cause}"
         ends: list[Event] = [
             Note(event="note", stage=None, text=why),

@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import textwrap
 import time
@@ -103,7 +104,7 @@ class Service:
             shutil.which(argv[0], path=SBIN) or argv[0],
             *argv[1:],
         ]
-        with (self.folder / f"{argv[0]}.log").open("ab") as log:
+        with (self.folder / f"{Path(argv[0]).name}.log").open("ab") as log:
             self._processes.append(
                 subprocess.Popen(
                     command,
@@ -256,6 +257,57 @@ class Registry(Service):
         )
         self._run("docker-registry", "serve", str(self.folder / "config.yml"))
         self._until(lambda: _greets(self.port, b"GET /v2/ HTTP/1.0\r\n\r\n", b"HTTP/1."))
+
+
+class S3(Service):
+    """An S3 server, moto, on loopback.
+
+    checked_after: the number of requests after which it checks keys and policies; None: never.
+    """
+
+    def __init__(self, checked_after: int | None = None) -> None:
+        super().__init__()
+        self.port, self._checked_after = free_port(), checked_after
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables with which clients find it, and nothing of the user's own configuration."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+
+    def start(self) -> None:
+        """Start it, empty."""
+        checked = "inf" if self._checked_after is None else str(self._checked_after)
+        self._run(
+            "env",
+            f"INITIAL_NO_AUTH_ACTION_COUNT={checked}",
+            sys.executable,
+            "-m",
+            "moto.server",
+            "--host=127.0.0.1",
+            f"--port={self.port}",
+        )
+        self._until(lambda: _greets(self.port, b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1."))
+
+    def client(self) -> Any:
+        """Return boto3's client for it."""
+        import boto3
+
+        return boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            region_name="us-east-1",
+        )
 
 
 class SshServer(Service):

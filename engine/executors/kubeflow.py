@@ -22,6 +22,7 @@ from engine.plan import Planned
 from engine.spec import StageSpec
 from engine.target import platform_of
 
+CHECK_FOR_S = 10.0  # how long a server that does not answer is tried before a run
 _ARM = ("linux/arm64", "linux/arm/v7")  # the platforms that an arm64 node runs
 
 
@@ -67,7 +68,15 @@ class Executor:
         self._pushed.record(full_name, archive)
 
     def prepare(self, planned: Iterable[Planned]) -> None:
-        """Do nothing: the driver prepares the submission."""
+        """Raise UserError if the cluster's API or the data root does not answer, or refuses access."""
+        if not [*planned] or self._settings.host is None:
+            return
+        from engine.kubeflow.client import Client
+        from engine.kubeflow.data import DataRoot
+
+        Client.of(self._settings, retry_for_s=CHECK_FOR_S).check()
+        root = str(self._settings.data_root)
+        DataRoot(root, lambda *_: None, self._settings.timeout_s).glob("by-digest")
 
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
         """Do nothing: pods belong to a submitted run, which the driver finds again."""

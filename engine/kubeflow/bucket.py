@@ -7,6 +7,7 @@ GOOGLE_APPLICATION_CREDENTIALS and so on), as for these services' own tools.
 
 import errno
 import glob
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from engine.errors import UserError
 
 WHERE = "kubeflow.data_root"
 SCHEMES = ("s3", "gs")
-_ATTEMPTS = 3
+ATTEMPTS = 3
 _SERVER = {
     "s3": "check the network, and AWS_ENDPOINT_URL if the server is not Amazon's",
     "gs": "check the network",
@@ -36,7 +37,7 @@ class Bucket:
         self._scheme, _, path = root.partition("://")
         self._root, self._path = root.rstrip("/"), path.strip("/")
         self._bucket = self._path.partition("/")[0]
-        if not self._bucket:
+        if not self._bucket or path.startswith("/"):
             fix = f"write {self._scheme}://BUCKET/PREFIX"
             raise UserError(f"{WHERE}={root}", "it names no bucket", fix)
         with self._asking():
@@ -114,7 +115,8 @@ class Bucket:
             return UserError(where, what, _MAKE[self._scheme].format(self._bucket))
         if name in ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError"):
             return UserError(where, "there are no credentials for it", _LOGIN[self._scheme])
-        if isinstance(error, PermissionError) or getattr(error, "code", None) in (401, 403):
+        is_forbidden = said.startswith("Forbidden") or getattr(error, "code", None) in (401, 403)
+        if isinstance(error, PermissionError) or is_forbidden:
             what = f"access to the bucket '{self._bucket}' is denied: {said}"
             return UserError(where, what, f"{_LOGIN[self._scheme]}; or change the bucket's policy")
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -133,12 +135,14 @@ def _file_system(scheme: str, timeout_s: float) -> Any:
             options["config_kwargs"] = {
                 "connect_timeout": timeout_s,
                 "read_timeout": timeout_s,
-                "retries": {"total_max_attempts": _ATTEMPTS, "mode": "standard"},
+                "retries": {"total_max_attempts": ATTEMPTS, "mode": "standard"},
             }
         else:
             options["timeout"] = options["requests_timeout"] = timeout_s
+            logging.getLogger("gcsfs").addHandler(logging.NullHandler())  # it prints tracebacks
         found = fsspec.filesystem(scheme, **options)
-        found.retries = 1 if scheme == "s3" else _ATTEMPTS  # botocore repeats by itself
+        if scheme == "s3":
+            found.retries = 1  # botocore repeats by itself
         return found
     except ImportError as error:
         what = f"the Python package {error.name or 'fsspec'} is not installed"

@@ -84,8 +84,14 @@ class Pushed:
         self._found: dict[str, _Record] = {}  # asked and complete
 
     def missing(self, full_names: Iterable[str]) -> list[str]:
-        """Return those of these images, named without code, that must be pushed."""
-        return [name for name in sorted(set(full_names)) if self._checked(name) is None]
+        """Return those of these images, named without code, that must be pushed.
+
+        Raise UserError if the registry does not answer: nothing is then built in vain.
+        """
+        found = [name for name in sorted(set(full_names)) if self._checked(name) is None]
+        if found:
+            self._registry.reach()
+        return found
 
     def reference(self, full_name: str) -> str:
         """Return the image with the current code, as host/path/name@sha256:...

@@ -9,6 +9,7 @@ import os
 import re
 import time
 from base64 import b64encode
+from collections.abc import Container
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -50,33 +51,37 @@ class Registry:
         """Return whether the registry has the manifest, or one of the `blobs`."""
         return self._head(name, f"{kind}/{digest}") is not None
 
+    def reach(self) -> None:
+        """Raise UserError if the registry does not answer at all; credentials are not checked."""
+        self._answer(f"{self._url}/v2/", "", accepted=range(200, 500))
+
     def _head(self, name: str, path: str) -> Any:
         """Return the answer; None if there is no such thing. Raise UserError for anything else."""
+        answer = self._answer(f"{self._url}/v2/{name}/{path}", name, accepted=(200, 401, 403, 404))
+        if answer.status_code in (401, 403):
+            what = f"the registry does not let you read {name}"
+            fix = f"docker login {self._host}, or set REGISTRY_USER and REGISTRY_PASSWORD"
+            raise UserError(f"{WHERE}={self._host}", what, fix)
+        return None if answer.status_code == 404 else answer
+
+    def _answer(self, url: str, name: str, accepted: Container[int]) -> Any:
+        """Return an answer with one of these statuses; repeat the request for others, and errors."""
         from requests import RequestException
 
-        url = f"{self._url}/v2/{name}/{path}"
         problem = ""
         for attempt in range(ATTEMPTS):
             try:
                 answer = self._send(url, name)
-            except RequestException as error:
-                answer, problem = None, type(error).__name__
-            if answer is not None and answer.status_code == 404:
-                return None
-            if answer is not None and answer.status_code == 200:
-                return answer
-            if answer is not None and answer.status_code in (401, 403):
-                what = f"the registry does not let you read {name}"
-                fix = f"docker login {self._host}, or set REGISTRY_USER and REGISTRY_PASSWORD"
-                raise UserError(f"{WHERE}={self._host}", what, fix)
-            if answer is not None:
+                if answer.status_code in accepted:
+                    return answer
                 problem = f"it answered {answer.status_code} {answer.reason}"
+            except RequestException as error:
+                problem = type(error).__name__
             if attempt < ATTEMPTS - 1:
                 time.sleep(0.2 * 4**attempt)
         what = f"the registry cannot be reached: {problem}"
-        raise UserError(
-            f"{WHERE}={self._host}", what, "check that it is running, and that its name is correct"
-        )
+        fix = "check that it is running, and that its name is correct"
+        raise UserError(f"{WHERE}={self._host}", what, fix)
 
     def _send(self, url: str, name: str) -> Any:
         """Send the request; if the registry asks for credentials, send it again with them."""

@@ -6,9 +6,10 @@ import sys
 
 import pytest
 
+from engine import job_code
 from engine.containers import loading
 from engine.image_catalogue import BUILDERS
-from engine.images import ARCHITECTURES, REPOSITORY, read
+from engine.images import ARCHITECTURES, REPOSITORY, read, with_code
 from engine.signature import Library
 from engine.target import platform_of
 from tests.conftest import ROOT
@@ -88,6 +89,11 @@ def _full_name(project) -> str:
         for one in read(project.path / "containers", sources, "bootstrap")
         if one.platform == HERE
     )
+
+
+def _code(project) -> str:
+    """The short digest of the code in the user's images."""
+    return job_code.find((project.path, ROOT), ("mystages",)).short
 
 
 def _has(docker_engine) -> set[str]:
@@ -225,6 +231,20 @@ def test_an_image_of_the_users_is_built_from_the_users_folder_by_the_users_use_c
     assert "COLOUR=red" in image.attrs["Config"]["Env"]
 
 
+def test_an_image_with_code_in_it_runs_stages_without_any_mount(
+    images, own_image, project, docker_engine
+):
+    said = images("build", "image=mine", "code=baked")
+    full_name = _rows(said)["mine", HERE][0]
+    assert full_name == with_code(_full_name(project), _code(project))
+    words = ["python3", "-c", "import mystages.make, engine.stage; print(engine.stage.__file__)"]
+    output = docker_engine.client().containers.run(
+        full_name, words, network_mode="none", remove=True, read_only=True
+    )
+    assert output.decode().strip() == "/opt/rpi-mlops/1/engine/stage/__init__.py"
+    assert _rows(images("list", "image=mine", "code=baked"))["mine", HERE][2] == "MB"
+
+
 def test_where_the_target_has_a_device_its_engine_is_given_the_image(
     images, own_image, project, docker_engine, sshd, monkeypatch, tmp_path
 ):
@@ -293,3 +313,13 @@ def test_an_image_that_a_container_has_is_kept_and_says_so(
         assert _has(docker_engine) == {before}
     finally:
         container.remove(force=True)
+
+
+def test_an_image_whose_code_has_changed_is_removed(images, project, docker_engine, plain_archive):
+    now = with_code(_full_name(project), _code(project))
+    before = with_code(_full_name(project), "0123456789ab")
+    for full_name in (before, now):
+        loading.load(docker_engine.client(), full_name, plain_archive)
+    said = images("prune")
+    assert said.status == 0 and [line.split()[:2] for line in said.lines] == [["removed", before]]
+    assert _has(docker_engine) == {now}

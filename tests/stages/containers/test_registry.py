@@ -5,9 +5,7 @@ broken one.
 import base64
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -23,54 +21,14 @@ from stages.containers._registry import (
     parse,
     pull,
 )
-
-
-class Speaker:
-    """A server on loopback that gives predefined responses, and records requests."""
-
-    def __init__(self) -> None:
-        self.answers: dict[tuple[str, str], list[tuple[int, dict[str, str], bytes]]] = {}
-        self.asked: list[tuple[str, str, dict[str, str]]] = []
-        speaker = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                speaker.asked.append((self.command, self.path, dict(self.headers)))
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                listed = speaker.answers.get(
-                    (self.command, self.path.partition("?")[0]), [(404, {}, b"")]
-                )
-                status, headers, body = listed.pop(0) if len(listed) > 1 else listed[0]
-                self.send_response(status)
-                for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                if self.command != "HEAD":
-                    self.wfile.write(body)
-
-            do_HEAD = do_PUT = do_POST = do_GET
-
-            def log_message(self, *_: Any) -> None:
-                """Log nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.host = f"127.0.0.1:{self.server.server_port}"
-
-    def says(self, method: str, path: str, *answers: tuple[int, dict[str, str], bytes]) -> None:
-        """Respond in this order, and then repeat the last one."""
-        self.answers[method, path] = list(answers)
+from tests.speaker import Speaker
 
 
 @pytest.fixture
 def speaker() -> Iterator[Speaker]:
     """A server with predefined responses."""
-    made = Speaker()
-    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield made
-    made.server.shutdown()
-    thread.join()
-    made.server.server_close()
+    with Speaker.running() as made:
+        yield made
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,152 @@
+"""Faults of a run on a cluster that only processes show: `run.py` is killed, interrupted, or started
+twice. The invariant: the server gets one run, and the same command continues.
+"""
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import kubeflow_bench
+from tests.conftest import Project
+from tests.kubeflow_bench import Bench
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def bench(project, tmp_path, monkeypatch) -> Iterator[Bench]:
+    monkeypatch.chdir(project.path)
+    with kubeflow_bench.bench(project, kubeflow_bench.shared(tmp_path)) as made:
+        yield made
+
+
+def _finish(bench: Bench) -> None:
+    """Repeat the command, and check that it finishes with one run on the server."""
+    for event in bench.cluster.holds.values():
+        event.set()
+    state = bench.run()
+    assert (state.status, bench.created) == ("finished", 1)
+    assert sorted(bench.cluster.ran) == ["last", "make", "read"]
+    assert bench.project.processes() == []
+
+
+def _finished(bench: Bench) -> list[str]:
+    """Return the stages that have finished in the newest run so far."""
+    events = bench.project.events() if bench.project.runs else []
+    return [event["stage"] for event in events if event["event"] == "job_finished"]
+
+
+def _kill(bench: Bench, process) -> None:
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize("is_executed", [False, True])
+def test_killed_while_it_creates_the_run(bench, is_executed):
+    """Before the request reaches the server, or after the server created the run."""
+    bench.cluster.hold("make")
+    bench.api.delays = [("POST .*/runs$", 3.0, is_executed)]
+    process = bench.start()
+    Project.until(lambda: bench.api.count("POST .*/runs$"))
+    Project.until(lambda: bool(bench.api.runs) == is_executed)
+    _kill(bench, process)
+    bench.api.is_deaf, bench.api.delays = True, []
+    _finish(bench)
+
+
+@pytest.mark.parametrize("task", ["make", "last"])
+def test_killed_while_it_follows_the_run(bench, task):
+    bench.cluster.hold(task)
+    process = bench.start()
+    Project.until(lambda: bench.api.count("GET .*/runs/") > 5)
+    _kill(bench, process)
+    _finish(bench)
+
+
+def test_killed_after_the_run_has_ended_and_before_its_results_are_here(bench):
+    process = bench.start()
+    Project.until(lambda: bench.created)
+    process.send_signal(signal.SIGSTOP)
+    Project.until(lambda: bench.api.runs[bench.run_id]["state"] == "SUCCEEDED")
+    _kill(bench, process)
+    _finish(bench)
+
+
+@pytest.mark.parametrize("moment", range(8))
+def test_killed_at_any_moment(bench, moment):
+    process = bench.start()
+    Project.until(lambda: bench.api.requests)
+    time.sleep(0.25 * moment)
+    _kill(bench, process)
+    _finish(bench)
+
+
+def test_ctrl_c_detaches_and_the_same_command_continues(bench):
+    bench.cluster.hold("last")
+    process = bench.start()
+    Project.until(lambda: "read" in _finished(bench))
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "goes on on the cluster" in out and "cancel" in out
+    assert bench.api.runs[bench.run_id]["state"] == "RUNNING"
+    _finish(bench)
+
+
+def test_two_ctrl_c_end_it_at_once(bench):
+    bench.cluster.hold("make")
+    process = bench.start()
+    Project.until(lambda: bench.api.count("GET .*/runs/") > 2)
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+    _finish(bench)
+
+
+def test_the_same_command_twice_at_once_submits_one_run(bench):
+    bench.cluster.hold("make")
+    both = [bench.start(), bench.start()]
+    Project.until(lambda: bench.api.count("GET .*/runs/") > 10)
+    bench.cluster.holds["make"].set()
+    assert [one.wait(60) for one in both] == [0, 0]
+    for one in both:
+        one.communicate()
+    assert bench.created == 1
+
+
+def test_cancel_ends_what_a_detached_run_left(bench):
+    bench.cluster.hold("last")
+    process = bench.start()
+    Project.until(lambda: "read" in _finished(bench))
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    done = bench.project.run("cancel", bench.project.last.name)
+    assert (done.returncode, "cancelled on" in done.stdout) == (0, True), done.stderr
+    assert bench.api.runs[bench.run_id]["state"] == "CANCELED"
+    again = bench.project.run("cancel")
+    assert again.returncode == 2 and "no run of this outputs folder" in again.stderr
+    bench.cluster.holds["last"].set()
+    assert bench.run().status == "finished"
+    assert bench.cluster.ran.count("make") == 1
+
+
+def test_the_token_is_in_no_argument_and_in_no_file(bench, tmp_path):
+    file = tmp_path / "token"
+    file.write_text("canary-token")
+    bench.api.token = "canary-token"
+    bench.cluster.hold("make")
+    process = bench.start(f"kubeflow.token_file={file}")
+    Project.until(lambda: bench.api.count("GET .*/runs/") > 2)
+    for pid in bench.project.processes():
+        words = Path(f"/proc/{pid}/cmdline").read_bytes()
+        assert b"canary" not in words
+    bench.cluster.holds["make"].set()
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0 and "canary" not in out + err
+    files = [path for path in bench.project.outputs.rglob("*") if path.is_file()]
+    assert files and not [path for path in files if b"canary" in path.read_bytes()]
