@@ -4,6 +4,7 @@ The IR is written directly: the SDK writes names in lower case, and takes ten ti
 stages (benchmarks/kubeflow.py). The tests compare it with what the SDK compiles. Pure.
 """
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -283,5 +284,5 @@ def _inputs(step: Step) -> dict[str, Any]:
 
 
 def _retries(count: int, delay_s: float) -> dict[str, Any]:
-    delay = f"{delay_s:.3f}".rstrip("0").rstrip(".")
-    return {"backoffDuration": f"{delay}s", **_BACKOFF, "maxRetryCount": count}
+    """Return the policy; kfp knows only whole seconds."""
+    return {"backoffDuration": f"{math.ceil(delay_s)}s", **_BACKOFF, "maxRetryCount": count}

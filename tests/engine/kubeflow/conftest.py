@@ -1,0 +1,103 @@
+"""Plans of a user's folder and of the project, compiled with references to images that exist nowhere."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine import compose, planning, registration
+from engine.kubeflow import pipeline
+from engine.kubeflow.pipeline import Pipeline, Sources
+from engine.plan import Plan
+from engine.request import Request
+
+BUCKET = ("kubeflow.data_root=s3://b/p", "kubeflow.registry=localhost:5000/p")
+
+
+@dataclass
+class Compiled:
+    """A plan and its pipeline."""
+
+    request: Request
+    plan: Plan
+    pipeline: Pipeline
+
+    @property
+    def tasks(self) -> dict[str, Any]:
+        """All tasks by name."""
+        return self.pipeline.spec["root"]["dag"]["tasks"]
+
+    def task(self, stage: str) -> dict[str, Any]:
+        """The stage's task."""
+        return self.tasks[self.pipeline.names.stages[stage]]
+
+    def component(self, stage: str) -> dict[str, Any]:
+        """Its interface."""
+        return self.pipeline.spec["components"][f"comp-{self.pipeline.names.stages[stage]}"]
+
+    def container(self, stage: str) -> dict[str, Any]:
+        """Its image, command and resources."""
+        task = self.pipeline.names.stages[stage]
+        return self.pipeline.spec["deploymentSpec"]["executors"][f"exec-{task}"]["container"]
+
+    def job(self, stage: str) -> dict[str, Any]:
+        """The job that its step gets."""
+        return json.loads(self.container(stage)["command"][4])
+
+    def pod(self, stage: str) -> dict[str, Any]:
+        """What Kubernetes is told about its pod."""
+        executors = self.pipeline.platforms["platforms"]["kubernetes"]["deploymentSpec"][
+            "executors"
+        ]
+        return executors[f"exec-{self.pipeline.names.stages[stage]}"]
+
+
+def reference(full_name: str) -> str:
+    """Return an image by a digest that nothing has."""
+    return f"localhost:5000/p/{full_name.partition(':')[0]}@sha256:{'0' * 64}"
+
+
+@pytest.fixture
+def compiled(tmp_path, monkeypatch) -> Callable[..., Compiled]:
+    """Compile what a command line asks for."""
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
+    return compiler(tmp_path)
+
+
+def compiler(folder: Path) -> Callable[..., Compiled]:
+    """Return a function that compiles what a command line asks for."""
+
+    def compile_line(*words: str, dirs: tuple[Path, ...] = ()) -> Compiled:
+        flags = [word for folder in dirs for word in ("--config-dir", str(folder))]
+        given = [
+            f"outputs={folder}/outputs",
+            "tracking=none",
+            "executor=kubeflow",
+            *BUCKET,
+            *words,
+        ]
+        request = compose.single(registration.register([*flags, *given]))
+        plan = planning.plan(request).plan
+        uris = {one: f"s3://b/p/by-digest/{one}" for one in pipeline.needed(plan, plan.jobs)}
+        made = pipeline.compiled(
+            plan, request.settings.kubeflow, Sources(image=reference, uris=uris)
+        )
+        return Compiled(request, plan, made)
+
+    return compile_line
+
+
+@pytest.fixture
+def mine(project, compiled) -> Callable[..., Compiled]:
+    """Compile a use case with these stages, of a user's folder."""
+
+    def compile_stages(stages: str, *words: str) -> Compiled:
+        project.usecase("mine", f"name: mine\nstages:\n{stages}")
+        return compiled(
+            "usecase=mine", "stage_packages=[mystages]", *words, dirs=(project.path / "conf",)
+        )
+
+    return compile_stages
