@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from engine import durable, graph, layout, ordinary, planning
+from engine import durable, layout, ordinary, planning
 from engine.dispatch import executor_context
 from engine.drive import provide_images
 from engine.errors import UserError, raise_all
 from engine.interfaces import Say
 from engine.kubeflow import checks, document, pipeline, sources
-from engine.placement import CLUSTER_EXECUTOR, DEVICE
-from engine.plan import Plan
+from engine.placement import CLUSTER_EXECUTOR
+from engine.plan import from_device_on
 from engine.planning import Planning
 from engine.request import Request
 from engine.store import Store
@@ -48,7 +48,8 @@ def write(request: Request, output: str, say: Say) -> Path:
 def _written(request: Request, planned: Planning, say: Say) -> str:
     """Return the pipeline as YAML; raise all mistakes before anything is pushed or uploaded."""
     plan, settings = planned.plan, request.settings.kubeflow
-    stages = on_cluster(plan)
+    here = from_device_on({name: one.job for name, one in plan.jobs.items()}, plan.target)
+    stages = [name for name in plan.jobs if name not in here]
     raise_all([*checks.of_plan(plan, settings, stages, request.where)])
     wanted = [replace(plan.jobs[name], record=None) for name in stages]
     whole = replace(plan, jobs={one.job.stage: one for one in wanted})
@@ -58,13 +59,6 @@ def _written(request: Request, planned: Planning, say: Say) -> str:
     made = pipeline.compiled(plan, settings, found, stages)
     raise_all([*checks.of_pipeline(made, request.where)])
     return document.written(made)
-
-
-def on_cluster(plan: Plan) -> list[str]:
-    """Return the stages that do not need the target's device, in order."""
-    there = [name for name, one in plan.jobs.items() if one.job.placement.measured_on == DEVICE]
-    after = {one for name in there for one in graph.descendants(plan.graph, name)}
-    return [name for name in plan.jobs if name not in after.union(there)]
 
 
 def _mistakes(request: Request, output: str | None) -> Iterator[UserError]:
