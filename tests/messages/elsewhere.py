@@ -1,10 +1,10 @@
 """The mistakes that no row can cause: they need a machine, an engine or a device that refuses."""
 
-from tests.messages import clusters
+from tests.messages import cluster_api
 
 # the function that raises the mistake, and the test that covers it; once for each call
 ELSEWHERE = [
-    *clusters.ELSEWHERE,
+    *cluster_api.ELSEWHERE,
     *(
         (f"engine/kubeflow/bucket.py: {name}", f"tests/engine/kubeflow/test_data.py::test_{test}")
         for name, test in (
