@@ -2,7 +2,7 @@
 `executor=kubeflow`. It submits nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from engine.errors import UserError, raise_all
 from engine.interfaces import Say
 from engine.kubeflow import checks, document, pipeline, sources
 from engine.placement import CLUSTER_EXECUTOR
-from engine.plan import from_device_on
+from engine.plan import Plan, from_device_on
 from engine.planning import Planning
 from engine.request import Request
 from engine.store import Store
@@ -59,9 +59,14 @@ def _written(request: Request, planned: Planning, say: Say) -> tuple[str, list[s
     found = sources.gather(plan, stages, executor_context(request), say)
     made = pipeline.compiled(plan, settings, found, stages)
     raise_all([*checks.of_pipeline(made, request.where)])
-    left_out = [name for name in plan.jobs if name in here]
-    notes = [f"left out: {listed(left_out)}: only the target's device can run them"]
-    return document.written(made), notes if left_out else []
+    return document.written(made), [*_left_out(plan, here)]
+
+
+def _left_out(plan: Plan, here: Collection[str]) -> Iterator[str]:
+    """Yield a note on the stages that the cluster does not run."""
+    if here:
+        stages = listed([name for name in plan.jobs if name in here])
+        yield f"note: without {stages}, which need the target's device {plan.target.device}"
 
 
 def _mistakes(request: Request, output: str | None) -> Iterator[UserError]:

@@ -88,3 +88,15 @@ def test_a_file_that_cannot_be_written_is_a_mistake(bench, capsys):
     words = (*bench.words, "kubeflow.host=null", "output=/proc/p.yaml")
     assert command_line(bench.project, *words) == 2
     assert "output=/proc/p.yaml" in capsys.readouterr().err
+
+
+def test_stages_of_the_targets_device_are_left_out_and_named(bench, capsys):
+    bench.use(
+        "stages:\n  a: {uses: mystages.make}\n"
+        "  b: {uses: mystages.double, inputs: {number: a.data}, runs_on: target}\n"
+        "  c: {uses: mystages.double, inputs: {number: b.data}}\n"
+    )
+    spec, _ = _write(bench, "target.device=ssh://pi@nowhere", "target=x86_64")
+    assert set(spec["root"]["dag"]["tasks"]) == {"a"}
+    note = "note: without b and c, which need the target's device ssh://pi@nowhere"
+    assert capsys.readouterr().out.splitlines() == ["p.yaml", note]
