@@ -2,7 +2,7 @@
 `executor=kubeflow`. It submits nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +13,11 @@ from engine.errors import UserError, raise_all
 from engine.interfaces import Say
 from engine.kubeflow import checks, document, pipeline, sources
 from engine.placement import CLUSTER_EXECUTOR
-from engine.plan import from_device_on
+from engine.plan import Plan, from_device_on
 from engine.planning import Planning
 from engine.request import Request
 from engine.store import Store
+from engine.wording import listed
 
 
 def refuse(request: Request, output: str | None) -> None:
@@ -28,8 +29,8 @@ def refuse(request: Request, output: str | None) -> None:
         raise UserError(f"output={output}", what, "add executor=kubeflow, or remove output=")
 
 
-def write(request: Request, output: str, say: Say) -> Path:
-    """Write the whole plan, whatever is cached, and return the file's path.
+def write(request: Request, output: str, say: Say) -> list[str]:
+    """Write the whole plan, whatever is cached, and return what to tell the user.
 
     Images are pushed and assets uploaded first, because the pipeline contains where they are.
     """
@@ -37,16 +38,16 @@ def write(request: Request, output: str, say: Say) -> Path:
     with Store(layout.store_dir(request.outputs)).locks.in_use():
         planned = planning.plan(request)
         try:
-            text = _written(request, planned, say)
+            text, notes = _written(request, planned, say)
         finally:
             planned.executors.close()
     with ordinary.writing(output):
         durable.write_whole(Path(output), text.encode())
-    return Path(output)
+    return [output, *notes]
 
 
-def _written(request: Request, planned: Planning, say: Say) -> str:
-    """Return the pipeline as YAML; raise all mistakes before anything is pushed or uploaded."""
+def _written(request: Request, planned: Planning, say: Say) -> tuple[str, list[str]]:
+    """Return the pipeline as YAML, and notes; raise all mistakes before anything is uploaded."""
     plan, settings = planned.plan, request.settings.kubeflow
     here = from_device_on({name: one.job for name, one in plan.jobs.items()}, plan.target)
     stages = [name for name in plan.jobs if name not in here]
@@ -58,7 +59,14 @@ def _written(request: Request, planned: Planning, say: Say) -> str:
     found = sources.gather(plan, stages, executor_context(request), say)
     made = pipeline.compiled(plan, settings, found, stages)
     raise_all([*checks.of_pipeline(made, request.where)])
-    return document.written(made)
+    return document.written(made), [*_left_out(plan, here)]
+
+
+def _left_out(plan: Plan, here: Collection[str]) -> Iterator[str]:
+    """Yield a note on the stages that the cluster does not run."""
+    if here:
+        stages = listed([name for name in plan.jobs if name in here])
+        yield f"note: without {stages}, which need the target's device {plan.target.device}"
 
 
 def _mistakes(request: Request, output: str | None) -> Iterator[UserError]:

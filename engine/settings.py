@@ -2,6 +2,7 @@
 and a target. No I/O.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,14 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-_LABEL = r"^[A-Za-z0-9][\w./-]*=[\w.-]*$"
+def _label(value: Any) -> Any:
+    """Accept a Kubernetes label as KEY=VALUE."""
+    if value is not None and not re.fullmatch(r"[A-Za-z0-9][\w./-]*=[\w.-]*", str(value)):
+        raise ValueError(f"'{value!s:.80}' is not a label; write KEY=VALUE")
+    return value
+
+
+_Label = Annotated[str | None, BeforeValidator(_label)]
 
 
 class _Model(BaseModel):
@@ -81,14 +89,10 @@ class Kubeflow(_Model):
     arm64_nodes: bool = Field(
         False, description="true: stages of an arm64 target run on arm64 nodes, not emulated"
     )
-    accelerator_label: str | None = Field(
-        None,
-        pattern=_LABEL,
-        description="label of the nodes with the target's accelerator: KEY=VALUE",
+    accelerator_label: _Label = Field(
+        None, description="label of the nodes with the target's accelerator: KEY=VALUE"
     )
-    gpu_label: str | None = Field(
-        None, pattern=_LABEL, description="label of the nodes with NVIDIA GPUs: KEY=VALUE"
-    )
+    gpu_label: _Label = Field(None, description="label of the nodes with NVIDIA GPUs: KEY=VALUE")
     poll_s: float = Field(
         5.0, gt=0, allow_inf_nan=False, description="seconds between looks at a submitted run"
     )

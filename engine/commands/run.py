@@ -27,7 +27,7 @@ def main(request: Request[Options]) -> tuple[int, float | None]:
     """Return the exit status and the objective's value."""
     pipeline_file.refuse(request, request.options.output)
     if request.options.output is not None:
-        print(pipeline_file.write(request, request.options.output, downloads.say))
+        print(*pipeline_file.write(request, request.options.output, downloads.say), sep="\n")
         if request.settings.kubeflow.host is None:
             return 0, None
     outcome = drive(request, sys.stdout, downloads.say)

@@ -46,6 +46,9 @@ class Executor:
         if spec.runs_on == "host":
             what = "this stage is a process of this machine, and the cluster cannot run it"
             raise UserError("runs_on", what, "remove runs_on, or write executor=auto")
+        if contract.only_local:
+            fix = "write executor=auto, and the stage is a process of this machine"
+            raise UserError("runs_on", contract.only_local, fix)
         image = self._image(spec, contract)
         emulated = not self._is_native(image.platform)
         depends_on = {"image": image.identity, **self._gpus(spec)}

@@ -4,10 +4,9 @@ from typing import Any
 
 from engine.errors import UserError
 from engine.kubeflow.pipeline import Pipeline
+from engine.wording import plural
 
-_HEADER = (
-    "# {name}: {count} tasks. Written by RaspberryPi MLOps; upload it, or submit it with kfp.\n"
-)
+_HEADER = "# {name}: {count}. Written by RaspberryPi MLOps; upload it, or submit it with kfp.\n"
 
 
 def written(pipeline: Pipeline) -> str:
@@ -17,7 +16,7 @@ def written(pipeline: Pipeline) -> str:
     """
     validate(pipeline)
     parts = [_dumped(pipeline.spec), _dumped(pipeline.platforms)]
-    count = len(pipeline.spec["root"]["dag"]["tasks"])
+    count = plural(len(pipeline.spec["root"]["dag"]["tasks"]), "task")
     return _HEADER.format(name=pipeline.name, count=count) + "---\n".join(parts)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -486,17 +487,17 @@ SETTINGS = {
 }
 
 
-def write_files(project: Project) -> None:
+def write_files(project: Project, files: Mapping[str, str] = FILES) -> None:
     """Write the use cases and stages that the rows name."""
-    for name, text in FILES.items():
+    for name, text in files.items():
         (project.path / name).parent.mkdir(exist_ok=True)
         (project.path / name).write_text(text)
 
 
-def provoke(words: list[str], folder: Path) -> list[Told]:
+def provoke(words: list[str], folder: Path, files: Mapping[str, str] = FILES) -> list[Told]:
     """Run a command that must exit with status 2, and return its error message."""
     project, out, err = Project(folder), io.StringIO(), io.StringIO()
-    write_files(project)
+    write_files(project, files)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("HYDRA_FULL_ERROR", "1")  # as engine/start.py does

@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.messages import (
     cluster_data,
+    clusters,
     commands,
     files,
     forms,
@@ -33,6 +34,7 @@ SUBJECTS = (
     | files.SUBJECTS
     | commands.SUBJECTS
     | cluster_data.SUBJECTS
+    | clusters.SUBJECTS
 )
 ROWS = [(subject, row) for subject, one in SUBJECTS.items() for row in one.rows]
 SOURCE_FILES = [ROOT / "run.py", *sorted((ROOT / "engine").rglob("*.py"))]
