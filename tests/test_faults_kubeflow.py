@@ -103,8 +103,8 @@ def test_two_ctrl_c_end_it_at_once(bench):
     for _ in range(2):
         process.send_signal(signal.SIGINT)
         time.sleep(0.1)
-    process.communicate(timeout=20)
-    assert process.returncode == 130
+    said = process.communicate(timeout=20)
+    assert process.returncode in (130, -signal.SIGINT), said  # a shell shows both as 130
     _finish(bench)
 
 
