@@ -63,6 +63,18 @@ ROWS = {
         "label",
         "KEY=VALUE",
     ),
+    "no_file_to_draw": (
+        ["graph", "input=gone.yaml"],
+        "input=gone.yaml",
+        "file",
+        "output=FILE.yaml",
+    ),
+    "no_pipeline_to_draw": (
+        ["graph", "input=conf/usecases/host.yaml"],
+        "input=conf/usecases/host.yaml",
+        "pipeline",
+        "executor=kubeflow",
+    ),
     "host": (
         [*CLUSTER, "usecase=host"],
         "conf/usecases/host.yaml: stages.a.runs_on",
