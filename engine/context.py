@@ -43,7 +43,7 @@ class DriverContext:
     fail_fast: bool  # end the run at the first failure
     kubeflow: Kubeflow = field(default_factory=Kubeflow)
     executors: ExecutorContext | None = None  # for a driver that makes executors of its own
-    say: Say = lambda file, done, total: None  # shows the progress of transfers
+    say: Say = lambda *_: None  # shows the progress of transfers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

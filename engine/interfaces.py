@@ -29,9 +29,9 @@ class Emit(Protocol):
 
 
 class Say(Protocol):
-    """Shows the progress of a download."""
+    """Shows the progress of a download or an upload."""
 
-    def __call__(self, file: str, done: int, total: int, /) -> None:
+    def __call__(self, file: str, done: int, total: int, verb: str = "downloaded", /) -> None:
         """Show how many bytes of a file have arrived; `total` may turn out to be wrong."""
 
 

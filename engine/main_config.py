@@ -67,8 +67,17 @@ def _with_own(config: dict[str, Any], own: Mapping[str, object], where: str) -> 
             fix = f"write a file's name: {key}: {choices[key]}"
             mistakes.append(UserError(f"{where}: {key}", "a name is expected here", fix))
     raise_all(mistakes)
-    values = {key: value for key, value in own.items() if key not in choices}
+    values = {
+        key: _merged(config.get(key), value) for key, value in own.items() if key not in choices
+    }
     return config | values | {"defaults": [_chosen(entry, own) for entry in config["defaults"]]}
+
+
+def _merged(default: object, own: object) -> object:
+    """Return the user's value; of a section, such as `kubeflow`, also the keys that it leaves out."""
+    if isinstance(default, dict) and isinstance(own, dict):
+        return {**default, **own}
+    return own
 
 
 def _chosen(entry: object, own: Mapping[str, object]) -> object:

@@ -21,7 +21,10 @@ sys.exit(f"imported: {heavy}" if heavy else 0)
 """
 
 # Required assets that only a user can provide.
-NEEDED = {"export": ("model=docs", "examples=docs")}
+NEEDED = {
+    "baked_images": ("assets.image=docs", "assets.code=docs"),
+    "export": ("model=docs", "examples=docs"),
+}
 
 # Files without a test file of their own, and what tests them.
 TESTED_BY = {

@@ -1,10 +1,13 @@
-"""Shows downloads of assets: a progress bar on a terminal, otherwise one line per file."""
+"""Shows downloads and uploads: a progress bar on a terminal, otherwise one line per file."""
 
 import sys
 
 
-def say(file: str, done: int, total: int) -> None:
-    """Show how much of a file has arrived; `total` may be wrong, since the file is checked later."""
+def say(file: str, done: int, total: int, verb: str = "downloaded") -> None:
+    """Show how much of a file has arrived; `total` may be wrong, since the file is checked later.
+
+    verb: what happened to the file, for the line at its end.
+    """
     if sys.stderr.isatty():
         width = 30
         filled = min(width, width * done // max(total, 1))
@@ -13,4 +16,4 @@ def say(file: str, done: int, total: int) -> None:
         sys.stderr.write(f"\r{file[-40:]:40} [{bar}] {done / 1e6:.1f} MB{end}")
         sys.stderr.flush()
     elif done >= total:
-        sys.stderr.write(f"downloaded {file} ({done:,} bytes)\n")
+        sys.stderr.write(f"{verb} {file} ({done:,} bytes)\n")

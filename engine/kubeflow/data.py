@@ -89,7 +89,7 @@ class DataRoot:
         before = _facts(path)
         if digests.of(path) != digest:
             raise _changed(path)
-        self._objects.upload(path, _key(digest), self._shown(path.name))
+        self._objects.upload(path, _key(digest), self._shown(path.name, "uploaded"))
         if _facts(path) != before:
             self._objects.remove(_key(digest))
             raise _changed(path)
@@ -103,7 +103,7 @@ class DataRoot:
             if found != digest:
                 raise _changed(path)
             file.flush()
-            self._objects.upload(Path(file.name), _key(digest), self._shown(path.name))
+            self._objects.upload(Path(file.name), _key(digest), self._shown(path.name, "uploaded"))
 
     def _key_of(self, uri: str) -> str:
         start = self._objects.uri("")
@@ -111,10 +111,10 @@ class DataRoot:
             raise UserError(uri, f"it is not below {WHERE}={self.root}", f"set {WHERE} to its root")
         return uri[len(start) :]
 
-    def _shown(self, name: str) -> Show:
+    def _shown(self, name: str, verb: str = "downloaded") -> Show:
         def show(done: int, total: int) -> None:
             if total >= _SHOWN_BYTES:
-                self._say(name, done, total)
+                self._say(name, done, total, verb)
 
         return show
 

@@ -32,7 +32,7 @@ class SharedFolder:
         """Return the file's size in bytes; None if there is none."""
         try:
             return (self._root / key).stat().st_size
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def upload(self, file: Path, key: str, show: Show) -> None:
@@ -44,9 +44,10 @@ class SharedFolder:
             _copy(file, partial, show)
             partial.replace(goal)
             durable.fsync_folder(goal.parent)
-        except PermissionError as error:
+        except OSError as error:
             what = f"it cannot be written: {error.strerror}"
-            raise UserError(f"{WHERE}={self._root}", what, "make it writable for you") from None
+            fix = "make it writable for you, and check its free space"
+            raise UserError(f"{WHERE}={self._root}", what, fix) from None
         finally:
             handles.remove(partial)
 
@@ -54,7 +55,7 @@ class SharedFolder:
         """Copy a file out of the folder; return False if there is none."""
         try:
             _copy(self._root / key, file, show)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
         return True
 
@@ -62,7 +63,7 @@ class SharedFolder:
         """Return up to that many bytes of a file; None if there is none."""
         try:
             return ordinary.read(self._root / key, most_bytes)[:most_bytes]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def remove(self, key: str) -> None:

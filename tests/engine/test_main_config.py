@@ -43,6 +43,12 @@ def test_a_value_takes_the_place_of_the_engines(own):
     )
 
 
+def test_a_section_keeps_the_keys_that_the_user_leaves_out(own):
+    config = own("kubeflow: {host: https://kfp.example.org}")["kubeflow"]
+    assert isinstance(config, dict) and config["host"] == "https://kfp.example.org"
+    assert config.keys() == main_config.load((ROOT / "conf",))["kubeflow"].keys()
+
+
 def test_a_name_of_a_group_is_chosen_by_default(own):
     config = own("usecase: mine\ntarget: rpi4")
     choices = [main_config.choice(config, group) for group in ("usecase", "target", "executor")]

@@ -1,5 +1,7 @@
 """The mistakes that no row can cause: they need a machine, an engine or a device that refuses."""
 
+from tests.messages import cluster_api
+
 # the function that raises the mistake, and the test that covers it; once for each call
 ELSEWHERE = [
     (
@@ -21,6 +23,28 @@ ELSEWHERE = [
     (
         "engine/kubeflow/document.py: validate",
         "tests/engine/kubeflow/test_document.py::test_without_kfp_the_message_says_how_to_install_it",
+    ),
+    *cluster_api.ELSEWHERE,
+    *(
+        (f"engine/kubeflow/bucket.py: {name}", f"tests/engine/kubeflow/test_data.py::test_{test}")
+        for name, test in (
+            ("_mistake", "a_bucket_that_does_not_exist_is_named"),
+            ("_mistake", "a_wrong_key_and_no_key_are_different_errors"),
+            ("_mistake", "a_wrong_key_and_no_key_are_different_errors"),
+            ("_mistake", "a_server_that_does_not_answer_is_waited_for_only_so_long"),
+        )
+    ),
+    (
+        "engine/kubeflow/images.py: reference",
+        "tests/engine/kubeflow/test_images.py::test_what_the_registry_has_lost_is_missing_until_it_is_pushed_again",
+    ),
+    (
+        "engine/kubeflow/registry.py: _head",
+        "tests/engine/kubeflow/test_images.py::test_wrong_credentials_are_an_error_and_not_a_missing_image",
+    ),
+    (
+        "engine/kubeflow/registry.py: _answer",
+        "tests/engine/kubeflow/test_images.py::test_a_server_error_is_not_a_missing_image",
     ),
     ("engine/gpus.py: refuse_platform", "tests/engine/test_gpus.py::test_only_a_pc_has_gpus"),
     (
@@ -254,7 +278,10 @@ ELSEWHERE = [
         "engine/drawing/picture.py: png",
         "tests/engine/drawing/test_picture.py::test_without_pillow_the_extra_is_named",
     ),
-    ("engine/drive.py: _build", "tests/messages/test_devices.py::test_images_that_cannot_be_built"),
+    (
+        "engine/image_runs.py: _run",
+        "tests/messages/test_devices.py::test_images_that_cannot_be_built",
+    ),
     (
         "engine/executors/device.py: connect",
         "tests/messages/test_devices.py::test_a_target_without_a_device",

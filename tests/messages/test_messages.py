@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.messages import pipelines, commands, files, forms, functions, projects, usecases, values
+from tests.messages import (
+    cluster_data,
+    clusters,
+    commands,
+    files,
+    forms,
+    functions,
+    projects,
+    usecases,
+    values,
+)
 from tests.messages.elsewhere import ELSEWHERE
 from tests.messages.rows import Site, Told, has_word, recorded
 
@@ -23,7 +33,8 @@ SUBJECTS = (
     | values.SUBJECTS
     | files.SUBJECTS
     | commands.SUBJECTS
-    | pipelines.SUBJECTS
+    | cluster_data.SUBJECTS
+    | clusters.SUBJECTS
 )
 ROWS = [(subject, row) for subject, one in SUBJECTS.items() for row in one.rows]
 SOURCE_FILES = [ROOT / "run.py", *sorted((ROOT / "engine").rglob("*.py"))]

@@ -44,7 +44,7 @@ def s3(server, monkeypatch) -> services.S3:
 
 
 @pytest.fixture
-def shown() -> list[tuple[str, int, int]]:
+def shown() -> list[tuple[str, int, int, str]]:
     """The progress that was shown."""
     return []
 
@@ -162,7 +162,7 @@ def test_only_large_transfers_show_their_progress(root, tmp_path, shown):
     with (tmp_path / "large").open("wb") as file:
         file.truncate(12_000_000)
     root.put(tmp_path / "large", digest.of(tmp_path / "large"))
-    assert shown[-1] == ("large", 12_000_000, 12_000_000)
+    assert shown[-1] == ("large", 12_000_000, 12_000_000, "uploaded")
 
 
 def test_an_address_elsewhere_is_refused(root, tmp_path):
@@ -212,7 +212,7 @@ UPLOAD = """
 import sys
 from pathlib import Path
 from engine.kubeflow.data import DataRoot
-def say(name, done, total):
+def say(name, done, total, verb):
     print("begun", flush=True)
     if done and done < total:
         import time

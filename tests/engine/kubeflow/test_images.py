@@ -158,6 +158,25 @@ def test_a_damaged_record_is_not_used(pushed, tmp_path, registry, code):
     assert Pushed(tmp_path / "store", where, code, 5).missing([NAME]) == [NAME]
 
 
+def test_a_container_engine_pulls_it_by_its_digest_and_runs_the_code(
+    plain_archive, docker_engine, registry, tmp_path, code
+):
+    compress(plain_archive, tmp_path / "layout", compression=1)
+    folder = job_code.lay_out(code, tmp_path / "store")
+    name, _, tag = with_code(NAME, code.short).rpartition("/")[2].partition(":")
+    where = f"{registry.address}/team"
+    push(tmp_path / "layout", folder, tmp_path / "r.json", name=name, tag=tag, registry=where)
+    known = Pushed(tmp_path / "store", where, code, 5)
+    known.record(NAME, tmp_path / "r.json")
+    client = docker_engine.client()
+    image = client.images.pull(known.reference(NAME))
+    words = ["python3", "-c", "import mine; print(mine.__file__)"]
+    output = client.containers.run(image, words, network_mode="none", remove=True)
+    assert output.decode().strip() == "/opt/rpi-mlops/0/mine/__init__.py"
+    assert image.tags == []  # no tag took part
+    client.images.remove(image.id, force=True)
+
+
 @pytest.mark.parametrize(
     ("address", "shown"),
     [
