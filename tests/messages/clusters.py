@@ -45,6 +45,12 @@ ROWS = {
         "absolute",
         "kubeflow.data_root=/data",
     ),
+    "data_root_elsewhere": (
+        ["executor=kubeflow", "output=p.yaml", REGISTRY, "kubeflow.data_root=http://x/y"],
+        "kubeflow.data_root=http://x/y",
+        "s3",
+        "s3://BUCKET/PREFIX",
+    ),
     "no_volume": (
         ["executor=kubeflow", "kubeflow.host=http://x", REGISTRY, "kubeflow.data_root=/data"],
         "kubeflow.volume",
