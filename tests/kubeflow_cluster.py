@@ -95,7 +95,11 @@ class _Run:
         threads: dict[str, threading.Thread] = {}
 
         def execute(name: str) -> None:
-            states[name] = self._task(name)
+            try:
+                states[name] = self._task(name)
+            except Exception as error:  # a run that never ends would tell nobody
+                self.api.set_task(self.run_id, name, "FAILED", f"the test's cluster: {error!r}")
+                states[name] = "FAILED"
 
         while len(states) < len(self.tasks) and not self._is_over():
             blocked = {name for name, state in states.items() if state != "SUCCEEDED"}
@@ -241,7 +245,7 @@ def store(path: Path, uri: str) -> None:
         return
     import fsspec
 
-    files, name = fsspec.core.url_to_fs(uri)
+    files, name = fsspec.core.url_to_fs(uri, skip_instance_cache=True)  # of another test's server
     files.put_file(str(path), name)
 
 
@@ -253,7 +257,7 @@ def fetch(uri: str, path: Path) -> None:
         return
     import fsspec
 
-    files, name = fsspec.core.url_to_fs(uri)
+    files, name = fsspec.core.url_to_fs(uri, skip_instance_cache=True)  # of another test's server
     files.get_file(name, str(path))
 
 

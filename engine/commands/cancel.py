@@ -15,6 +15,8 @@ from engine.kubeflow.submission import Submission, Submissions
 from engine.options import CommandOptions
 from engine.request import Request
 
+RETRY_FOR_S = 20.0  # how long a server that does not answer is asked
+
 
 class Options(CommandOptions):
     """The options of `cancel`."""
@@ -32,7 +34,8 @@ def main(request: Request[Options]) -> tuple[int, None]:
     """Ask the cluster to end the run, and print what became of it."""
     records = Submissions(layout.store_dir(request.outputs) / submission.FOLDER)
     chosen = _chosen(request, records)
-    client = replace(Client.of(request.settings.kubeflow, chosen.host), namespace=chosen.namespace)
+    client = Client.of(request.settings.kubeflow, chosen.host, RETRY_FOR_S)
+    client.namespace = chosen.namespace
     try:
         print(_cancelled(client, chosen))
     except Unreachable as error:

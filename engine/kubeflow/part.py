@@ -83,12 +83,7 @@ class ClusterPart:
 
     def _submit_and_follow(self) -> bool:
         """Return whether what is open may be submitted again: the run did not contain all of it."""
-        try:
-            submission, is_new = self.submitter.submit(self.order(tuple(self.ledger.open)))
-        except (Unreachable, NotFound) as error:
-            what = str(error) or "it has no KFP API (404)"
-            fix = "repeat the command: it looks for the run before it submits another"
-            raise UserError(self.client.where, what, fix) from None
+        submission, is_new = self._submitted()
         self._note(_announced(submission, is_new))
         assert submission.run_id is not None
         self.results.logs = Logs(
@@ -112,6 +107,15 @@ class ClusterPart:
             return self._leave(submission)
         self.submitter.close(submission)
         return self._conclude(run, submission)
+
+    def _submitted(self) -> tuple[Submission, bool]:
+        """Return the run that executes what is open, and whether it is new."""
+        try:
+            return self.submitter.submit(self.order(tuple(self.ledger.open)))
+        except (Unreachable, NotFound) as error:
+            what = str(error) or "it has no KFP API (404)"
+            fix = "repeat the command: it looks for the run before it submits another"
+            raise UserError(self.client.where, what, fix) from None
 
     def _follow(self, run_id: str) -> Json | None:
         """Follow the run until it ended and everything was fetched; None if this run was cut."""

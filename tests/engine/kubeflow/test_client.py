@@ -181,6 +181,12 @@ def test_a_forbidden_request_names_the_namespace(api, client):
     assert "User may not list runs" in error.what and "kubeflow.namespace" in error.fix
 
 
+def test_an_invalid_request_is_not_repeated(api, client):
+    with pytest.raises(UserError, match="invalid input"):
+        client.create_run({"display_name": "u-1"})
+    assert api.count("POST") == 1
+
+
 def test_a_closed_port_is_refused_with_a_fix():
     client = Client(f"http://127.0.0.1:{services.free_port()}", timeout_s=1, retry_for_s=0.05)
     error = _refused(client)
