@@ -23,6 +23,13 @@ def _label(value: Any) -> Any:
     return value
 
 
+def _root(value: Any) -> Any:
+    """Return an address or a folder without a trailing slash, and a folder without `file://`."""
+    if not isinstance(value, str):
+        return value
+    return value.removeprefix("file://").rstrip("/") or "/"
+
+
 _Label = Annotated[str | None, BeforeValidator(_label)]
 
 
@@ -70,7 +77,7 @@ class Kubeflow(_Model):
     ca_file: str | None = Field(
         None, description="certificates to trust for the host; null: those of the system"
     )
-    data_root: str | None = Field(
+    data_root: Annotated[str | None, BeforeValidator(_root)] = Field(
         None,
         description="where assets and results are stored: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, "
         "or a folder that this machine and the volume share",

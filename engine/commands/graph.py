@@ -11,6 +11,7 @@ from engine.drawing import picture
 from engine.drawing.geometry import Edge, Node
 from engine.errors import UserError
 from engine.events import replay
+from engine.kubeflow import graph as pipelines
 from engine.options import CommandOptions
 from engine.publisher import cached
 from engine.request import Request
@@ -21,10 +22,26 @@ class Options(CommandOptions):
     """The options of `graph`."""
 
     output: str | None = Field(None, description="the picture to write: FILE.svg or FILE.png")
+    input: str | None = Field(
+        None, description="a pipeline of Kubeflow Pipelines to draw instead, FILE.yaml"
+    )
 
 
 def main(request: Request[Options]) -> tuple[int, None]:
-    """Draw the plan, with the cached stages and those that are running now."""
+    """Draw the plan with its state, or a written pipeline; print it, or write it as a picture."""
+    options = request.options
+    if options.input is not None:
+        file = Path(options.input)
+        nodes, edges = pipelines.of_pipeline(pipelines.read(file, f"input={file}"))
+        _show(nodes, edges, options.output, [])
+        return 0, None
+    nodes, edges, left_out = _of_plan(request)
+    _show(nodes, edges, options.output, left_out)
+    return 0, None
+
+
+def _of_plan(request: Request[Options]) -> tuple[list[Node], list[Edge], list[str]]:
+    """Return the plan, with the cached stages and those that are running now, and what is left out."""
     planned = planning.plan(request)
     plan = planned.plan
     found = [cached(name, one.record) for name, one in plan.jobs.items() if one.record]
@@ -32,18 +49,21 @@ def main(request: Request[Options]) -> tuple[int, None]:
     state = replay({**event, "time": time.time()} for event in events)
     for name in _running(request, planned):
         state.stages[name].state = "running"
-    nodes, edges = picture.of_run(state)
-    output = request.options.output
+    return *picture.of_run(state), grouped(plan.left_out)
+
+
+def _show(
+    nodes: Sequence[Node], edges: Sequence[Edge], output: str | None, left_out: Sequence[str]
+) -> None:
     if output is None:
         print(picture.text(nodes, edges))
-        for text in grouped(plan.left_out):
+        for text in left_out:
             print(f"left out: {text}")
-        return 0, None
+        return
     path = Path(output)
     with ordinary.writing(output):
         _write(path, nodes, edges)
     print(path)
-    return 0, None
 
 
 def _running(request: Request[Options], planned: planning.Planning) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from engine.errors import UserError
 from engine.foreach import base_of
 from engine.kubeflow import components
+from engine.kubeflow.bucket import SCHEMES
 from engine.kubeflow.pipeline import Pipeline
 from engine.plan import Plan
 from engine.settings import Kubeflow
@@ -18,6 +19,10 @@ def of_settings(settings: Kubeflow, *, is_submitted: bool) -> Iterator[UserError
         what = "the place where assets and results are stored is not set"
         fix = "set kubeflow.data_root=s3://BUCKET/PREFIX, or a folder that the cluster mounts"
         yield UserError("kubeflow.data_root", what, fix)
+    elif "://" in root and root.partition("://")[0] not in SCHEMES:
+        what = "KFP reads and writes only s3:// and gs://"
+        fix = "write kubeflow.data_root=s3://BUCKET/PREFIX, or a folder that the cluster mounts"
+        yield UserError(f"kubeflow.data_root={root}", what, fix)
     elif "://" not in root and not root.startswith("/"):
         what = "a volume is mounted at an absolute path"
         yield UserError(f"kubeflow.data_root={root}", what, f"write kubeflow.data_root=/{root}")

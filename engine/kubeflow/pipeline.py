@@ -21,7 +21,6 @@ SCHEMA_VERSION = "2.1.0"
 SDK_VERSION = "kfp-2.16.1"  # whose IR this is
 ROOT = "pipelines"  # below data_root
 RESULTS = "results"  # below data_root, if it is a folder: copies of the outputs by cache key
-BUCKETS = ("s3://", "gs://", "minio://")
 _BACKOFF = {"backoffFactor": 2.0, "backoffMaxDuration": "3600s"}
 _IMPORTED = "artifact"  # the output of KFP's importer
 Tasks = dict[str, Any]
@@ -181,7 +180,7 @@ def compiled(
 
 def is_folder(settings: Kubeflow) -> bool:
     """Return whether the data root is a folder, which pods see on a volume."""
-    return not str(settings.data_root).startswith(BUCKETS)
+    return "://" not in str(settings.data_root)
 
 
 def needed(plan: Plan, stages: Collection[str]) -> set[str]:

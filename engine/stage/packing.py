@@ -242,25 +242,26 @@ def _read_manifest(tar: tarfile.TarFile) -> bytes:
 
 def _unpack_folder(tar: tarfile.TarFile, root: Path, entries: Iterator[_Entry]) -> None:
     folders: Set[str] = {""}
+    links: Set[str] = set()
     for name, kind, detail in entries:
-        above, _, _ = name.rpartition("/")
+        if links.intersection(_above(name)):
+            raise Damaged("the archive contains a file below a link")
+        path, above = root / name, name.rpartition("/")[0]
         if above not in folders:
             (root / above).mkdir(parents=True, exist_ok=True)
             folders.update(_above(name))
-        path = root / name
-        if any(folder and (root / folder).is_symlink() for folder in _above(name)):
-            raise Damaged("the archive contains a file below a link")
-        if os.path.lexists(path) and kind != b"empty":
+        if os.path.lexists(path):
             raise Damaged("the archive contains {!a} twice".format(name))
         if kind == b"empty":
             _next(tar, name)
-            path.mkdir(exist_ok=True)
+            path.mkdir()
             folders.add(name)
         elif kind == b"as":
-            if detail not in folders or (root / (detail or "")).is_symlink():
+            if detail not in folders:
                 raise Damaged("the archive contains a link to {!a}".format(detail))
             _next(tar, name)
-            path.symlink_to(_link(name, detail or ""), target_is_directory=True)
+            path.symlink_to(_link(name, detail), target_is_directory=True)
+            links.add(name)
         else:
             _write_file(tar, name, path, detail or "", 0o755 if kind == b"x" else 0o644)
     if tar.next() is not None:
@@ -275,6 +276,7 @@ def _above(name: str) -> List[str]:
 
 def _next(tar: tarfile.TarFile, name: str) -> tarfile.TarInfo:
     member = tar.next()
+    tar.members = []  # type: ignore[attr-defined]  # a million of them would fill the memory
     if member is None:
         raise Damaged("the archive is truncated")
     if member.name.rstrip("/") != name:

@@ -32,6 +32,27 @@ def test_every_key_of_the_shipped_configuration_has_its_type_and_every_type_its_
     assert Settings.model_fields.keys() == _shipped().keys() | GROUPS.keys()
 
 
+def test_the_shipped_keys_of_a_cluster_are_the_defaults():
+    assert _parsed().kubeflow == settings.Kubeflow()
+    assert yamlfile.load(ROOT / "conf" / "config.yaml")["kubeflow"].keys() == (
+        settings.Kubeflow.model_fields.keys()
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "root"),
+    [("s3://b/p/", "s3://b/p"), ("/data/", "/data"), ("file:///data", "/data"), ("/", "/")],
+)
+def test_a_data_root_is_written_in_one_way(given, root):
+    assert settings.Kubeflow(data_root=given).data_root == root
+
+
+@pytest.mark.parametrize("label", ["gpu", "=x", "a b=c", "a=b c"])
+def test_a_label_is_a_key_and_a_value(label):
+    with pytest.raises(ValidationError, match="KEY=VALUE"):
+        settings.Kubeflow(gpu_label=label)
+
+
 @pytest.mark.parametrize(
     "path", sorted(ROOT.glob("conf/tracking/*.yaml")), ids=lambda path: path.stem
 )

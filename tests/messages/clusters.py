@@ -45,6 +45,12 @@ ROWS = {
         "absolute",
         "kubeflow.data_root=/data",
     ),
+    "data_root_elsewhere": (
+        ["executor=kubeflow", "output=p.yaml", REGISTRY, "kubeflow.data_root=http://x/y"],
+        "kubeflow.data_root=http://x/y",
+        "s3",
+        "s3://BUCKET/PREFIX",
+    ),
     "no_volume": (
         ["executor=kubeflow", "kubeflow.host=http://x", REGISTRY, "kubeflow.data_root=/data"],
         "kubeflow.volume",
@@ -62,6 +68,18 @@ ROWS = {
         "kubeflow.gpu_label=gpus",
         "label",
         "KEY=VALUE",
+    ),
+    "no_file_to_draw": (
+        ["graph", "input=gone.yaml"],
+        "input=gone.yaml",
+        "file",
+        "output=FILE.yaml",
+    ),
+    "no_pipeline_to_draw": (
+        ["graph", "input=conf/usecases/host.yaml"],
+        "input=conf/usecases/host.yaml",
+        "pipeline",
+        "executor=kubeflow",
     ),
     "host": (
         [*CLUSTER, "usecase=host"],

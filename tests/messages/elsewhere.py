@@ -4,6 +4,26 @@ from tests.messages import cluster_api
 
 # the function that raises the mistake, and the test that covers it; once for each call
 ELSEWHERE = [
+    (
+        "engine/executors/kubeflow.py: place",
+        "tests/engine/executors/test_kubeflow.py::test_a_project_that_only_a_process_can_run_is_refused",
+    ),
+    (
+        "engine/executors/kubeflow.py: _image",
+        "tests/engine/executors/test_kubeflow.py::test_an_image_that_nothing_here_builds_is_refused",
+    ),
+    (
+        "engine/executors/kubeflow.py: _reach",
+        "tests/engine/executors/test_kubeflow.py::test_an_optional_image_is_not_looked_for_without_an_engine",
+    ),
+    (
+        "engine/kubeflow/checks.py: of_pipeline",
+        "tests/engine/kubeflow/test_checks.py::test_parameters_that_no_command_line_holds_are_refused",
+    ),
+    (
+        "engine/kubeflow/document.py: validate",
+        "tests/engine/kubeflow/test_document.py::test_without_kfp_the_message_says_how_to_install_it",
+    ),
     *cluster_api.ELSEWHERE,
     *(
         (f"engine/kubeflow/bucket.py: {name}", f"tests/engine/kubeflow/test_data.py::test_{test}")
