@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.drivers import kubeflow
 from engine.kubeflow import client as clients
 from engine.kubeflow import submission
 from tests import kubeflow_bench
@@ -270,3 +271,67 @@ def test_cancel_ends_the_newest_run_on_the_cluster(bench):
     bench.cluster.holds["make"].set()
     assert bench.run().status == "finished"
     assert [one["state"] for one in bench.api.runs.values()] == ["CANCELED", "SUCCEEDED"]
+
+
+@pytest.fixture
+def drivers(monkeypatch) -> list[kubeflow.Kubeflow]:
+    """The drivers of all runs in this process."""
+    made: list[kubeflow.Kubeflow] = []
+    original = kubeflow.driver
+
+    def driver(context):
+        made.append(original(context))
+        return made[-1]
+
+    monkeypatch.setattr(kubeflow, "driver", driver)
+    return made
+
+
+def test_a_pruned_run_ends_on_the_cluster_and_its_stages_have_not_failed(bench, drivers):
+    bench.cluster.hold("last")
+    bench.cluster.after["read"] = lambda: drivers[0].prune("it promises little")
+    state = bench.run()
+    assert state.status == "pruned"
+    assert states(state)["last"] == "skipped"
+    assert state.stages["last"].because == "it promises little"
+    assert bench.api.runs[bench.run_id]["state"] == "CANCELED"
+
+
+def test_an_interrupt_does_not_wait_for_a_server_that_is_ill(bench, drivers):
+    bench.cluster.hold("last")
+
+    def ill() -> None:
+        bench.api.fail(count=10**6)
+        threading.Timer(0.2, drivers[0].interrupt).start()
+
+    bench.cluster.after["read"] = ill
+    state = bench.run(status=130)
+    assert state.status == "interrupted" and states(state)["last"] == "skipped"
+    bench.api.faults.clear()
+    bench.cluster.holds["last"].set()
+    assert bench.run().status == "finished"
+    assert bench.created == 1
+
+
+def test_a_server_that_is_ill_for_too_long_ends_the_run_here_and_the_same_command_continues(
+    bench, monkeypatch
+):
+    monkeypatch.setattr(clients.Client, "of", _patient_for(0.2))
+    bench.cluster.hold("last")
+    bench.cluster.after["read"] = lambda: bench.api.fail(count=10**6)
+    state = bench.run(status=1)
+    assert state.status == "failed" and "the same command continues" in " ".join(state.notes)
+    bench.api.faults.clear()
+    bench.cluster.holds["last"].set()
+    assert bench.run().status == "finished"
+    assert bench.created == 1 and bench.cluster.ran.count("make") == 1
+
+
+def _patient_for(seconds: float) -> Callable[..., clients.Client]:
+    """Return `Client.of` with a shorter time for retries."""
+    original = clients.Client.of
+
+    def of(settings, host=None, retry_for_s=0.0):
+        return original(settings, host, seconds)
+
+    return of
