@@ -2,6 +2,7 @@
 twice. The invariant: the server gets one run, and the same command continues.
 """
 
+import json
 import signal
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 
 from tests import kubeflow_bench, services
 from tests.conftest import Project
+from tests.contained import HERE, Contained
 from tests.kubeflow_bench import Bench
 
 pytestmark = pytest.mark.slow
@@ -195,3 +197,64 @@ def test_two_outputs_folders_at_once_share_one_run(in_bucket):
     states = [run["state"] for run in in_bucket.api.runs.values()]
     assert states.count("SUCCEEDED") == 1 and {*states} <= {"SUCCEEDED", "CANCELED"}
     assert in_bucket.cluster.ran.count("make") == 1
+
+
+AFTER_DEVICE = """
+    name: cluster
+    stages:
+      make: {uses: mystages.made}
+      aside: {uses: mystages.double, inputs: {number: make.data}}
+      measure: {uses: mystages.double, inputs: {number: make.data}, runs_on: target}
+      score: {uses: mystages.double, inputs: {number: measure.data}}
+"""
+
+
+@pytest.fixture
+def with_device(project, docker_engine, sshd, plain_archive, tmp_path, monkeypatch):
+    """A cluster, and the target `pi`: an engine behind an SSH server, which is this machine's too."""
+    monkeypatch.chdir(project.path)
+    monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
+    (project.path / "ssh_config").write_text(sshd.config)
+    device = f"ssh://{sshd.user}@{sshd.host}:{sshd.port}{docker_engine.socket}"
+    target = project.path / "conf" / "target" / "pi.yaml"
+    target.parent.mkdir()
+    target.write_text(json.dumps({"name": "pi", "platform": HERE, "device": device}))
+    words = (f"ssh_config={project.path / 'ssh_config'}", "target=pi", "base=bootstrap")
+    Contained(project, docker_engine, plain_archive)
+    with kubeflow_bench.bench(project, kubeflow_bench.shared(tmp_path)) as made:
+        made.words += words
+        made.use(AFTER_DEVICE)
+        yield made
+
+
+def test_what_comes_after_the_device_runs_on_this_machine(with_device):
+    state = with_device.run()
+    assert state.status == "finished"
+    assert sorted(with_device.cluster.ran) == ["aside", "make"]
+    measured = {name: stage.measured_on for name, stage in state.stages.items()}
+    assert measured == {
+        "make": "x86_64",
+        "aside": "x86_64",
+        "measure": "device",
+        "score": "x86_64",
+    }
+    assert (with_device.project.last / "artifacts" / "score" / "data").read_text() == "4"
+    again = with_device.run()
+    assert all(stage.cached for stage in again.stages.values()) and with_device.created == 1
+
+
+def test_after_a_failure_on_the_cluster_only_what_it_blocks_is_skipped_here(with_device):
+    with_device.use(
+        AFTER_DEVICE + "      fail: {uses: mystages.fail, inputs: {data: make.data}}\n"
+        "      never: {uses: mystages.double, inputs: {number: fail.out}, runs_on: target}\n"
+    )
+    state = with_device.run(status=1)
+    assert state.status == "failed"
+    assert {name: stage.state for name, stage in state.stages.items()} == {
+        "make": "finished",
+        "aside": "finished",
+        "measure": "finished",
+        "score": "finished",
+        "fail": "failed",
+        "never": "skipped",
+    }

@@ -139,6 +139,7 @@ class Kubeflow:
     def _cluster_part(self) -> ClusterPart:
         settings, store = self._context.kubeflow, self._context.store
         client = Client.of(settings)
+        client.is_wanted = lambda: not (self._interrupts or self._pruned)
         results = self._attempts.executor
         assert isinstance(results, Results)
         return ClusterPart(
@@ -146,7 +147,7 @@ class Kubeflow:
             results=results,
             client=client,
             submitter=Submitter(client, Submissions(store.root / submission.FOLDER), store.locks),
-            order=lambda stages: self._order(client, stages),
+            order=lambda stages, unusable: self._order(client, stages, unusable),
             tasks={task: one for one, task in names.of_tasks(self._there).stages.items()},
             poll_s=settings.poll_s,
             fail_fast=self._context.fail_fast,
@@ -154,28 +155,31 @@ class Kubeflow:
             pruned=self._pruned,
         )
 
-    def _order(self, client: Client, stages: tuple[str, ...]) -> Order:
+    def _order(self, client: Client, stages: tuple[str, ...], unusable: frozenset[str]) -> Order:
+        forced = self._plan.forced | unusable
         usecase, target = self._plan.usecase, self._plan.target.name
         return Order(
-            key=self._plan_key(client),
+            key=self._plan_key(client, forced),
             label=names.of_pipeline(usecase, target),
             stages=stages,
             follower=self._context.run_dir.name,
-            body=lambda name: self._body(client, name, stages),
+            body=lambda name: self._body(client, name, stages, forced),
         )
 
-    def _plan_key(self, client: Client) -> str:
+    def _plan_key(self, client: Client, forced: frozenset[str]) -> str:
         """Return what identifies the plan on this cluster, whatever of it is cached."""
         there = {name: self._keys[name] for name in self._there}
-        forced = sorted(self._plan.forced.intersection(there))
-        text = json.dumps([client.host, client.namespace, there, forced], sort_keys=True)
+        again = sorted(forced.intersection(there))
+        text = json.dumps([client.host, client.namespace, there, again], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def _body(self, client: Client, name: str, stages: tuple[str, ...]) -> Json:
+    def _body(
+        self, client: Client, name: str, stages: tuple[str, ...], forced: frozenset[str]
+    ) -> Json:
         """Upload what the stages read, and return the run for the API."""
         settings, executors = self._context.kubeflow, self._context.executors
         assert executors is not None
-        plan = self._with_records()
+        plan = replace(self._with_records(), forced=forced)
         where = f"usecases/{plan.usecase}.yaml"
         raise_all([*checks.of_plan(plan, settings, stages, where)])
         gathered = sources.gather(plan, stages, executors, self._context.say)

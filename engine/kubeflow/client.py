@@ -9,7 +9,7 @@ followed, so the token reaches no other host.
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ RETRY_FOR_S = 120.0  # how long a request is repeated if the server does not ans
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 15.0
 ANSWER_MOST_BYTES = 50_000_000
 CONNECT_S = 10.0
+NOTICE_S = 0.2  # how often a pause looks whether the request is still wanted
 CONNECTIONS = 8  # kept open, for threads that read logs
 PAGE = 100
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -59,6 +60,7 @@ class Client:
     ca_file: str | None = None
     timeout_s: float = 30.0
     retry_for_s: float = RETRY_FOR_S
+    is_wanted: Callable[[], bool] = lambda: True  # if not, requests are no longer repeated
     _pool: Any = field(default=None, repr=False)
 
     @classmethod
@@ -182,9 +184,14 @@ class Client:
                 continue
             self._refuse(answer)
             delay_s = next(delays, None)
-            if delay_s is None:
+            if delay_s is None or not self.is_wanted():
                 raise Unreachable(answer.problem or f"it answers {_described(answer)}")
-            time.sleep(delay_s)
+            self._sleep(delay_s)
+
+    def _sleep(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while self.is_wanted() and (left_s := end - time.monotonic()) > 0:
+            time.sleep(min(left_s, NOTICE_S))
 
     def _refuse(self, answer: _Answer) -> None:
         """Raise the error of an answer that would be the same at the next attempt."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from engine import graph as graphs
 from engine.attempts import Attempts, LiveAttempt
-from engine.events import JobFailed, JobSkipped
+from engine.events import JobFailed, JobSkipped, Note
 from engine.interfaces import Emit
 from engine.jobfolder import Ended, log_tail
 from engine.kubeflow.following import Task
@@ -60,8 +60,8 @@ class Ledger:
         self.begun[stage] = task.attempt
         self.emit(*events)
 
-    def fetch(self, stage: str) -> bool:
-        """Start to fetch a stage that ended on the cluster; return whether it is no longer open.
+    def fetch(self, stage: str) -> None:
+        """Start to fetch a stage that ended on the cluster.
 
         It stays open while another engine runs or fetches it.
         """
@@ -69,33 +69,48 @@ class Ledger:
         self.attempts.counts[stage] = max(0, self.begun.get(stage, 1) - 1)
         found = self.attempts.start(job)
         if found is None:
-            return False
+            return
         del self.open[stage]
         if isinstance(found, LiveAttempt):
             self.fetching[stage] = found
-            if stage not in self.begun:
-                self.begun[stage] = 1
-                self.emit(found.started)
         elif found.record:
             self.emit(*self._published(job, found.record, cached(stage, found.record)))
-        return True
 
-    def finish(self, ended: Ended, ending: str | None = None) -> bool:
-        """Commit or refuse what was fetched; return whether the stage finished.
+    def finish(self, ended: Ended, ending: str | None = None) -> None:
+        """Commit or refuse what was fetched.
 
         ending: why this engine gave it up, as a sentence; the stage is then skipped, not failed.
         """
-        attempt = self.fetching.pop(ended.stage)
+        stage = ended.stage
+        attempt = self.fetching.pop(stage)
         reported, found = self.attempts.end(attempt, ended, ending)
+        events: list[Event] = [] if stage in self.begun else [attempt.started]
+        self.begun.setdefault(stage, 1)
         if isinstance(found, Record):
             finished = self.attempts.finished(attempt, ended, found)
-            self.emit(*reported, *self._published(attempt.job, found, finished))
-            return True
-        if ending is None:
+            self.emit(*events, *reported, *self._published(attempt.job, found, finished))
+        elif ending is None:
             failed = self.attempts.failed(attempt, ended, found)
-            self.emit(*reported, *self._failed(ended.stage, failed))
+            self.emit(*events, *reported, *self._failed(stage, failed))
         else:
-            self.emit(*reported, *self._skipped([ended.stage], ending))
+            self.emit(*events, *reported, *self._skipped([stage], ending))
+
+    def finish_earlier(self, ended: Ended) -> bool:
+        """Commit an earlier result; if it cannot be used, the stage is open again.
+
+        Return whether it was used.
+        """
+        stage = ended.stage
+        attempt = self.fetching.pop(stage)
+        reported, found = self.attempts.end(attempt, ended)
+        if isinstance(found, Record):
+            finished = self.attempts.finished(attempt, ended, found)
+            self.begun[stage] = 1
+            self.emit(attempt.started, *reported, *self._published(attempt.job, found, finished))
+            return True
+        self.open[stage] = attempt.job
+        text = f"an earlier result of {stage} cannot be used, so it runs again: {found.message}"
+        self.emit(Note(event="note", stage=None, text=text))
         return False
 
     def fail(self, stage: str, failure: Failure) -> None:

@@ -31,7 +31,8 @@ class ClusterPart:
     results: Results
     client: Client
     submitter: Submitter
-    order: Callable[[tuple[str, ...]], Order]  # stages -> what to submit
+    # stages, and those among them whose earlier results cannot be used -> what to submit
+    order: Callable[[tuple[str, ...], frozenset[str]], Order]
     tasks: Mapping[str, str]  # name of a task -> stage, if the server does not return it
     poll_s: float
     fail_fast: bool
@@ -39,6 +40,7 @@ class ClusterPart:
     pruned: str = ""
     has_detached: bool = False
     has_failed: bool = False  # not because of a stage
+    _unusable: set[str] = field(default_factory=set)  # stages with damaged or other results
     _was_ended_here: bool = False  # by fail_fast
     _ended: dict[str, Task] = field(default_factory=dict)  # stages that ended on the cluster
 
@@ -49,8 +51,8 @@ class ClusterPart:
             if not self._submit_and_follow():
                 break
         self._finish_fetching()
-        if self.pruned and self.ledger.open:
-            self.ledger.skip_all(self.pruned)
+        if self._is_cut():
+            self.ledger.skip_all("the run was interrupted" if self.interrupts else self.pruned)
 
     def _is_cut(self) -> bool:
         return bool(self.interrupts or self.pruned)
@@ -69,21 +71,23 @@ class ClusterPart:
                 self._take_earlier(stage)
             if not ready and not self.ledger.fetching:
                 return
-            self._collect(PAUSE_S)
+            for ended in self.results.wait(PAUSE_S):
+                if not self.ledger.finish_earlier(ended):
+                    self._unusable.add(ended.stage)
 
     def _take_earlier(self, stage: str) -> None:
         if stage in self.ledger.attempts.plan.forced:
             return
         report = self.results.reports.find(stage)
-        reads = self.ledger.attempts.reads(self.ledger.open[stage])
-        if report is None or not report.is_success:
-            return
-        if all(report.inputs.get(name, digest) == digest for name, digest in reads.items()):
+        if report and report.is_success:
             self._fetch(stage, Task(state="done"), None)
 
     def _submit_and_follow(self) -> bool:
         """Return whether what is open may be submitted again: the run did not contain all of it."""
-        submission, is_new = self._submitted()
+        submitted = self._submitted()
+        if submitted is None:
+            return False
+        submission, is_new = submitted
         self._note(_announced(submission, is_new))
         assert submission.run_id is not None
         self.results.logs = Logs(
@@ -96,6 +100,8 @@ class ClusterPart:
             what = f"the server does not know the run {submission.name} any more"
             return self._give_up(f"{what}; the same command submits what is left")
         except (Unreachable, UserError) as error:
+            if self._is_cut():
+                return self._leave(submission)
             what = (
                 f"{error.where}: {error.what}; {error.fix}"
                 if isinstance(error, UserError)
@@ -108,11 +114,15 @@ class ClusterPart:
         self.submitter.close(submission)
         return self._conclude(run, submission)
 
-    def _submitted(self) -> tuple[Submission, bool]:
-        """Return the run that executes what is open, and whether it is new."""
+    def _submitted(self) -> tuple[Submission, bool] | None:
+        """Return the run that executes what is open, and whether it is new; None if this run was cut."""
         try:
-            return self.submitter.submit(self.order(tuple(self.ledger.open)))
+            return self.submitter.submit(
+                self.order(tuple(self.ledger.open), frozenset(self._unusable))
+            )
         except (Unreachable, NotFound) as error:
+            if self._is_cut():
+                return None
             what = str(error) or "it has no KFP API (404)"
             fix = "repeat the command: it looks for the run before it submits another"
             raise UserError(self.client.where, what, fix) from None
@@ -128,16 +138,21 @@ class ClusterPart:
                 self._look(run, run_id)
                 look_at = time.monotonic() + self.poll_s
             self._fetch_ended(run_id)
-            has_failed = "failed" in self.ledger.over.values()
-            if self.fail_fast and has_failed and not following.has_ended(run):
-                self._note("ending the run on the cluster: a stage failed, and fail_fast is set")
-                self.client.terminate(run_id)
-                self._was_ended_here = True
-                self.ledger.skip_all("a stage failed, and fail_fast is set")
+            if self.fail_fast and "failed" in self.ledger.over.values():
+                self._end_on_cluster(run, run_id)
             is_idle = not self.ledger.fetching and not self._fetchable()
             if is_idle and (following.has_ended(run) or not self.ledger.open):
                 return self._last_look(run, run_id)
             self._collect(PAUSE_S)
+
+    def _end_on_cluster(self, run: Json, run_id: str) -> None:
+        """End the run because a stage failed, unless that was done before."""
+        if self._was_ended_here or following.has_ended(run):
+            return
+        self._was_ended_here = True
+        self._note("ending the run on the cluster: a stage failed, and fail_fast is set")
+        self.client.terminate(run_id)
+        self.ledger.skip_all("a stage failed, and fail_fast is set")
 
     def _last_look(self, run: Json, run_id: str) -> Json:
         """Return the run as it ended; a run whose gate failed may take a moment."""
@@ -176,7 +191,7 @@ class ClusterPart:
         expected = Expected(
             task=task,
             run_id=run_id,
-            is_forced=stage in self.ledger.attempts.plan.forced,
+            is_forced=stage in self.ledger.attempts.plan.forced | self._unusable,
             reads=self.ledger.attempts.reads(self.ledger.open[stage]),
         )
         self.results.expect(stage, expected)

@@ -166,7 +166,7 @@ def _of_another_input(stage: str, name: str) -> Ended:
     """Return the end of a stage that the cluster computed from what this run does not have."""
     why = (
         f"the cluster computed it from another '{name}' than the one in the store, because a stage is "
-        f"not reproducible; run it again: force={stage}"
+        "not reproducible; the same command runs it again"
     )
     return Ended(stage, None, 0.0, "input_changed", why)
 

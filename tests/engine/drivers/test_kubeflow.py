@@ -294,6 +294,13 @@ def test_a_damaged_result_is_not_committed(bench):
     bench.run(status=1)
     (failed,) = _failures(bench.project)
     assert failed["stage"] == "make" and "damaged" in failed["message"]
+    bench.cluster.holds["last"].set()
+    del bench.cluster.after["make"]
+    state = (
+        bench.run()
+    )  # the damaged result is made again, although the cluster has it in its cache
+    assert "cannot be used" in " ".join(state.notes)
+    assert bench.cluster.ran.count("make") == 2
 
 
 def test_a_result_that_is_gone_is_named_with_its_place(bench):
@@ -304,6 +311,34 @@ def test_a_result_that_is_gone_is_named_with_its_place(bench):
     bench.run(status=1)
     (failed,) = _failures(bench.project)
     assert str(root) in failed["message"] and "force=read" in failed["message"]
+
+
+RANDOM = """
+    import uuid
+    from engine.stage import Out
+    def random(data: Out) -> None:
+        data.write_text(str(uuid.uuid4().int))
+"""
+UNREPEATABLE = """
+    name: cluster
+    params: {more: ""}
+    stages:
+      make: {uses: mystages.random}
+      last: {uses: mystages.double, inputs: {number: make.data}}
+"""
+
+
+def test_a_result_that_was_computed_from_another_input_is_not_used(bench):
+    """Cache keys know no digests: a stage that is not reproducible must not mix two runs."""
+    bench.use(UNREPEATABLE, random=RANDOM)
+    other = bench.in_outputs("other")
+    bench.run()
+    other.run("until=[make]", "force=[make]")
+    state = other.run()
+    folder = other.project.last / "artifacts"
+    made, doubled = (int((folder / one / "data").read_text()) for one in ("make", "last"))
+    assert state.stages["make"].cached and doubled == 2 * made
+    assert bench.cluster.ran.count("last") == 2
 
 
 def test_the_run_is_shown_as_any_other(bench, give):
