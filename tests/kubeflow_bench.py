@@ -12,6 +12,7 @@ from engine.events import RunState
 from engine.images import with_code
 from engine.job_code import find
 from engine.kubeflow.images import Pushed
+from engine.vocabulary import Event
 from tests import kubeflow_cluster
 from tests.conftest import ROOT, Project, command_line
 from tests.kubeflow_api import KubeflowApi
@@ -51,6 +52,21 @@ USECASE = """
     stages:
       make: {uses: mystages.made, params: {n: "${params.n}"}}
       read: {uses: mystages.read, inputs: {data: make.data, folder: make.folder}, params: {more: "${params.more}"}}
+      last: {uses: mystages.double, inputs: {number: make.data}}
+"""
+
+GATED = """
+    name: cluster
+    stages:
+      make: {uses: mystages.made, require: {accuracy: ">= 0.5"}}
+      last: {uses: mystages.double, inputs: {number: make.data}}
+"""
+FAILING = """
+    name: cluster
+    stages:
+      make: {uses: mystages.made}
+      fail: {uses: mystages.fail, inputs: {data: make.data}}
+      after: {uses: mystages.double, inputs: {number: fail.out}}
       last: {uses: mystages.double, inputs: {number: make.data}}
 """
 
@@ -149,3 +165,13 @@ def shared(folder: Path) -> str:
     """Make a folder that this machine and the cluster share, and return it as kubeflow.data_root."""
     (folder / "shared").mkdir()
     return str(folder / "shared")
+
+
+def states(state: RunState) -> dict[str, str]:
+    """Return the state of each stage."""
+    return {name: stage.state for name, stage in state.stages.items()}
+
+
+def failures(project: Project) -> list[Event]:
+    """Return the failed attempts of the newest run."""
+    return [event for event in project.events() if event["event"] == "job_failed"]

@@ -1,5 +1,6 @@
 """Brings the logs of pods to the run's folder: while a task runs, and when it has ended."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -7,6 +8,9 @@ from engine import handles
 from engine.kubeflow.client import Client
 
 MOST_MISSES = 3  # after which a pod's log is no longer asked for while it runs
+LIVE_MOST_BYTES = (
+    2_000_000  # after which the rest is copied at the end: the API sends logs from their start
+)
 # Argo names a pod after its node and the node's template; the API gives the name of the node only
 _TEMPLATES = ("system-container-impl", "retry-system-container-impl")
 
@@ -32,17 +36,22 @@ class Logs:
     def poll(self, stage: str, pod: str) -> None:
         """Copy what is new, if the server has the log."""
         known = self._pods.setdefault((stage, pod), _Pod())
-        if known.misses < MOST_MISSES:
+        if known.misses < MOST_MISSES and known.copied_bytes < LIVE_MOST_BYTES:
             self._copy(stage, pod, known, self.folder / f"{stage}.log")
 
-    def finish(self, stage: str, pod: str | None, log: Path, stored: str | None) -> str:
-        """Copy the rest of a log, and return all of it; stored: the log if the server has none."""
+    def finish(
+        self, stage: str, pod: str | None, log: Path, stored: Callable[[], str | None]
+    ) -> str:
+        """Copy the rest of a log, and return all of it; stored: gives the log if the server has none."""
         text = None
         if pod is not None:
             text = self._copy(stage, pod, self._pods.setdefault((stage, pod), _Pod()), log)
-        if text is None and stored:
-            handles.append(log, stored.encode(errors="replace"))
-        return text or stored or ""
+        if text is not None:
+            return text
+        found = stored() or ""
+        if found:
+            handles.append(log, found.encode(errors="replace"))
+        return found
 
     def _copy(self, stage: str, pod: str, known: _Pod, log: Path) -> str | None:
         text = self._read(pod, known)

@@ -151,7 +151,10 @@ class Results:
             handles.append(launch.log, (reported or "").encode(errors="replace"))
             return reported or ""
         pod = expected.task.pods[-1] if expected.task.pods else None
-        stored = self.reports.log(expected.task.name, run_id) or reported
+
+        def stored() -> str | None:
+            return self.reports.log(expected.task.name, run_id) or reported
+
         return self.logs.finish(launch.job.stage, pod, launch.log, stored)
 
 

@@ -2,7 +2,7 @@
 
 _CLIENT = "tests/engine/kubeflow/test_client.py"
 _CANCEL = "tests/engine/commands/test_cancel.py"
-_DRIVER = "tests/engine/drivers/test_kubeflow.py"
+_DRIVER = "tests/engine/drivers/test_kubeflow_runs.py"
 
 ELSEWHERE = [
     ("engine/kubeflow/client.py: check", f"{_CLIENT}::test_a_closed_port_is_refused_with_a_fix"),
