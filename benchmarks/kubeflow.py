@@ -50,7 +50,7 @@ def main(count: int) -> None:
 def _ours(count: int, folder: Path) -> tuple[float, float, int]:
     """Return the seconds of planning and of compiling, and the bytes of the YAML."""
     from engine import compose, planning, registration
-    from engine.kubeflow import document, pipeline
+    from engine.kubeflow import document, pipeline, tasks
 
     _write_usecase(count, folder)
     words = ["--config-dir", str(folder / "conf"), "usecase=many", "target=x86_64",
@@ -58,7 +58,7 @@ def _ours(count: int, folder: Path) -> tuple[float, float, int]:
              "kubeflow.registry=localhost:5000", f"outputs={folder}/outputs", "tracking=none"]  # fmt: skip
     request = compose.single(registration.register(words))
     planning_s, planned = _timed(lambda: planning.plan(request))
-    sources = pipeline.Sources(image=lambda name: IMAGE)
+    sources = tasks.Sources(image=lambda name: IMAGE)
     settings = request.settings.kubeflow
     seconds, text = _timed(
         lambda: document.written(pipeline.compiled(planned.plan, settings, sources))

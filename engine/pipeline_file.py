@@ -2,7 +2,7 @@
 `executor=kubeflow`. It submits nothing.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,4 +78,14 @@ def _mistakes(request: Request, output: str | None) -> Iterator[UserError]:
     if output is not None and Path(output).suffix not in (".yaml", ".yml"):
         fix = f"write output={Path(output).with_suffix('.yaml')}"
         yield UserError(f"output={output}", "a pipeline is written as .yaml", fix)
+    if output is not None and request.sweep and not _names_a_change(output, request.sweep.changes):
+        what = "each job of the sweep would overwrite it"
+        fix = "write the changed values into its name: 'output=p-${params.KEY}.yaml'"
+        yield UserError(f"output={output}", what, fix)
     yield from checks.of_settings(settings, is_submitted=settings.host is not None)
+
+
+def _names_a_change(output: str, changes: Sequence[str]) -> bool:
+    """Return whether the file's name contains a value that distinguishes the job from the others."""
+    values = [change.partition("=")[2].strip("'\"") for change in changes]
+    return any(value and value in Path(output).name for value in values)

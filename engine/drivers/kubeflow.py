@@ -15,7 +15,7 @@ from engine.drivers import scheduler
 from engine.drivers.scheduler import Scheduler
 from engine.errors import raise_all
 from engine.interfaces import Launcher
-from engine.kubeflow import checks, document, keys, names, pipeline, sources, submission
+from engine.kubeflow import checks, document, keys, names, pipeline, sources, submission, tasks
 from engine.kubeflow.client import Client, Json
 from engine.kubeflow.data import DataRoot
 from engine.kubeflow.ledger import Ledger
@@ -128,7 +128,7 @@ class Kubeflow:
                 root,
                 names.of_pipeline(usecase, target),
                 self._keys,
-                pipeline.is_folder(settings),
+                tasks.is_folder(settings),
             )
         )
 
@@ -186,7 +186,7 @@ class Kubeflow:
         made = pipeline.compiled(plan, settings, gathered, stages)
         raise_all([*checks.of_pipeline(made, where)])
         document.validate(made)
-        root = None if pipeline.is_folder(settings) else f"{settings.data_root}/{pipeline.ROOT}"
+        root = None if tasks.is_folder(settings) else f"{settings.data_root}/{pipeline.ROOT}"
         return submission.body(
             name,
             {"pipeline_spec": dict(made.spec), "platform_spec": dict(made.platforms)},

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.kubeflow import names
 from engine.kubeflow.data import DataRoot
-from engine.kubeflow.pipeline import RESULTS, ROOT
+from engine.kubeflow.pipeline import ROOT
+from engine.kubeflow.tasks import RESULTS
 
 MOST_BYTES = 80_000_000  # of a report: its events are at most 64 MB
 LOG_MOST_BYTES = 20_000_000

@@ -11,7 +11,7 @@ from engine.interfaces import Say
 from engine.kubeflow import pipeline
 from engine.kubeflow.data import DataRoot
 from engine.kubeflow.images import Pushed
-from engine.kubeflow.pipeline import Sources
+from engine.kubeflow.tasks import Sources
 from engine.plan import Plan
 from engine.store import Store
 
@@ -30,12 +30,15 @@ def gather(plan: Plan, stages: Collection[str], context: ExecutorContext, say: S
     """
     store = Store(context.store)
     root = DataRoot(str(context.kubeflow.data_root), say, context.kubeflow.timeout_s)
-    uris = {}
+    uris, file_names = {}, {}
     for name in sorted(pipeline.needed(plan, stages)):
         path, found = _on_disk(plan, store, name)
         uris[name] = root.put(path, found)
+        if name.startswith("asset:") and found.startswith("file:"):
+            file_names[name] = path.name
     projects = {stage: uri for stage in stages if (uri := _project(plan, stage, root))}
-    return Sources(image=pushed(context).reference, uris=uris, projects=projects)
+    image = pushed(context).reference
+    return Sources(image=image, uris=uris, file_names=file_names, projects=projects)
 
 
 def _on_disk(plan: Plan, store: Store, name: str) -> tuple[Path, str]:

@@ -100,3 +100,11 @@ def test_stages_of_the_targets_device_are_left_out_and_named(bench, capsys):
     assert set(spec["root"]["dag"]["tasks"]) == {"a"}
     note = "note: without b and c, which need the target's device ssh://pi@nowhere"
     assert capsys.readouterr().out.splitlines() == ["p.yaml", note]
+
+
+def test_the_jobs_of_a_sweep_do_not_overwrite_each_others_file(bench, capsys):
+    words = (*bench.words, "kubeflow.host=null", "-m", "params.n=1,2")
+    assert command_line(bench.project, *words, "output=p.yaml") == 2
+    assert "each job of the sweep would overwrite it" in capsys.readouterr().err
+    assert command_line(bench.project, *words, "output='p-${params.n}.yaml'") == 0
+    assert {path.name for path in bench.project.path.glob("p*.yaml")} == {"p-1.yaml", "p-2.yaml"}

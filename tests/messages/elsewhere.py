@@ -5,6 +5,10 @@ from tests.messages import cluster_api
 # the function that raises the mistake, and the test that covers it; once for each call
 ELSEWHERE = [
     (
+        "engine/pipeline_file.py: _mistakes",
+        "tests/engine/test_pipeline_file.py::test_the_jobs_of_a_sweep_do_not_overwrite_each_others_file",
+    ),
+    (
         "engine/executors/kubeflow.py: place",
         "tests/engine/executors/test_kubeflow.py::test_a_project_that_only_a_process_can_run_is_refused",
     ),

@@ -10,7 +10,8 @@ import pytest
 
 from engine import compose, planning, registration
 from engine.kubeflow import pipeline
-from engine.kubeflow.pipeline import Pipeline, Sources
+from engine.kubeflow.pipeline import Pipeline
+from engine.kubeflow.tasks import Sources
 from engine.plan import Plan
 from engine.request import Request
 
@@ -82,8 +83,12 @@ def compiler(folder: Path) -> Callable[..., Compiled]:
         request = compose.single(registration.register([*flags, *given]))
         plan = planning.plan(request).plan
         uris = {one: f"s3://b/p/by-digest/{one}" for one in pipeline.needed(plan, plan.jobs)}
+        assets = plan.assets.values()
+        file_names = {f"asset:{one.key}": one.path.name for one in assets if one.path.is_file()}
         made = pipeline.compiled(
-            plan, request.settings.kubeflow, Sources(image=reference, uris=uris)
+            plan,
+            request.settings.kubeflow,
+            Sources(image=reference, uris=uris, file_names=file_names),
         )
         return Compiled(request, plan, made)
 

@@ -11,7 +11,7 @@ from kfp.compiler import Compiler
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from engine.kubeflow import document, pipeline
-from engine.kubeflow.pipeline import Sources
+from engine.kubeflow.tasks import Sources
 from tests.engine.kubeflow.conftest import compiler, reference
 
 USECASES = [
