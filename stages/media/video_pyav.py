@@ -148,5 +148,5 @@ def _why_not(source: "Path | int | str", error: Exception, silent_s: float) -> s
 
 def _reason(error: "av.FFmpegError", silent_s: float) -> str:
     if isinstance(error, av.ExitError):  # FFmpeg was asked to give up
-        return f"no data for {silent_s:.0f} s"
+        return f"no data for {silent_s:g} s"
     return error.strerror or str(error)

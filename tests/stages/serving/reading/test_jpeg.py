@@ -55,8 +55,9 @@ def test_pictures_are_found_however_the_stream_is_cut_into_pieces(sizes, order):
     assert split(stream, sizes) == (pictures, 0)
 
 
-def test_a_picture_that_is_cut_is_counted_and_the_next_one_is_found():
-    assert split(PLAIN[:900] + b"\r\n--x\r\n\r\n" + PLAIN + PLAIN) == ([PLAIN, PLAIN], 1)
+@pytest.mark.parametrize("length", [3, 25, 200, 500, 600, 620, 900, len(PLAIN) - 2])
+def test_a_picture_that_is_cut_is_counted_and_the_next_one_is_found(length):
+    assert split(PLAIN[:length] + b"\r\n--x\r\n\r\n" + PLAIN + PLAIN) == ([PLAIN, PLAIN], 1)
 
 
 def test_a_cut_picture_at_the_end_is_counted():

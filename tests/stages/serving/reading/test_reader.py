@@ -1,5 +1,6 @@
 """A reader keeps a source's state: it opens it again after interruptions, and notices frozen frames."""
 
+import dataclasses
 import time
 
 import numpy as np
@@ -158,11 +159,7 @@ def test_a_source_that_can_never_be_opened_has_failed():
 
 
 def frozen(frozen_s=0.05):
-    return ReadingOptions(**{**vars_of(QUICK), "frozen_s": frozen_s})
-
-
-def vars_of(options):
-    return {name: getattr(options, name) for name in options.__dataclass_fields__}
+    return dataclasses.replace(QUICK, frozen_s=frozen_s)
 
 
 def test_a_frozen_source_is_said_to_be_and_opened_again():
