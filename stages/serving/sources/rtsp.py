@@ -19,7 +19,7 @@ _PORTS = {"rtsp": 554, "rtsps": 322}
 _ADDRESS = re.compile(r"(?i)rtsps?://")
 # For OpenCV; PyAV gets the same from stages.media.
 _OF_OPENCV = (
-    "rtsp_flags;prefer_tcp|analyzeduration;500000"
+    "rtsp_flags;prefer_tcp|fpsprobesize;0"
     "|protocol_whitelist;rtsp,rtsps,rtp,srtp,tcp,udp,tls,crypto"
 )
 
