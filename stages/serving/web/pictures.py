@@ -8,6 +8,7 @@ gets as many as its network carries, always the newest. Programs may prefer the 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Dict, Optional, Tuple
 
 from stages.serving.web.request import Refused, Request
@@ -74,10 +75,8 @@ class _Watch:
             left_s = end_s - loop.time()
             if left_s <= 0:
                 return None
-            try:
+            with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._arrived.wait(), min(left_s, LEASE_S / 2))
-            except asyncio.TimeoutError:
-                pass
 
     def _hold(self, fps: float, end_s: float) -> None:
         self._leases[fps] = end_s

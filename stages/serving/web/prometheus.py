@@ -1,51 +1,25 @@
-"""Metrics in Prometheus' text format, version 0.0.4.
-
-A series is written as in that format, `name{label="value"}`; counters end with `_total`.
-"""
+"""Metrics in Prometheus' text format, version 0.0.4."""
 
 from __future__ import annotations
 
 import re
 from typing import Dict, List, Mapping, Tuple
 
-TYPE = "text/plain; version=0.0.4; charset=utf-8"
+from stages.serving.events.counters import METRICS, base, named
 
-_HELP = {
-    "serving_captured_total": "Frames that a source delivered.",
-    "serving_answered_total": "Frames that the model answered.",
-    "serving_dropped_total": "Frames that were not answered, by cause.",
-    "serving_reopened_total": "How often a source was opened again.",
-    "serving_fps": "Frames answered per second.",
-    "serving_frame_age_seconds": "From the capture of a frame to its answer.",
-    "serving_inference_seconds": "Duration of one answer.",
-    "serving_detections_total": "Things that answers named, by label.",
-    "serving_events_total": "Events, by rule.",
-    "serving_source_up": "Whether a source is live.",
-    "serving_worker_restarts_total": "How often an inference process was restarted.",
-    "serving_temperature_celsius": "Temperature of the processor.",
-    "serving_throttled": "Whether the processor is slowed down.",
-    "serving_undervoltage": "Whether the supply voltage is too low.",
-    "serving_memory_bytes": "Memory of the server's processes.",
-    "serving_viewers": "Open streams of events and pictures.",
-    "serving_connections": "Open connections.",
-    "serving_requests_total": "Answered requests, by status.",
-    "serving_refused_total": "Connections that were refused or ended, by cause.",
+TYPE = "text/plain; version=0.0.4; charset=utf-8"
+OWN = {
+    "serving_viewers": ("gauge", "Open streams of events and pictures over HTTP."),
+    "serving_connections": ("gauge", "Open HTTP connections."),
+    "serving_requests_total": ("counter", "Answered HTTP requests, by status."),
+    "serving_refused_total": ("counter", "HTTP connections refused or ended, by cause."),
 }
 _SERIES = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?", re.ASCII | re.DOTALL)
 _LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\.)*)"(?:,|$)', re.ASCII)
-_ESCAPES = {"\\": r"\\", '"': r"\"", "\n": r"\n"}
-
-
-def series(name: str, **labels: object) -> str:
-    """Return the key of a series, with its labels escaped."""
-    if not labels:
-        return name
-    pairs = (f'{key}="{_escaped(str(value))}"' for key, value in sorted(labels.items()))
-    return f"{name}{{{','.join(pairs)}}}"
 
 
 def parsed(key: str) -> Tuple[str, Dict[str, str]]:
-    """Return the name and the labels of a series."""
+    """Return the name and the labels of a metric; an empty name: it is malformed."""
     found = _SERIES.fullmatch(key)
     if not found:
         return "", {}
@@ -54,24 +28,21 @@ def parsed(key: str) -> Tuple[str, Dict[str, str]]:
 
 
 def text(values: Mapping[str, float]) -> bytes:
-    """Return the metrics as Prometheus reads them, one family after the other."""
+    """Return the metrics, one family after the other."""
     families: Dict[str, List[str]] = {}
-    for key in sorted(values):
+    for key, value in values.items():
         name, labels = parsed(key)
-        if name:  # written again, so that a badly escaped label cannot break the page
-            line = f"{series(name, **labels)} {_number(values[key])}\n"
-            families.setdefault(name, []).append(line)
+        if name:  # written anew, so that a badly escaped label cannot break the whole text
+            line = f"{named(name, **labels)} {_number(value)}\n"
+            families.setdefault(base(name), []).append(line)
     lines: List[str] = []
-    for name, found in families.items():
-        if name in _HELP:
-            lines.append(f"# HELP {name} {_HELP[name]}\n")
-        lines.append(f"# TYPE {name} {'counter' if name.endswith('_total') else 'gauge'}\n")
-        lines += found
+    for family in sorted(families):
+        kind, explanation = {**METRICS, **OWN}.get(family, ("untyped", ""))
+        if explanation:
+            lines.append(f"# HELP {family} {explanation}\n")
+        lines.append(f"# TYPE {family} {kind}\n")
+        lines += families[family]
     return "".join(lines).encode("utf-8", "replace")
-
-
-def _escaped(value: str) -> str:
-    return "".join(_ESCAPES.get(one, one) for one in value)
 
 
 def _unescaped(value: str) -> str:

@@ -5,29 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Protocol
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional
 
 from engine.stage import StageError
 from stages.serving.web.request import Refused, Request
 from stages.serving.web.response import Response, as_json
 
 if TYPE_CHECKING:
-    from stages.serving.interfaces import Feed
+    from stages.serving.interfaces import Captures, Feed
 
 ANSWER_S = 10.0
 MOST_CHARACTERS = 2000  # of a sentence
 _MOST_NAME = 64  # of a conversation, or a class
 _JPEG = b"\xff\xd8\xff"
-
-
-class Captures(Protocol):
-    """Where captured frames go; None in place of it: nothing is stored."""
-
-    def labels(self) -> List[str]:
-        """Return the class names to choose from."""
-
-    def save(self, source: str, label: str) -> Mapping[str, Any]:
-        """Save the newest frame of a source; raise StageError with a sentence if it is refused."""
 
 
 class Questions:

@@ -15,8 +15,7 @@ from stages.serving.web.throttle import network
 if TYPE_CHECKING:
     import ssl
 
-    from stages.serving.interfaces import Hub
-    from stages.serving.web.questions import Captures
+    from stages.serving.interfaces import Captures, Hub
     from stages.serving.web.settings import Settings
 
 SWEEP_S = 0.25  # how often time limits are checked

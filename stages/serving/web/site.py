@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, AsyncIterator, Awaitable, Callable, Dict, FrozenSet, Optional
 from urllib.parse import parse_qs
 
+from stages.serving.events.counters import named
 from stages.serving.web import prometheus, snapshots, static
 from stages.serving.web.numbers import numbers
 from stages.serving.web.origin import is_known_host, is_own_origin
 from stages.serving.web.pictures import Pictures
-from stages.serving.web.questions import Captures, Questions
+from stages.serving.web.questions import Questions
 from stages.serving.web.request import Refused, Request
 from stages.serving.web.response import Response, as_json
 from stages.serving.web.throttle import Throttle
 from stages.serving.web.updates import Changes, Stream
 
 if TYPE_CHECKING:
-    from stages.serving.interfaces import Hub
+    from stages.serving.interfaces import Captures, Hub
     from stages.serving.web.access import Access
     from stages.serving.web.settings import Settings
 
@@ -233,9 +234,9 @@ class Site:
             "serving_connections": self.throttle.connections,
         }
         for status, count in self._statuses.items():
-            own[prometheus.series("serving_requests_total", status=status)] = count
+            own[named("serving_requests_total", status=str(status))] = count
         for cause, count in self._refused.items():
-            own[prometheus.series("serving_refused_total", cause=cause)] = count
+            own[named("serving_refused_total", cause=cause)] = count
         body = prometheus.text({**self._hub.counters(), **own})
         return Response(200, body, prometheus.TYPE, {"Cache-Control": "no-store"})
 

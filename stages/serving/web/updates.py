@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from typing import TYPE_CHECKING, Any, Dict, Hashable, List, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Hashable, List, Optional, Tuple
 
 from stages.serving.web.numbers import numbers
 from stages.serving.web.response import encode
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PERIOD_S = 0.1
 NUMBERS_S = 2.0  # also how often a quiet stream shows that it is alive
 RETRY_MS = 2000
+RECENT_EVENTS = 20  # whose clips may still be written
 
 
 class Changes:
@@ -37,6 +38,7 @@ class Changes:
         self._order = 0
         self._found: Dict[Hashable, Tuple[int, bytes]] = {}
         self._versions: Dict[Hashable, Any] = {}
+        self._clips: Dict[int, Optional[str]] = {}  # of recent events
         self._looked_s = self._numbers_s = float("-inf")
 
     def look(self) -> None:
@@ -56,6 +58,7 @@ class Changes:
         if now_s - self._numbers_s >= NUMBERS_S:
             self._numbers_s = now_s
             self._put("numbers", "numbers", {**numbers(self._hub), "time_s": time.time()}, now_s)
+            self._look_at_clips()
 
     def since(self, order: int) -> Tuple[int, List[bytes]]:
         """Return the changes after a place in the order, and the new place."""
@@ -77,6 +80,15 @@ class Changes:
         if not text:
             return self.last_event
         return int(number) if boot == self.boot and number.isdecimal() and len(number) < 16 else 0
+
+    def _look_at_clips(self) -> None:
+        """Send events again whose clip has become complete."""
+        recent = self._hub.events(after=max(0, self.last_event - RECENT_EVENTS))
+        clips = {event["number"]: event["clip"] for event in recent}
+        for event in recent:
+            if event["clip"] and self._clips.get(event["number"], event["clip"]) is None:
+                self._put(("event", event["number"]), "event", event, event["clip"])
+        self._clips = clips
 
     def _put(self, key: Hashable, name: str, data: Any, version: Any) -> None:
         if self._versions.get(key) != version:
