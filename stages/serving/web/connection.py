@@ -226,10 +226,10 @@ class Connection:
 async def _first_byte(opened: socket.socket) -> bytes:
     """Return the first byte that arrives, and leave it in the socket."""
     loop = asyncio.get_running_loop()
-    arrived = loop.create_future()
-    loop.add_reader(opened, lambda: arrived.done() or arrived.set_result(None))
+    arrived = asyncio.Event()
+    loop.add_reader(opened, arrived.set)
     try:
-        await arrived
+        await arrived.wait()
     finally:
         loop.remove_reader(opened)
     return opened.recv(1, socket.MSG_PEEK)
