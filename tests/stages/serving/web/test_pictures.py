@@ -1,5 +1,7 @@
 """Live pictures: single ones, the next one, and the endless stream."""
 
+import socket
+import struct
 import threading
 import time
 
@@ -114,11 +116,15 @@ def test_the_stream_has_every_new_picture_in_its_own_part(web, monkeypatch):
     _wait(lambda: web.server._site.pictures.viewers == 0)
 
 
-def test_a_viewer_that_leaves_while_nothing_happens_is_noticed(web, monkeypatch):
+@pytest.mark.parametrize("is_reset", [False, True])
+def test_a_viewer_that_leaves_while_nothing_happens_is_noticed(web, monkeypatch, is_reset):
     monkeypatch.setattr(pictures, "TICK_S", 0.1)
     with web.connect() as stream:
         stream.sendall(web.request("GET", "/pictures/door"))
-        assert stream.recv(100)
+        assert stream.recv(65536)
+        _wait(lambda: web.server._site.pictures.viewers == 1)
+        if is_reset:
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     _wait(lambda: web.server._site.pictures.viewers == 0)
     _wait(lambda: web.server._site.throttle.connections == 0)
 
