@@ -120,10 +120,9 @@ def read(path: Path, setting: Setting) -> List[Rule]:
 
 def _zone(reader: _Reader, name: str, given: Any) -> Optional[Zone]:
     path = ("zones", name)
+    inner: Tuple[str, ...] = (*path, "polygon")
     if isinstance(given, list):
         given, inner = {"polygon": given}, path
-    else:
-        inner = (*path, "polygon")
     keys = reader.mapping(path, given, ("polygon", "source"))
     before = len(reader.found)
     corners = reader.value(inner, values.polygon, keys.get("polygon"), ())
