@@ -18,6 +18,7 @@ SERVICES = {  # fixture -> the marker of the service that it starts
     "registry": "registry",
     "sshd": "ssh",
     "slurm": "slurm",
+    "mosquitto": "mosquitto",
     "launchers": "launchers",
 }
 NEEDS = frozenset(  # second lane
@@ -25,6 +26,7 @@ NEEDS = frozenset(  # second lane
         "docker",
         "launchers",
         "mirror",
+        "mosquitto",
         "qemu",
         "registry",
         "root",

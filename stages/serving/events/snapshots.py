@@ -29,7 +29,7 @@ class _Job:
     source: str
     frame: int
     drawn: bool
-    event: int = 0  # the number of the event that shows it
+    event: Optional[Event] = None  # the event that shows it
 
 
 def snapshot_name(event: Event) -> str:
@@ -47,9 +47,10 @@ class Snapshots:
         samples: Optional[CappedFolder] = None,
         below: float = 0.5,
         between_s: float = BETWEEN_SAMPLES_S,
+        shown: Optional[Callable[[Event, bytes], None]] = None,  # gets each stored picture
     ) -> None:
         self._snapshots, self._samples = snapshots, samples
-        self._below, self._between_s = below, between_s
+        self._below, self._between_s, self._shown = below, between_s, shown
         self._jobs: queue.Queue[Optional[_Job]] = queue.Queue(MOST_WAITING)
         self._sampled_s: Dict[str, float] = {}
         self._lost = 0
@@ -81,7 +82,7 @@ class Snapshots:
             return
         name = snapshot_name(event)
         source = event["source"]
-        job = _Job(self._snapshots, name, source, happening.frame, True, event["number"])
+        job = _Job(self._snapshots, name, source, happening.frame, True, event)
         self._order(job)
 
     def counters(self) -> Dict[str, float]:
@@ -105,13 +106,15 @@ class Snapshots:
     def _lose(self, job: _Job) -> None:
         self._lost += 1
         if job.event:
-            self._hub.attach(job.event, snapshot=None)
+            self._hub.attach(job.event["number"], snapshot=None)
 
     def _work(self) -> None:
         for job in iter(self._jobs.get, None):
             picture = shot(self._hub.feed, job.source, job.frame, drawn=job.drawn)
             if picture is None or job.folder.write(job.name, picture.jpeg) is None:
                 self._lose(job)
+            elif job.event and self._shown:
+                self._shown(job.event, picture.jpeg)
 
 
 def lowest(update: Update) -> Optional[float]:
@@ -132,6 +135,3 @@ def stored(folders: Dict[str, Optional[CappedFolder]]) -> Dict[str, float]:
             found[named("serving_stored_bytes", kind=kind)] = folder.size_bytes
             found[named("serving_storage_failed", kind=kind)] = bool(folder.failure)
     return found
-
-
-Say = Callable[[str], None]
