@@ -19,7 +19,8 @@ from stages.serving.pipeline import pictures, wire
 from stages.serving.pipeline.frames import Ring
 from stages.serving.pipeline.memory import shared
 from stages.serving.pipeline.settings import Settings
-from stages.serving.pipeline.supervisor import Camera, Supervisor, pipe
+from stages.serving.pipeline.supervisor import Place, Supervisor
+from stages.serving.reading import naming
 
 
 def main(numbers: List[int]) -> None:
@@ -40,12 +41,12 @@ def main(numbers: List[int]) -> None:
         opener = importlib.import_module(settings.tasks)
         task = opener.describe(package)
         summary = opener.summary(package, task)
+        cameras = _places(orders["sources"], wakes, settings)
     except StageError as error:
         sender.send(wire.packed({"kind": "refused", "why": str(error)}), 2.0)
         return
-    summary["sources"] = [one["name"] for one in orders["sources"]]
+    summary["sources"] = [one.name for one in cameras]
     sender.send(wire.packed({"kind": "summary", "summary": summary}), 2.0)
-    cameras = _cameras(orders["sources"], wakes, settings)
     if task.picture_side and "side" not in settings.source:
         settings.source["side"] = task.picture_side
     _warm_up(settings)
@@ -60,18 +61,20 @@ def _orders(control: wire.Receiver) -> Dict[str, Any]:
             return found
 
 
-def _cameras(sources: List[Dict[str, str]], wakes: List[int], settings: Settings) -> List[Camera]:
+def _places(sources: List[str], wakes: List[int], settings: Settings) -> List[Place]:
+    """Return the sources, with their names; StageError: one is of no kind."""
+    readers = importlib.import_module(settings.readers)
     return [
-        Camera(
+        Place(
             index=at,
-            text=one["text"],
-            name=one["name"],
-            kind=one["type"],
+            text=one.text,
+            name=one.name,
+            kind=readers.type_of(one.text),
             ring=Ring(settings.frame_pixels),
-            wake=(wake, -1),
+            wake=wake,
             answers=wire.pair(),
         )
-        for at, (one, wake) in enumerate(zip(sources, wakes))
+        for at, (one, wake) in enumerate(zip(naming.named(sources), wakes))
     ]
 
 

@@ -4,15 +4,15 @@ counts, and makes pictures in a second thread.
 
 from __future__ import annotations
 
-import importlib
 import os
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Deque, Optional, Tuple
+from contextlib import suppress
+from typing import TYPE_CHECKING, Deque, Mapping, Optional, Protocol, Tuple
 
-from stages.serving.interfaces import SourceState, SourceStatus
+from stages.serving.interfaces import SourceState
 from stages.serving.pipeline import wire
-from stages.serving.pipeline.frames import Ring, Writer
+from stages.serving.pipeline.frames import Ring, Shot, Writer
 from stages.serving.pipeline.motion import Gate
 from stages.serving.pipeline.settings import Settings
 
@@ -20,31 +20,51 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from stages.media.frames import Buffer
+    from stages.serving.reading.reader import Taken
+
 SPAN_S = 5.0  # over which the rate is averaged
+TAKEN_S = 1.0  # longest wait for the inference process, which may be starting
 
 
-class Sink:
-    """What a source's loop (stages.serving.sources.loop) writes to.
+class Reads(Protocol):
+    """What a camera needs of stages.serving.reading.reader.Reader."""
+
+    def read(self, buffer: Buffer) -> Optional[Taken]: ...
+
+    def state(
+        self, answered: int = 0, fps: float = 0.0, dropped: Optional[Mapping[str, int]] = None
+    ) -> SourceState: ...
+
+
+class Camera:
+    """What is done with each frame of a source.
 
     wake: the inference process's pipe, which gets a byte for each frame
-    beat: called as a sign of life, for the supervisor
     """
 
     def __init__(
-        self, name: str, kind: str, ring: Ring, wake: int, messages: wire.Sender, settings: Settings
+        self, reader: Reads, ring: Ring, wake: int, messages: wire.Sender, settings: Settings
     ) -> None:
-        self._name, self._kind, self._ring, self._wake = name, kind, ring, wake
+        self._reader, self._ring, self._wake = reader, ring, wake
         self._messages, self._settings = messages, settings
         self._writer, self._gate = Writer(ring), Gate(settings.motion)
         self._large: Optional[NDArray[np.uint8]] = None  # a frame that does not fit into a slot
-        self._size: Optional[Tuple[int, int]] = None
-        self._status: SourceStatus = "starting"
-        self._why, self._told_s, self._next_s = "", 0.0, 0.0
+        self._told_s, self._next_s = 0.0, 0.0
+        self._status: Optional[str] = None
         self._answered: Deque[Tuple[float, int]] = deque(maxlen=64)
         ring.restart()
-        self.beat()
 
-    def buffer(self, height: int, width: int) -> NDArray[np.uint8]:
+    def run(self) -> None:
+        """Read until the process is ended; after the end of the source there is only its picture."""
+        while True:
+            self._ring.beat(time.monotonic())
+            taken = self._reader.read(self._buffer)
+            if taken is not None:
+                self._publish(taken)
+            self._tell()
+
+    def _buffer(self, height: int, width: int) -> NDArray[np.uint8]:
         """Return the array (height, width, 3) for the next frame."""
         import numpy as np
 
@@ -54,41 +74,17 @@ class Sink:
             return self._large
         return self._writer.buffer(height, width)
 
-    def publish(self, height: int, width: int) -> None:
-        """Announce that the last buffer has the newest frame, of this size."""
+    def _publish(self, taken: Taken) -> None:
+        height, width = taken.height, taken.width
         if self._large is not None:
             height, width = self._reduce(self._large[:height, :width])
-        if self._size and self._size != (height, width):
-            self._writer.new_clip()
-        self._size = (height, width)
         to_answer = self._is_answered(height, width)
-        self._writer.publish((height, width), to_answer)
+        shot = Shot((height, width), taken.frame, taken.time_s, taken.clip, taken.is_still)
+        self._writer.publish(shot, to_answer)
         if to_answer:
             wake(self._wake)
-        if self._status != "live":
-            self.state("live")
-        self.beat()
-
-    def reset(self) -> None:
-        """Begin a new clip."""
-        self._writer.new_clip()
-
-    def state(self, status: SourceStatus, why: str = "") -> None:
-        """Report that the status has changed."""
-        self._status, self._why = status, why
-        self._tell()
-
-    def reopened(self) -> None:
-        """Count that the source was opened again after a fault."""
-        self._ring.add("reopened")
-        self.reset()
-
-    def beat(self) -> None:
-        """Report once a second; called for each frame, and at least each second without one."""
-        now_s = time.monotonic()
-        self._ring.beat(now_s)
-        if now_s - self._told_s >= self._settings.state_s:
-            self._tell()
+            if self._settings.source.get("speed") == "fast":
+                self._await_taken()
 
     def _is_answered(self, height: int, width: int) -> bool:
         now_s = time.monotonic()
@@ -112,10 +108,22 @@ class Sink:
         self._writer.buffer(*small.shape[:2])[:] = small
         return int(small.shape[0]), int(small.shape[1])
 
+    def _await_taken(self) -> None:
+        """Wait until the frame is being answered: a file that is read fast loses no frame."""
+        end_s = time.monotonic() + TAKEN_S
+        while not self._ring.is_taken() and time.monotonic() < end_s:
+            time.sleep(0.0005)
+
     def _tell(self) -> None:
-        self._told_s = time.monotonic()
-        about = self._status, self._why, self._size, round(self._rate(), 2)
-        self._messages.send(wire.packed(report(self._name, self._kind, self._ring, *about)))
+        """Report once a second, and when the status changes."""
+        now_s = time.monotonic()
+        state = self._reader.state()
+        if state["status"] == self._status and now_s - self._told_s < self._settings.state_s:
+            return
+        self._told_s, self._status = now_s, state["status"]
+        answered, fps = self._ring.counted("answered"), round(self._rate(), 2)
+        state = self._reader.state(answered, fps, self._ring.dropped())
+        self._messages.send(wire.packed(state))
 
     def _rate(self) -> float:
         """Return the answers per second over the last seconds."""
@@ -127,40 +135,7 @@ class Sink:
         return (answered - first) / (now_s - first_s) if now_s > first_s else 0.0
 
 
-def report(
-    name: str,
-    kind: str,
-    ring: Ring,
-    status: SourceStatus,
-    why: str,
-    size: Optional[Tuple[int, int]] = None,
-    fps: float = 0.0,
-) -> SourceState:
-    """Return the state of a source, with its counters."""
-    return SourceState(
-        kind="source",
-        source=name,
-        type=kind,
-        status=status,
-        why=why,
-        size=size,
-        fps=fps,
-        captured=ring.counted("captured"),
-        answered=ring.counted("answered"),
-        dropped=ring.dropped(),
-        reopened=ring.counted("reopened"),
-    )
-
-
-def run(text: str, sink: Sink, settings: Settings) -> None:
-    """Read a source until it ends for good."""
-    loop = importlib.import_module(settings.sources)
-    loop.run(text, sink, settings.source)
-
-
 def wake(pipe: int) -> None:
     """Wake the reader of a pipe; if the pipe is full, the reader will wake up anyway."""
-    try:
+    with suppress(BlockingIOError):
         os.write(pipe, b"\0")
-    except BlockingIOError:
-        pass

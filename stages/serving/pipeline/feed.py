@@ -39,12 +39,6 @@ class Pipeline:
         wakes: List[int],
     ) -> None:
         self._process, self._ends, self._wakes = process, ends, wakes
-        self._names = [one["name"] for one in orders["sources"]]
-        self._pictures = {
-            (name, kind): Pictures(shown, at, kind)
-            for at, name in enumerate(self._names)
-            for kind in (PLAIN, DRAWN)
-        }
         self._wants: Dict[Tuple[str, int], Dict[str, float]] = {}
         self._messages: Deque[Message] = deque(maxlen=WAITING)
         self._arrived = threading.Condition()
@@ -57,6 +51,12 @@ class Pipeline:
         self._is_closed = False
         wire.Sender(ends["control"], 0).send(wire.packed(orders), START_S)
         self.summary = self._summary()
+        self._names = self.summary["sources"]
+        self._pictures = {
+            (name, kind): Pictures(shown, at, kind)
+            for at, name in enumerate(self._names)
+            for kind in (PLAIN, DRAWN)
+        }
         threading.Thread(target=self._read, name="pipeline", daemon=True).start()
 
     def messages(self, timeout_s: float) -> List[Message]:
@@ -128,7 +128,9 @@ class Pipeline:
         """Return what the helper process found in the package; StageError: it was refused."""
         end_s = time.monotonic() + START_S
         while True:
-            ready, _, _ = select.select([self._receiver], [], [], max(0.0, end_s - time.monotonic()))
+            ready, _, _ = select.select(
+                [self._receiver], [], [], max(0.0, end_s - time.monotonic())
+            )
             try:
                 found = self._receiver.receive(1) if ready else []
             except EOFError:

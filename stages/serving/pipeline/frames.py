@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Dict, Optional, Set, Tuple
+from typing import TYPE_CHECKING, Dict, NamedTuple, Optional, Set, Tuple
 
 from stages.serving.pipeline.memory import (
     PAGE,
@@ -29,16 +29,26 @@ SLOTS = 8  # pages of slots that are not used take no memory; the writer prefers
 READERS = 3  # marks of a slot: two inference threads, and the painter
 PAINTER = 2  # its mark
 # words: of the ring, then of each slot
-_NEWEST, _ANY, _CLIP, _WISH, _BEAT, _SEEN = range(6)
-COUNTERS = ("captured", "offered", "taken", "answered", "failed", "motion", "fps", "reopened")
-_COUNTS = 6
+_NEWEST, _ANY, _WISH, _BEAT, _SEEN = range(5)
+COUNTERS = ("offered", "taken", "answered", "failed", "motion", "fps", "restarts")
+_COUNTS = 5
 _HEAD = 16
-_NUMBER, _HEIGHT, _WIDTH, _OF_CLIP, _MARK = range(5)
+_NUMBER, _HEIGHT, _WIDTH, _CLIP, _STILL, _MARK = range(6)
 _SLOT = _MARK + READERS
 _WORDS = _HEAD + SLOTS * _SLOT
 _FLOATS = 3 * SLOTS  # frame, time_s, and the monotonic time of capture, of each slot
 _SHIFT = 3  # a pointer is a number of publication and a slot
 _TURN = 2**29
+
+
+class Shot(NamedTuple):
+    """What is known of a frame beside its pixels; clip and is_still: see reading.reader.Taken."""
+
+    size: Tuple[int, int]
+    frame: int
+    time_s: float
+    clip: int = 0
+    is_still: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,7 @@ class Frame:
     time_s: float  # of capture, seconds since 1970
     since_s: float  # of capture, monotonic
     clip: int
+    is_still: bool
 
     @property
     def size(self) -> Tuple[int, int]:
@@ -95,6 +106,10 @@ class Ring:
         """Return the word of the frame that was taken last; see `Reader.newest`."""
         return int(self.words[_SEEN])
 
+    def is_taken(self) -> bool:
+        """Return whether the newest frame to answer has been taken."""
+        return bool(self.words[_SEEN] == self.words[_NEWEST])
+
     def restart(self) -> None:
         """Make it empty, after a camera process that has ended; counters remain."""
         self.words[_NEWEST] = self.words[_ANY] = self.words[_WISH] = self.words[_SEEN] = 0
@@ -123,8 +138,7 @@ class Ring:
 
         Not those that wait to be taken, nor those that are being answered.
         """
-        newest, taken = self.words[_NEWEST], self.words[_SEEN]
-        waiting = int(newest != taken)
+        waiting = int(not self.is_taken())
         newer = self.counted("offered") - self.counted("taken") - waiting
         causes = {cause: self.counted(cause) for cause in ("motion", "fps")}
         return {"newer": max(0, newer), **causes, "worker": self.counted("failed")}
@@ -146,16 +160,17 @@ class Writer:
             self._ring.fence()
         return self._ring.pixels(self._slot, height, width)
 
-    def publish(self, size: Tuple[int, int], to_answer: bool) -> None:
+    def publish(self, shot: Shot, to_answer: bool) -> None:
         """Show the frame in the buffer to the readers."""
         assert self._slot is not None
         ring, slot = self._ring, self._slot
         self._published = self._published % (_TURN - 1) + 1
-        ring.words[ring.word(slot, _HEIGHT)], ring.words[ring.word(slot, _WIDTH)] = size
-        ring.words[ring.word(slot, _OF_CLIP)] = ring.words[_CLIP]
-        ring.floats[3 * slot : 3 * slot + 3] = _floats(
-            ring.counted("captured"), time.time(), time.monotonic()
-        )
+        about = (*shot.size, shot.clip % 2**32, int(shot.is_still))
+        for at, word in zip((_HEIGHT, _WIDTH, _CLIP, _STILL), about):
+            ring.words[ring.word(slot, at)] = word
+        since_s = time.monotonic() - max(0.0, time.time() - shot.time_s)
+        for at, number in enumerate((shot.frame, shot.time_s, since_s)):
+            ring.floats[3 * slot + at] = number
         ring.fence()
         ring.words[ring.word(slot, _NUMBER)] = self._published
         pointer = self._published << _SHIFT | slot
@@ -163,12 +178,7 @@ class Writer:
         if to_answer:
             ring.words[_NEWEST] = pointer
             ring.add("offered")
-        ring.add("captured")
         self._slot = None
-
-    def new_clip(self) -> None:
-        """Begin a new clip: the next frame does not continue the last one."""
-        self._ring.words[_CLIP] = (self._ring.words[_CLIP] + 1) % 2**32
 
     def _free(self) -> int:
         ring = self._ring
@@ -227,6 +237,10 @@ class Reader:
         words[self.ring.word(frame.slot, _MARK + PAINTER)] = 1
         return True
 
+    def is_wished(self) -> bool:
+        """Return whether the painter wishes for a frame."""
+        return bool(self.ring.words[_WISH])
+
     def wish(self) -> None:
         """Ask for the next answered frame, as the painter."""
         self.ring.words[_WISH] = 1
@@ -252,20 +266,12 @@ class Reader:
 
     def _read(self, slot: int, number: int) -> Frame:
         ring = self.ring
-        height, width, clip = (
-            int(ring.words[ring.word(slot, at)]) for at in (_HEIGHT, _WIDTH, _OF_CLIP)
+        height, width, clip, still = (
+            int(ring.words[ring.word(slot, at)]) for at in (_HEIGHT, _WIDTH, _CLIP, _STILL)
         )
-        frame, time_s, since_s = ring.floats[3 * slot : 3 * slot + 3]
+        frame, time_s, since_s = (ring.floats[3 * slot + at] for at in range(3))
         if 3 * height * width > ring.capacity:  # torn; the check refuses it
             height = width = 1
         pixels = ring.pixels(slot, height, width)
         pixels.flags.writeable = False
-        return Frame(pixels, slot, number, int(frame), time_s, since_s, clip)
-
-
-def _floats(*values: float) -> memoryview:
-    import array
-
-    return memoryview(array.array("d", values))
-
-
+        return Frame(pixels, slot, number, int(frame), time_s, since_s, clip, bool(still))

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import gc
 import importlib
-import json
 import os
 import select
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, Tuple
 
 from engine.stage import StageError
 from stages.serving.interfaces import Update
@@ -53,6 +53,7 @@ class Stream:
     clip: int = -1
     state: Any = None
     errors: int = 0  # in a row
+    last: Optional[Tuple[Frame, Any]] = None  # the last answer
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,13 @@ class Channels:
     busy: Busy
 
 
-def run(package: Path, accelerator: str, streams: Sequence[Stream], channels: Channels, settings: Settings) -> None:
+def run(
+    package: Path,
+    accelerator: str,
+    streams: Sequence[Stream],
+    channels: Channels,
+    settings: Settings,
+) -> None:
     """Open the package and answer until the process is ended; report failures before it ends."""
     try:
         with channels.busy.thread(0):
@@ -152,21 +159,22 @@ class Worker:
         return None
 
     def _wait(self, thread: int) -> None:
-        """Wait for a frame; the first thread also answers what is asked."""
+        """Wait for a frame; the first thread also answers what is asked, and what painters wish."""
+        if thread == 0 and not self._turn.is_busy():
+            for stream, reader in zip(self._streams, self._readers[0]):
+                self._hand_over(stream, reader)
         places: List[Any] = [self._channels.wake] if self._streams else []
-        ready, _, _ = select.select(
-            places + ([self._asked] if thread == 0 else []), [], [], IDLE_S
-        )
+        ready, _, _ = select.select(places + ([self._asked] if thread == 0 else []), [], [], IDLE_S)
         if self._channels.wake in ready:
-            try:
+            with suppress(BlockingIOError):  # the other thread was faster
                 os.read(self._channels.wake, 65536)
-            except BlockingIOError:
-                pass  # the other thread was faster
         if self._asked in ready:
             with self._channels.busy.thread(0):
                 self._asked.answer()
 
-    def _answer(self, thread: int, stream: Stream, reader: Reader, frame: Frame, ticket: int) -> None:
+    def _answer(
+        self, thread: int, stream: Stream, reader: Reader, frame: Frame, ticket: int
+    ) -> None:
         start_s = time.monotonic()
         answer: Any = None
         error: Optional[Exception] = None
@@ -193,14 +201,18 @@ class Worker:
             self._asked.answer()
 
     def _concluded(self, stream: Stream, frame: Frame, looked: Any) -> Any:
-        if frame.clip != stream.clip:
-            stream.clip, stream.state = frame.clip, self._task.new_state()
+        follows = frame.clip == stream.clip
+        if not follows or (frame.is_still and not self._task.follows):
+            stream.state = self._task.new_state(frame.is_still and not self._task.follows)
+            stream.clip = frame.clip
         self._set_time(stream.state, frame.time_s)
         if self._has_phases:
             return self._task.conclude(looked, frame.size, stream.state)  # type: ignore[attr-defined]
         return self._task.answer(frame.pixels, stream.state)
 
-    def _send(self, stream: Stream, reader: Reader, frame: Frame, answer: Any, start_s: float) -> None:
+    def _send(
+        self, stream: Stream, reader: Reader, frame: Frame, answer: Any, start_s: float
+    ) -> None:
         if not reader.is_intact(frame):
             raise StageError("the frame was overwritten while it was answered")
         now_s = time.monotonic()
@@ -219,12 +231,24 @@ class Worker:
         )
         data = wire.packed(update)
         self._channels.messages.send(data)
-        if reader.hand_over(frame):
-            drawn = {"slot": frame.slot, "number": frame.number, "answer": answer}
-            if not stream.answers.send(wire.packed(drawn)):
-                stream.ring.release(frame.slot, PAINTER)
+        stream.last = frame, answer
+        self._hand_over(stream, reader)
         stream.ring.add("answered")
         reader.release(frame)
+
+    @staticmethod
+    def _hand_over(stream: Stream, reader: Reader) -> None:
+        """Give the last answer to the painter if it wishes one and the frame is still there."""
+        if stream.last is None or not reader.is_wished():
+            return
+        frame, answer = stream.last
+        reader.hand_over(frame)
+        drawn = {"slot": frame.slot, "number": frame.number, "answer": answer}
+        if not reader.is_intact(frame):
+            stream.ring.release(frame.slot, PAINTER)
+            reader.wish()
+        elif not stream.answers.send(wire.packed(drawn)):
+            stream.ring.release(frame.slot, PAINTER)
 
     def _detections(self, answer: Any) -> List[Any]:
         find: Optional[Callable[[Any], List[Any]]] = getattr(self._task, "detections", None)
@@ -234,7 +258,9 @@ class Worker:
         """Give up after several failures in a row."""
         stream.errors = stream.errors + 1 if error else 0
         if stream.errors >= IN_A_ROW:
-            text = str(error) if isinstance(error, StageError) else f"{type(error).__name__}: {error}"
+            text = (
+                str(error) if isinstance(error, StageError) else f"{type(error).__name__}: {error}"
+            )
             raise GivenUp(text)
 
 
@@ -250,6 +276,10 @@ class Turn:
         """Return the next place in the order; called under the lock."""
         self._given += 1
         return self._given
+
+    def is_busy(self) -> bool:
+        """Return whether an answer is not complete."""
+        return self._given != self._served
 
     def wait(self, ticket: int) -> None:
         with self._condition:

@@ -59,7 +59,9 @@ def measures(processes: "Dict[str, int]") -> "Dict[str, float]":
 
 def _temperature_c(sys: Path) -> Optional[float]:
     """Return the temperature of the hottest zone that is plausible."""
-    zones = [_content(zone / "temp") for zone in sorted((sys / "class/thermal").glob("thermal_zone*"))]
+    zones = [
+        _content(zone / "temp") for zone in sorted((sys / "class/thermal").glob("thermal_zone*"))
+    ]
     found = [int(text) / 1000 for text in zones if text.strip().lstrip("-").isdigit()]
     return max((value for value in found if -40 < value < 150), default=None)
 

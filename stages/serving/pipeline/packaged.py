@@ -117,4 +117,6 @@ def _tensor(name: str, found: Any) -> Tensor:
     is_scaled = bool(found.scales) and found.type != "FLOAT32"
     scale = float(found.scales[0]) if is_scaled else 0.0
     zero_point = int(found.zero_points[0]) if is_scaled and found.zero_points else 0
-    return Tensor(name, tuple(int(size) for size in found.shape), found.type.lower(), scale, zero_point)
+    return Tensor(
+        name, tuple(int(size) for size in found.shape), found.type.lower(), scale, zero_point
+    )

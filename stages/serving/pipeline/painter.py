@@ -10,9 +10,10 @@ import os
 import select
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from stages.serving.pipeline import pictures
+from stages.serving.pipeline.camera import wake
 from stages.serving.pipeline.frames import PAINTER, Frame, Reader, Ring
 from stages.serving.pipeline.pictures import DRAWN, PLAIN, Pictures
 from stages.serving.pipeline.wire import Receiver
@@ -29,27 +30,36 @@ WAIT_S = 1.0  # for an answer; then the frame is shown without one
 _LOWEST_QUALITY = 30
 
 
-class Painter:
-    """Makes pictures until the process ends.
+class PainterEnds(NamedTuple):
+    """How a painter hears and talks.
 
-    answers: the inference process sends frames here that were handed over, as JSON
-    wake:    a pipe that has a byte as soon as somebody changes what is wanted
+    answers:   the inference process sends frames here that were handed over, as JSON
+    wake:      a pipe that has a byte as soon as somebody changes what is wanted
+    inference: the inference process's pipe, to announce a wish
     """
+
+    answers: socket.socket
+    wake: int
+    inference: int
+
+
+class Painter:
+    """Makes pictures until the process ends."""
 
     def __init__(
         self,
         ring: Ring,
         kinds: "tuple[Pictures, Pictures]",
         task: Task,
-        answers: socket.socket,
-        wake: int,
+        ends: PainterEnds,
         quality: int,
     ) -> None:
         self._reader, self._kinds, self._task = Reader(ring, PAINTER), kinds, task
-        self._answers, self._wake, self._quality = Receiver(answers), wake, quality
+        self._answers, self._ends, self._quality = Receiver(ends.answers), ends, quality
         self._due_s = [0.0, 0.0]
         self._wished_s: Optional[float] = None  # since when an answer is awaited
         self._last = [0, 0]  # the number of the last frame shown, by kind
+        self._drawn_number = 0  # of the last frame shown with its answer
 
     def start(self) -> None:
         threading.Thread(target=self._run, daemon=True).start()
@@ -63,6 +73,7 @@ class Painter:
                 self._show_newest(PLAIN)
             if self._is_due(DRAWN, now_s) and self._wished_s is None:
                 self._reader.wish()
+                wake(self._ends.inference)
                 self._wished_s = now_s
             if self._wished_s is not None and now_s - self._wished_s > WAIT_S:
                 self._show_newest(DRAWN)  # nobody answers now
@@ -78,9 +89,9 @@ class Painter:
         if self._wished_s is not None:
             ends.append(self._wished_s + WAIT_S + 0.01)
         timeout_s = max(0.0, min(ends) - now_s) if ends else None
-        ready, _, _ = select.select([self._answers, self._wake], [], [], timeout_s)
-        if self._wake in ready:
-            os.read(self._wake, 4096)
+        ready, _, _ = select.select([self._answers, self._ends.wake], [], [], timeout_s)
+        if self._ends.wake in ready:
+            os.read(self._ends.wake, 4096)
 
     def _is_due(self, kind: int, now_s: float) -> bool:
         return self._kinds[kind].wanted_fps > 0 and now_s >= self._due_s[kind]
@@ -92,8 +103,13 @@ class Painter:
             os._exit(0)  # the supervisor has gone
         for one in found:
             frame = self._reader.of(one["slot"], one["number"])
-            if frame is not None and one is found[-1]:
+            if frame is None or one is not found[-1]:
+                pass  # overwritten, or there is a newer one
+            elif frame.number == self._drawn_number:
+                self._next(DRAWN)
+            else:
                 self._show(DRAWN, frame, one["answer"])
+                self._drawn_number = frame.number
             self._reader.ring.release(one["slot"], PAINTER)
 
     def _show_newest(self, kind: int) -> None:

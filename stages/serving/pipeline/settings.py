@@ -28,9 +28,9 @@ class Settings:
     quality: int = 80  # of JPEG pictures
     frame_pixels: int = 16_000_000  # larger frames are reduced
     state_s: float = 1.0  # between reports of a state
-    source: Dict[str, Any] = field(default_factory=dict)  # settings of the sources: loop, speed, ...
+    source: Dict[str, Any] = field(default_factory=dict)  # ReadingOptions
     tasks: str = PACKAGED  # the module that opens a package; tests and benchmarks have their own
-    sources: str = "stages.serving.sources.loop"  # the module that runs a source
+    readers: str = "stages.serving.pipeline.reading"  # the module that opens a source
 
     def as_json(self) -> Dict[str, Any]:
         """Return it as JSON data, from which `Settings(**data)` makes it again."""

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Dict, List, Sequence
+from typing import Sequence
 
 from stages.serving.pipeline import pictures, wire
 from stages.serving.pipeline.feed import Pipeline
@@ -27,14 +27,13 @@ def start(package: Path, sources: Sequence[str], settings: Settings = Settings()
     """Start the processes of a package and its sources, and return as soon as the package is checked.
 
     Any process may call it, also one with threads: the processes are forked from a new one. StageError:
-    the package is damaged, or its task is unknown.
+    the package is damaged, its task is unknown, or a source is of no kind.
     """
-    named = named_sources(sources)
     memory = os.memfd_create("pictures")
-    size = pictures.size_bytes(len(named))
+    size = pictures.size_bytes(len(sources))
     os.ftruncate(memory, size)
     pairs = {name: wire.pair() for name in ("control", "messages", "asked")}
-    wakes = [os.pipe() for _ in named]
+    wakes = [os.pipe() for _ in sources]
     theirs = [*(pair[1].fileno() for pair in pairs.values()), memory, *(wake[0] for wake in wakes)]
     paths = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
     process = subprocess.Popen(
@@ -50,24 +49,5 @@ def start(package: Path, sources: Sequence[str], settings: Settings = Settings()
     for end in theirs[3:]:
         os.close(end)
     ends = {name: pair[0] for name, pair in pairs.items()}
-    orders = {"package": str(package), "sources": named, "settings": settings.as_json()}
+    orders = {"package": str(package), "sources": list(sources), "settings": settings.as_json()}
     return Pipeline(process, orders, ends, shown, [wake[1] for wake in wakes])
-
-
-def named_sources(sources: Sequence[str]) -> List[Dict[str, str]]:
-    """Return each source with its type and a name without a password, different from the others."""
-    found: List[Dict[str, str]] = []
-    for text in sources:
-        name, kind = _name(text)
-        taken = {one["name"] for one in found}
-        number = 2
-        unique = name
-        while unique in taken:
-            unique = f"{name} {number}"
-            number += 1
-        found.append({"text": text, "name": unique, "type": kind})
-    return found
-
-
-def _name(text: str) -> "tuple[str, str]":
-    return Path(text).name, "file"

@@ -11,15 +11,16 @@ import select
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple
 
-from stages.serving.interfaces import WorkerState, WorkerStatus
-from stages.serving.pipeline import camera, children, inference, pictures, wire
+from stages.serving.interfaces import SourceState, SourceStatus, WorkerState, WorkerStatus
+from stages.serving.pipeline import children, inference, pictures, wire
 from stages.serving.pipeline.busy import Busy
+from stages.serving.pipeline.camera import Camera
 from stages.serving.pipeline.frames import Ring
 from stages.serving.pipeline.inference import Channels, Stream
 from stages.serving.pipeline.machine import memory_mb
-from stages.serving.pipeline.painter import Painter
+from stages.serving.pipeline.painter import Painter, PainterEnds
 from stages.serving.pipeline.pictures import Pictures
 from stages.serving.pipeline.policy import Policy
 from stages.serving.pipeline.settings import Settings
@@ -33,7 +34,7 @@ TICK_S = 0.1  # between two looks
 
 
 @dataclass
-class Camera:
+class Place:
     """A source and its process."""
 
     index: int
@@ -41,12 +42,12 @@ class Camera:
     name: str
     kind: str
     ring: Ring
-    wake: Tuple[int, int]  # the painter's pipe
+    wake: int  # the painter's pipe
     answers: Tuple[socket.socket, socket.socket]  # the inference process's end and the painter's
     pid: Optional[int] = None
     crashes: List[float] = field(default_factory=list)
     start_s: float = 0.0  # when to start it
-    has_ended: bool = False
+    is_given_up: bool = False
 
 
 class Supervisor:
@@ -56,7 +57,7 @@ class Supervisor:
         self,
         package: Path,
         task: Task,
-        cameras: Sequence[Camera],
+        cameras: Sequence[Place],
         shown: mmap.mmap,
         ends: "Dict[str, socket.socket]",
         settings: Settings,
@@ -132,7 +133,7 @@ class Supervisor:
             self._failed(now_s)
         elif (status := children.reaped(self._worker)) is not None:
             self._take_reports()
-            if not self._why or self._is_open and status < 0:
+            if not self._why or (self._is_open and status < 0):
                 self._why = f"the inference process {children.described(status)}"
             children.kill(self._worker)  # what it started, such as the Edge TPU's process
             self._failed(now_s)
@@ -167,7 +168,7 @@ class Supervisor:
 
     def _watch_cameras(self, now_s: float) -> None:
         for one in self._cameras:
-            if one.has_ended:
+            if one.is_given_up:
                 continue
             if one.pid is None:
                 if now_s >= one.start_s:
@@ -179,33 +180,32 @@ class Supervisor:
                 children.kill(one.pid)
                 children.reaped(one.pid, wait=True)
                 self._camera_failed(one, now_s, "the source did not respond")
-            elif status == 0:
-                one.pid, one.has_ended = None, True
             elif status is not None:
                 children.kill(one.pid)
                 how = f"the camera process {children.described(status)}"
                 self._camera_failed(one, now_s, how)
 
-    def _camera_failed(self, one: Camera, now_s: float, why: str) -> None:
+    def _camera_failed(self, one: Place, now_s: float, why: str) -> None:
         """Start it again later, unless it has failed too often."""
         one.pid = None
         span_s = self._settings.crash_span_s
         one.crashes = [at for at in one.crashes if now_s - at < span_s] + [now_s]
-        one.ring.add("reopened")
+        one.ring.add("restarts")
         one.start_s = now_s + self._settings.backoff_s * 2 ** (len(one.crashes) - 1)
-        one.has_ended = len(one.crashes) > self._settings.crashes
-        status: Any = "failed" if one.has_ended else "no_signal"
-        self._messages.send(wire.packed(camera.report(one.name, one.kind, one.ring, status, why)))
+        one.is_given_up = len(one.crashes) > self._settings.crashes
+        status: SourceStatus = "failed" if one.is_given_up else "no_signal"
+        self._messages.send(wire.packed(_state(one, status, why)))
 
-    def _run_camera(self, one: Camera) -> None:
+    def _run_camera(self, one: Place) -> None:
         sender = wire.Sender(self._ends["messages"], 2 + one.index)
-        sink = camera.Sink(one.name, one.kind, one.ring, self._wake[1], sender, self._settings)
-        kinds = tuple(
+        module = importlib.import_module(self._settings.readers)
+        reader = module.open_reader(one.name, one.text, self._settings.source)
+        plain, drawn = (
             Pictures(self._shown, one.index, kind) for kind in (pictures.PLAIN, pictures.DRAWN)
         )
-        quality = self._settings.quality
-        Painter(one.ring, kinds, self._task, one.answers[1], one.wake[0], quality).start()  # type: ignore[arg-type]
-        camera.run(one.text, sink, self._settings)
+        ends = PainterEnds(one.answers[1], one.wake, self._wake[1])
+        Painter(one.ring, (plain, drawn), self._task, ends, self._settings.quality).start()
+        Camera(reader, one.ring, self._wake[1], sender, self._settings).run()
 
     def _watch_probe(self, now_s: float) -> None:
         """Try the accelerator in a process of its own, while the CPU answers."""
@@ -282,6 +282,24 @@ class Supervisor:
         for pid in pids:
             if pid:
                 children.reaped(pid, wait=True)
+
+
+def _state(one: Place, status: SourceStatus, why: str) -> SourceState:
+    """Return the state of a source whose camera process has ended."""
+    return SourceState(
+        kind="source",
+        source=one.name,
+        type=one.kind,
+        status=status,
+        why=why,
+        size=None,
+        fps=0.0,
+        captured=0,
+        answered=one.ring.counted("answered"),
+        dropped=one.ring.dropped(),
+        reopened=one.ring.counted("restarts"),
+        resized=0,
+    )
 
 
 def pipe() -> Tuple[int, int]:
