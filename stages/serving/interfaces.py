@@ -193,6 +193,9 @@ class Hub(Protocol):
     def counters(self) -> "dict[str, float]":
         """Return metrics by their Prometheus name, with labels."""
 
+    def attach(self, number: int, **files: Optional[str]) -> None:
+        """Set the name of the `snapshot` or `clip` of an event, and send it again."""
+
     def subscribe(self, limit: int = 64) -> "Subscription":
         """Return a queue of everything that happens from now on; a slow reader loses the oldest."""
 

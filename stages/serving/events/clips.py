@@ -15,10 +15,9 @@ from typing import Callable, Deque, Dict, List, Optional, Sequence
 
 from stages.serving.events.capped import CappedFolder, stamped
 from stages.serving.events.encoding import encode
-from stages.serving.events.hub import Hub
 from stages.serving.events.rule import Rule, concerns
 from stages.serving.events.snapshots import stored
-from stages.serving.interfaces import Event, Happening, Message, Picture
+from stages.serving.interfaces import Event, Happening, Hub, Message, Picture
 
 FPS = 10.0
 WHO = "clips"

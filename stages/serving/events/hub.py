@@ -69,6 +69,11 @@ class Hub:
         for one in self._reactions:
             one.close()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
     def updates(self) -> Dict[str, Update]:
         """Return the last update of each source."""
         with self._lock:

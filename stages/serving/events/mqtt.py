@@ -12,11 +12,10 @@ from typing import Any, Callable, Deque, Dict, Sequence, Set, Tuple
 
 from stages.serving.events import topics as made
 from stages.serving.events.broker import Broker
-from stages.serving.events.hub import Hub
 from stages.serving.events.outbox import Outbox
 from stages.serving.events.rule import Rule
 from stages.serving.events.topics import OFFLINE, ONLINE, Topics
-from stages.serving.interfaces import Event, Happening, Message
+from stages.serving.interfaces import Event, Happening, Hub, Message
 from stages.serving.mistakes import Mistake, Mistakes
 
 KEEPALIVE_S = 30

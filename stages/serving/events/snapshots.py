@@ -12,9 +12,8 @@ from typing import Any, Callable, Dict, Optional
 
 from stages.serving.events.capped import CappedFolder, stamped
 from stages.serving.events.counters import HIDDEN, named
-from stages.serving.events.hub import Hub
 from stages.serving.events.shots import shot
-from stages.serving.interfaces import Event, Happening, Message, Update
+from stages.serving.interfaces import Event, Happening, Hub, Message, Update
 
 MOST_WAITING = 16
 BETWEEN_SAMPLES_S = 10.0

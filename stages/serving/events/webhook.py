@@ -14,8 +14,7 @@ from contextlib import suppress
 from typing import Callable, Dict, Optional, Tuple
 from urllib.parse import SplitResult, urlsplit
 
-from stages.serving.events.hub import Hub
-from stages.serving.interfaces import Event, Happening, Message
+from stages.serving.interfaces import Event, Happening, Hub, Message
 
 MOST_WAITING = 100
 TIMEOUT_S = 5.0

@@ -38,8 +38,8 @@ class Server:
         say: Callable[[str], None] = print,
     ) -> None:
         is_tls = listener.uses_tls(settings)
-        token_file = settings.token_file or settings.state / "token"
-        self._token = access.read_or_make(token_file) if settings.has_token else None
+        self.token_file = settings.token_file or settings.state / "token"
+        self._token = access.read_or_make(self.token_file) if settings.has_token else None
         self._context, self.fingerprint = _tls(settings) if is_tls else (None, "")
         self.listener = listener.listen(settings.host, settings.port)
         self.port = self.listener.getsockname()[1]
