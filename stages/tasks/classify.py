@@ -1,7 +1,8 @@
 """The task `classify`: recognises what a picture shows.
 
 The answer for a picture that resembles no class is `none of these`: its highest probability is below
-the threshold found in training. Raw inputs are pictures (h, w, 3). The model returns probabilities, or
+the threshold found in training. In a clip, probabilities are averaged over a short time, and an answer
+also contains the frame's own. Raw inputs are pictures (h, w, 3). The model returns probabilities, or
 an embedding if the package has a separate last layer (stages.tasks.head).
 """
 
@@ -15,7 +16,9 @@ import numpy as np
 
 from engine.stage import StageError
 from stages.tasks import head
+from stages.tasks.clock import Clock
 from stages.tasks.signature import ANY, Needs
+from stages.tasks.smoothing import Average, kept_threshold
 from stages.tflite import scaled
 
 if TYPE_CHECKING:
@@ -23,10 +26,21 @@ if TYPE_CHECKING:
 
     from stages.tasks.head import Head
     from stages.tasks.package import Package
+    from stages.tasks.task import Detection
 
 NONE = "none of these"
 MODEL = "model"  # the role
 SHOWN = 3  # classes in an answer, the most probable first
+OWN = "frame_label", "frame_probability"  # of a frame of a clip, not averaged
+
+
+class State(Clock):
+    """What the frames of a clip showed until now."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.average = Average()
+        self.is_named = False
 
 
 class Classify:
@@ -51,22 +65,39 @@ class Classify:
                 "model with the labels of its training"
             )
 
-    def new_state(self, still: bool = False) -> None:
-        return None
+    def new_state(self, still: bool = False) -> State | None:
+        return None if still else State()
 
-    def answer(self, raw: NDArray[np.uint8], state: None) -> dict[str, Any]:
-        """Return the class, its probability, and the most probable classes."""
+    def answer(self, raw: NDArray[np.uint8], state: State | None) -> dict[str, Any]:
+        """Return the class, its probability, and the most probable classes; of a frame of a clip, these
+        are averages, and `frame_label` and `frame_probability` its own.
+        """
         (name,) = self._model.inputs
         pixels = prepared(raw, self._constants)[None]
         (output,) = self._model.predict({name: values(pixels, self._constants)}).values()
         probabilities = self._head.probabilities(output) if self._head else output
-        return decided(probabilities[0], self._labels, float(self._constants["threshold"]))
+        return self._decided(probabilities[0], state)
 
-    def finish(self, state: None) -> None:
+    def _decided(self, probabilities: NDArray[np.float32], state: State | None) -> dict[str, Any]:
+        threshold = float(self._constants["threshold"])
+        own = decided(probabilities, self._labels, threshold)
+        if state is None:
+            return own
+        averages = state.average.add(probabilities, state.tick())
+        found = decided(averages, self._labels, kept_threshold(threshold, state.is_named))
+        state.is_named = found["label"] != NONE
+        return {**found, **dict(zip(OWN, (own["label"], own["probability"])))}
+
+    def finish(self, state: State | None) -> None:
         return None
 
     def rows(self, answer: dict[str, Any]) -> list[dict[str, Any]]:
-        return [{name: answer[name] for name in ("label", "probability")}]
+        return [{name: answer[name] for name in ("label", "probability", *OWN) if name in answer}]
+
+    def detections(self, answer: dict[str, Any]) -> list[Detection]:
+        if answer["label"] == NONE:
+            return []
+        return [{"label": answer["label"], "score": answer["probability"], "box": None, "id": None}]
 
     def draw(self, picture: NDArray[np.uint8], answer: dict[str, Any]) -> NDArray[np.uint8]:
         from stages.media.drawing import Canvas

@@ -33,6 +33,8 @@ METRICS = {  # name -> (type, help), without labels
     "serving_memory_bytes": ("gauge", "Memory of a process."),
     "serving_webhook_sent_total": ("counter", "Events that webhooks accepted."),
     "serving_webhook_lost_total": ("counter", "Events that no webhook accepted."),
+    "serving_pictures_lost_total": ("counter", "Pictures that could not be taken or stored."),
+    "serving_clips_lost_total": ("counter", "Clips that could not be made or stored."),
     "serving_stored_bytes": ("gauge", "Size of the pictures and clips on disk."),
     "serving_storage_failed": ("gauge", "1 if the last picture or clip could not be stored."),
 }

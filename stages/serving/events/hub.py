@@ -7,7 +7,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from typing import Any, Callable, Deque, Dict, Iterable, List, Sequence, Union
+from typing import Any, Callable, Deque, Dict, Iterable, List, Optional, Sequence, Union
 
 from stages.serving.events.counters import Counters
 from stages.serving.events.rule import Rule
@@ -37,12 +37,13 @@ class Hub:
         rules: Sequence[Rule] = (),
         reactions: Iterable[Reaction] = (),
         measures: Iterable[Measure] = (),
+        picture_name: Optional[Callable[[Event], str]] = None,  # of the events' snapshots
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self.feed = feed
         self.rules = Rules(rules)
         self._reactions, self._measures = list(reactions), list(measures)
-        self._steady = steady
+        self._steady, self._picture_name = steady, picture_name
         self._counters = Counters(feed.summary["task"])
         self._updates: Dict[str, Update] = {}
         self._states: Dict[Any, Union[SourceState, WorkerState]] = {}
@@ -67,6 +68,11 @@ class Hub:
             self._thread.join(10)
         for one in self._reactions:
             one.close()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
 
     def updates(self) -> Dict[str, Update]:
         """Return the last update of each source."""
@@ -97,8 +103,8 @@ class Hub:
         """Return a queue of everything that happens from now on; a slow reader loses the oldest."""
         return self._queues.open(limit)
 
-    def attach(self, number: int, **files: str) -> None:
-        """Add the name of a stored `snapshot` or `clip` to an event, and send it again."""
+    def attach(self, number: int, **files: Optional[str]) -> None:
+        """Set the name of the `snapshot` or `clip` of an event, and send it again."""
         with self._lock:
             at = next((n for n, one in enumerate(self._events) if one["number"] == number), None)
             if at is None:
@@ -136,24 +142,26 @@ class Hub:
         for one in happenings:
             with self._lock:
                 self._number += 1
-                event = _event(self._number, one)
+                event = self._event(one)
                 self._events.append(event)
                 self._counters.take_event(event)
             self._queues.send(event)
             for reaction in self._reactions:
                 reaction.react(event, one)
 
-
-def _event(number: int, one: Happening) -> Event:
-    return {
-        "kind": "event",
-        "number": number,
-        "rule": one.rule.name,
-        "source": one.source,
-        "time_s": one.time_s,
-        "state": one.state,
-        "text": one.text,
-        "detection": one.detection,
-        "snapshot": None,
-        "clip": None,
-    }
+    def _event(self, one: Happening) -> Event:
+        event: Event = {
+            "kind": "event",
+            "number": self._number,
+            "rule": one.rule.name,
+            "source": one.source,
+            "time_s": one.time_s,
+            "state": one.state,
+            "text": one.text,
+            "detection": one.detection,
+            "snapshot": None,
+            "clip": None,
+        }
+        if self._picture_name and one.rule.do.snapshot and one.state == "began":
+            event["snapshot"] = self._picture_name(event)
+        return event

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 from urllib.parse import urlsplit
 
 from stages.serving.events import document, values
+from stages.serving.events.capped import safe
 from stages.serving.events.rule import ANY, FIELDS, PLACE, UNKNOWN, Clip, Do, Rule, When, Zone
 from stages.serving.mistakes import Mistake, Mistakes, did_you_mean
 
@@ -112,18 +113,29 @@ def read(path: Path, setting: Setting) -> List[Rule]:
         reader.add((), "it has no rules", "write at least one rule below 'rules:'")
     if len(rules) > MOST_RULES:
         reader.add(("rules",), f"these are more than {MOST_RULES} rules", "remove some")
+    for name, other in _alike(map(str, rules)):
+        what = f"the names '{other}' and '{name}' are the same in topics and file names"
+        reader.add(("rules", name), what, "change a letter or digit of one")
     found = [_rule(reader, str(name), given) for name, given in rules.items()]
     if reader.found:
         raise Mistakes(reader.mistakes())
     return found
 
 
+def _alike(names: Iterable[str]) -> "Iterator[Tuple[str, str]]":
+    """Yield each name that becomes the same as an earlier one, and that one."""
+    seen: Dict[str, str] = {}
+    for name in names:
+        if safe(name) in seen:
+            yield name, seen[safe(name)]
+        seen.setdefault(safe(name), name)
+
+
 def _zone(reader: _Reader, name: str, given: Any) -> Optional[Zone]:
     path = ("zones", name)
+    inner: Tuple[str, ...] = (*path, "polygon")
     if isinstance(given, list):
         given, inner = {"polygon": given}, path
-    else:
-        inner = (*path, "polygon")
     keys = reader.mapping(path, given, ("polygon", "source"))
     before = len(reader.found)
     corners = reader.value(inner, values.polygon, keys.get("polygon"), ())

@@ -38,8 +38,8 @@ class Server:
         say: Callable[[str], None] = print,
     ) -> None:
         is_tls = listener.uses_tls(settings)
-        token_file = settings.token_file or settings.state / "token"
-        self._token = access.read_or_make(token_file) if settings.has_token else None
+        self.token_file = settings.token_file or settings.state / "token"
+        self._token = access.read_or_make(self.token_file) if settings.has_token else None
         self._context: Optional[ssl.SSLContext] = None
         self.fingerprint = ""
         if is_tls:

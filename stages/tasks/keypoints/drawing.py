@@ -5,9 +5,9 @@ from typing import Sequence
 import numpy as np
 
 from stages.media.drawing import Canvas
+from stages.tasks.keypoints.presence import MIN_SCORE
 from stages.tasks.keypoints.skeletons import COCO17, bones
 
-MIN_SCORE = 0.2
 _LINE, _POINT = (80, 200, 80), (240, 60, 60)  # RGB
 
 

@@ -29,8 +29,9 @@ TASKS = {
     "tensors": Tensors,
 }
 LIBRARY = {  # what tasks share
-    *("__init__", "package", "signature", "task"),
+    *("__init__", "clock", "package", "signature", "task"),
     *("alignment", "blazeface", "boxes", "face_input", "face_turn", "head", "liveness"),
+    *("assignment", "followed_faces", "motion", "smoothing", "tracking"),
 }
 ROOT = Path(interface.__file__).parent
 METHODS = {

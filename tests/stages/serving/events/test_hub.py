@@ -1,7 +1,6 @@
 """The hub: what it keeps, who gets it, and that nobody delays it."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from stages.serving.events.hub import Hub
 from stages.serving.events.rule import Do, Rule, When
 from stages.serving.interfaces import Event
+from tests.stages.serving.events.waiting import wait
 from tests.stages.serving.fakes import FakeFeed, detection, source_state, update, worker_state
 
 PERSON = Rule("somebody", When(frozenset({"person"}), forgive_s=0.0), Do(), cool_down_s=0.0)
@@ -24,14 +24,6 @@ def hub(feed: FakeFeed) -> Iterator[Hub]:
     hub = Hub(feed, [PERSON]).start()
     yield hub
     hub.close()
-
-
-def wait(found: Callable[[], Any], timeout_s: float = 5.0) -> Any:
-    end = time.monotonic() + timeout_s
-    while not found() and time.monotonic() < end:
-        time.sleep(0.005)
-    assert found()
-    return found()
 
 
 def test_it_keeps_the_last_update_of_each_source(feed: FakeFeed, hub: Hub) -> None:

@@ -132,6 +132,7 @@ WRONG = {  # file -> a word of the description, a word of the fix
     "rules: {r: {when: {label: person}, text: [1]}}": ("one line", "line of text"),
     "rules: {r: {when: {label: person}, cool_down: -1s}}": ("'-1s'", "5s"),
     "rules: {'../x': {when: {label: person}}}": ("not a name", "letters"),
+    "rules: {a b: {when: {label: cat}}, a-b: {when: {label: cat}}}": ("the same", "change"),
     "zones: {a: [[0, 0], [1, 1]]}": ("3 to", "corners"),
     "zones: {a: [[0, 0], [1, 1], [2, 0]]}": ("[2, 0]", "corners"),
     "zones: {a: {polygon: [[0, 0], [1, 1], [1, 0]], source: x}}": ("no source", "door"),
