@@ -349,6 +349,13 @@ def sshd() -> Iterator[services.SshServer]:
         yield server
 
 
+@pytest.fixture
+def rtsp_server() -> Iterator[services.RtspServer]:
+    """An RTSP server with test patterns."""
+    with services.RtspServer() as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def plain_archive(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The archive of an image with only Debian and Python, for this machine.
