@@ -19,7 +19,7 @@ from stages.tasks import head
 from stages.tasks.clock import Clock
 from stages.tasks.signature import ANY, Needs
 from stages.tasks.smoothing import Average, kept_threshold
-from stages.tflite import scaled
+from stages.tflite.scaled import Scaled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -133,13 +133,13 @@ def prepared(picture: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArra
         side = min(height, width)
         top, left = (height - side) // 2, (width - side) // 2
         picture = picture[top : top + side, left : left + side]
-    return resized(np.ascontiguousarray(picture), constants["size"], constants["size"])
+    return resized(picture, constants["size"], constants["size"])
 
 
-def values(pixels: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArray[Any]:
+def values(pixels: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArray[Any] | Scaled:
     """Return pixels of 0 to 255 as the model's values: unchanged, or (pixel - mean) / deviation."""
     scaling = constants.get("picture")
-    return scaled.values(pixels, scaling["mean"], scaling["deviation"]) if scaling else pixels
+    return Scaled(pixels, scaling["mean"], scaling["deviation"]) if scaling else pixels
 
 
 def _head(package: Package) -> Head | None:

@@ -20,7 +20,7 @@ from stages.tasks.boxes import Detections
 from stages.tasks.clock import Clock
 from stages.tasks.signature import Needs, check
 from stages.tasks.tracking import Seen, Tracker
-from stages.tflite import scaled
+from stages.tflite.scaled import Scaled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -127,13 +127,13 @@ def prepared(picture: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArra
     from stages.media.scaling import resized
 
     size = int(constants["size"])
-    return resized(np.ascontiguousarray(picture), size, size)
+    return resized(picture, size, size)
 
 
-def values(pixels: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArray[Any]:
+def values(pixels: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArray[Any] | Scaled:
     """Return pixels of 0 to 255 as the model's values: unchanged, or (pixel - mean) / deviation."""
     scaling = constants.get("picture")
-    return scaled.values(pixels, scaling["mean"], scaling["deviation"]) if scaling else pixels
+    return Scaled(pixels, scaling["mean"], scaling["deviation"]) if scaling else pixels
 
 
 def found(
