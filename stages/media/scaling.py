@@ -25,6 +25,17 @@ def resized(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
 
 
+def reduced(height: int, width: int, at_least: "int | None") -> "tuple[int, int]":
+    """Return the size at the smallest of 1/1, 1/2, 1/4 and 1/8 with `at_least` pixels on both sides.
+
+    Sides are rounded up, as decoders of JPEG do. None: the full size.
+    """
+    for divisor in (8, 4, 2):
+        if at_least is not None and min(height, width) // divisor >= at_least:
+            return -(-height // divisor), -(-width // divisor)
+    return height, width
+
+
 def _resized_by_opencv(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     try:
         import cv2
@@ -43,9 +54,14 @@ def with_square_pixels(picture: np.ndarray, aspect: float) -> np.ndarray:
     One side is stretched and none shrunk, so that no detail is lost. An aspect that is missing (0) or
     beyond 1 : 5 is treated as an error in the file.
     """
-    if not 0.2 <= aspect <= 5 or abs(aspect - 1) < 0.01:
+    if has_square_pixels(aspect):
         return picture
     height, width = picture.shape[:2]
     if aspect > 1:
         return resized(picture, round(width * aspect), height)
     return resized(picture, width, round(height / aspect))
+
+
+def has_square_pixels(aspect: float) -> bool:
+    """Return whether pixels of this aspect, width over height, are shown as they are stored."""
+    return not 0.2 <= aspect <= 5 or abs(aspect - 1) < 0.01

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from stages.media import matroska, mp4, orientation
-from stages.media.frames import Frame, Video
-from stages.media.orientation import Orientation
-from stages.media.scaling import with_square_pixels
+from stages.media.frames import Buffer, Decoded, Video
+from stages.media.orientation import UPRIGHT, Orientation
+from stages.media.scaling import has_square_pixels, reduced, with_square_pixels
 from stages.media.unreadable import Unreadable, refuse_bomb
 
 try:  # tells planning that OpenCV is optional
@@ -18,14 +18,38 @@ except ImportError:
 
 # read() fails once at a damaged frame and works again when repeated; at the end it keeps failing
 _READ_ATTEMPTS = 50
+SILENT_S = 10.0  # a stream that sends nothing for this long counts as broken
+
+
+class _Decoded(Decoded):
+    def __init__(self, bgr: np.ndarray, aspect: float, orientation: Orientation) -> None:
+        self._bgr, self._aspect, self._orientation = bgr, aspect, orientation
+
+    def picture(self) -> np.ndarray:
+        rgb = cv2.cvtColor(self._bgr, cv2.COLOR_BGR2RGB)
+        return self._orientation.upright(with_square_pixels(rgb, self._aspect))
+
+    def write(self, buffer: Buffer, at_least: "int | None" = None) -> "tuple[int, int]":
+        if not has_square_pixels(self._aspect) or self._orientation != UPRIGHT:
+            return super().write(buffer, at_least)
+        bgr = self._bgr
+        height, width = reduced(*bgr.shape[:2], at_least)
+        if (height, width) != bgr.shape[:2]:
+            bgr = cv2.resize(bgr, (width, height), interpolation=cv2.INTER_AREA)
+        cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=buffer(height, width))
+        return height, width
 
 
 class OpenCVVideo(Video):
     """Frames of a file, a camera, or a stream."""
 
-    def __init__(self, source: "Path | int | str") -> None:
+    def __init__(self, source: "Path | int | str", silent_s: "float | None" = None) -> None:
         if isinstance(source, int):
             self._capture = cv2.VideoCapture(source)
+        elif isinstance(source, str):
+            self._capture = cv2.VideoCapture(
+                source, cv2.CAP_FFMPEG, _time_limits(SILENT_S if silent_s is None else silent_s)
+            )
         else:
             self._capture = cv2.VideoCapture(str(source), cv2.CAP_FFMPEG)
         self._path = source if isinstance(source, Path) else None
@@ -39,15 +63,14 @@ class OpenCVVideo(Video):
         self._orientation = self._orientation_of(source)
         super().__init__(self._get(cv2.CAP_PROP_FPS))
 
-    def __iter__(self) -> "Iterator[Frame]":
+    def decoded(self) -> "Iterator[Decoded]":
         height = self._get(cv2.CAP_PROP_SAR_DEN)
         aspect = self._get(cv2.CAP_PROP_SAR_NUM) / height if height else 0.0
         first_s = None
         for picture in self._pictures():
             time_s = self._get(cv2.CAP_PROP_POS_MSEC) / 1000
             first_s = time_s if first_s is None else first_s
-            upright = self._orientation.upright(with_square_pixels(picture, aspect))
-            yield self._next(upright, time_s - first_s)
+            yield self._next(_Decoded(picture, aspect, self._orientation), time_s - first_s)
         if self._path is not None:
             self.lost = self._missing(self._path)
         if not self.read:
@@ -57,12 +80,13 @@ class OpenCVVideo(Video):
         self._capture.release()
 
     def _pictures(self) -> "Iterator[np.ndarray]":
+        """Yield (h, w, 3) pictures in BGR."""
         failed = 0
         while failed < (1 if self._path is None else _READ_ATTEMPTS):
             is_read, picture = self._capture.read()
             if is_read and picture is not None:
                 self._failed, failed = self._failed + failed, 0
-                yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+                yield picture
             else:
                 failed += 1
 
@@ -83,3 +107,11 @@ class OpenCVVideo(Video):
 
     def _get(self, name: int) -> float:
         return float(self._capture.get(name))
+
+
+def _time_limits(silent_s: float) -> "list[int]":
+    limit_ms = round(silent_s * 1000)
+    return [
+        *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, limit_ms),
+        *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, limit_ms),
+    ]

@@ -43,17 +43,25 @@ class NoSignal(Exception):
 class Source(Protocol):
     """Where frames come from: one file in stages/serving/sources/, found by its name.
 
-    It lives in a camera process, in one thread.
+    It lives in a camera process and is used by one thread.
     """
 
+    type: str  # the name of its file
+    label: str  # as the user wrote it, but without user name and password
+    is_live: bool  # it has a speed of its own, and is opened again if it is interrupted
     fps: float  # its own speed; 0: unknown, or as fast as frames are read
+    time_s: float  # when the last frame was captured, seconds since 1970
+    clip: int  # rises if the next frame does not follow the last: another file, the start again
+    is_still: bool  # the last frame is a picture by itself
+    dropped: "dict[str, int]"  # cause -> frames: newer, damaged, foreign
 
     def open(self) -> None:
-        """Open it; raise NoSignal if it cannot be opened now."""
+        """Open it without waiting; raise NoSignal if it cannot be opened now, StageError if never."""
 
     def read(self, buffer: Buffer) -> Optional[Tuple[int, int]]:
         """Decode the newest frame into `buffer(height, width)`, an RGB array (height, width, 3), and
-        return its size; None if no frame arrived within a second. Raise Ended or NoSignal.
+        return its size; None if no frame arrived within a second. Raise Ended, NoSignal or
+        StageError.
         """
 
     def close(self) -> None:
@@ -91,13 +99,15 @@ class SourceState(TypedDict):
     source: str
     type: str  # webcam, file, rtsp, mjpeg, folder, stdin, libcamera
     status: SourceStatus
-    why: str  # a sentence, if it is not live
+    why: str  # a sentence, if it is not live, or not right
     size: Optional[Tuple[int, int]]
     fps: float  # frames answered per second, over the last seconds
     captured: int
     answered: int
-    dropped: "dict[str, int]"  # cause -> frames: newer (a newer frame replaced it), motion, worker
+    dropped: "dict[str, int]"
+    # cause -> frames: newer (a newer frame replaced it), damaged, foreign (not a picture), motion, worker
     reopened: int
+    resized: int  # how often the size of its frames changed
 
 
 class WorkerState(TypedDict):

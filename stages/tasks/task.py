@@ -7,7 +7,7 @@ from typing import Any, List, Literal, Mapping, Optional, Protocol, Sequence, Tu
 
 from engine.stage import StageError
 from stages.tasks.clock import Clock
-from stages.tasks.package import open_package
+from stages.tasks.package import Package, open_package
 
 Takes = Literal["pictures", "sentences", "rows", "tensors"]
 Row = Mapping[str, Any]
@@ -77,7 +77,11 @@ class Talker(Task, Protocol):
 
 def open_task(package: Path, accelerator: str = "none", runtime: str = "litert") -> Task:
     """Open a package with its task; a stage that calls this must declare `LOADS = {"task": ...}`."""
-    opened = open_package(package)
+    return of_package(open_package(package), accelerator, runtime)
+
+
+def of_package(opened: Package, accelerator: str, runtime: str) -> Task:
+    """Return the task of an open package, with its models."""
     if not opened.task.isidentifier():
         raise StageError(
             f"the package's task {opened.task!r} is not the name of a task: package the model again"

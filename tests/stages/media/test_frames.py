@@ -5,9 +5,16 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from stages.media.frames import Frame, Video
+from stages.media.frames import Decoded, Video
 
 BLACK = np.zeros((2, 2, 3), np.uint8)
+
+
+class Black(Decoded):
+    """A black frame."""
+
+    def picture(self) -> np.ndarray:
+        return BLACK
 
 
 class Recorded(Video):
@@ -17,9 +24,9 @@ class Recorded(Video):
         super().__init__(frame_rate)
         self._times_s = times_s
 
-    def __iter__(self) -> Iterator[Frame]:
+    def decoded(self) -> Iterator[Decoded]:
         for time_s in self._times_s:
-            yield self._next(BLACK, time_s)
+            yield self._next(Black(), time_s)
 
     def close(self) -> None:
         """Do nothing: nothing is open."""
