@@ -5,6 +5,7 @@ tflite-runtime.
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Protocol, Tuple
@@ -203,10 +204,13 @@ class _Cpu:
         self.outputs = described(results, names.outputs)
         self._sources = {name: one["index"] for name, one in zip(self.inputs, sources)}
         self._results = {name: one["index"] for name, one in zip(self.outputs, results)}
+        # Two threads may share a model: one prepares its input while the other's inference runs.
+        self._lock = threading.Lock()
 
     def invoke(self, tensors: Tensors) -> Result:
         try:
-            return self._invoked(tensors)
+            with self._lock:
+                return self._invoked(tensors)
         except (ValueError, RuntimeError) as error:  # for example, an index outside a table
             raise StageError(
                 f"{self.runtime} cannot run the model: {str(error).splitlines()[0]}"

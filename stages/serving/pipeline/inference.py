@@ -17,7 +17,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple, cast
 
 from engine.stage import StageError
 from stages.serving.interfaces import Update
@@ -26,11 +26,12 @@ from stages.serving.pipeline.asking import Asked
 from stages.serving.pipeline.busy import Busy
 from stages.serving.pipeline.frames import PAINTER, Frame, Reader, Ring
 from stages.serving.pipeline.settings import Settings
+from stages.tasks.task import set_time
 
 if TYPE_CHECKING:
     import socket
 
-    from stages.tasks.task import Task
+    from stages.tasks.task import Looker, Task
 
 IN_A_ROW = 3  # frames that fail one after another before the models are opened again
 IDLE_S = 0.5  # longest wait, after which the thread looks whether anything is new
@@ -110,8 +111,8 @@ class Worker:
         self._task, self._streams, self._channels = task, streams, channels
         self._settings = settings
         self._accelerator = "cpu" if on == "none" else on
-        self._has_phases = hasattr(task, "look") and hasattr(task, "conclude")
-        self._set_time = _set_time()
+        has_phases = hasattr(task, "look") and hasattr(task, "conclude")
+        self._looker = cast("Looker", task) if has_phases else None
         self._asked = Asked(task, channels.asked, channels.messages)
         self._readers = [[Reader(one.ring, thread) for one in streams] for thread in (0, 1)]
         self._turn = Turn()
@@ -124,7 +125,7 @@ class Worker:
         self._channels.reports.send(wire.packed(report), 1.0)
         sys.setswitchinterval(SWITCH_S)
         gc.freeze()  # what is there stays
-        if self._has_phases and self._streams:
+        if self._looker and self._streams:
             threading.Thread(target=self._loop, args=(1,), daemon=True).start()
         self._loop(0)
 
@@ -180,8 +181,8 @@ class Worker:
         error: Optional[Exception] = None
         looked: Any = None
         try:
-            if self._has_phases:
-                looked = self._task.look(frame.pixels)  # type: ignore[attr-defined]
+            if self._looker:
+                looked = self._looker.look(frame.pixels)
         except Exception as caught:
             error = caught
         self._turn.wait(ticket)
@@ -205,9 +206,9 @@ class Worker:
         if not follows or (frame.is_still and not self._task.follows):
             stream.state = self._task.new_state(frame.is_still and not self._task.follows)
             stream.clip = frame.clip
-        self._set_time(stream.state, frame.time_s)
-        if self._has_phases:
-            return self._task.conclude(looked, frame.size, stream.state)  # type: ignore[attr-defined]
+        set_time(stream.state, frame.time_s)
+        if self._looker:
+            return self._looker.conclude(looked, frame.size, stream.state)
         return self._task.answer(frame.pixels, stream.state)
 
     def _send(
@@ -224,7 +225,7 @@ class Worker:
             time_s=frame.time_s,
             size=frame.size,
             answer=answer,
-            detections=self._detections(answer),
+            detections=self._task.detections(answer),
             age_ms=round((now_s - frame.since_s) * 1000, 3),
             infer_ms=round((now_s - since_s) * 1000, 3),
             accelerator=self._accelerator,
@@ -249,10 +250,6 @@ class Worker:
             reader.wish()
         elif not stream.answers.send(wire.packed(drawn)):
             stream.ring.release(frame.slot, PAINTER)
-
-    def _detections(self, answer: Any) -> List[Any]:
-        find: Optional[Callable[[Any], List[Any]]] = getattr(self._task, "detections", None)
-        return find(answer) if find else []
 
     def _judge(self, stream: Stream, error: Optional[Exception]) -> None:
         """Give up after several failures in a row."""
@@ -289,9 +286,3 @@ class Turn:
         with self._condition:
             self._served = ticket
             self._condition.notify_all()
-
-
-def _set_time() -> Callable[[Any, float], None]:
-    from stages.tasks import task
-
-    return getattr(task, "set_time", lambda state, time_s: None)

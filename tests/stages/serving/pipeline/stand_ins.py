@@ -55,6 +55,9 @@ class Task:
         state["count"] += 1
         return {"seen": looked, "count": state["count"]}
 
+    def detections(self, answer: dict[str, Any]) -> list[Any]:
+        return []
+
     def draw(self, picture: Any, answer: dict[str, Any]) -> Any:
         drawn = np.array(picture)
         drawn[:, : drawn.shape[1] // 2] = (255, 0, 0)
@@ -91,6 +94,8 @@ def open_task(package: Path, accelerator: str, runtime: str, threads: int) -> Ta
     fault = faults[min(count, len(faults)) - 1]
     if fault == "open":
         raise StageError("the model cannot be opened")
+    if fault == "hang_open":
+        time.sleep(3600)
     return Task(about, accelerator, fault)
 
 
