@@ -1,12 +1,13 @@
-"""The options of the server, which stages/serving/options.py declares for the device too.
+"""The server as the engine sees it: its options, and the files of its program for a device.
 
-The file is parsed, never imported: the engine imports no stage.
+stages/serving/options.py declares the options for the device too. It is parsed, never imported.
 """
 
 import ast
 from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import Field, create_model
@@ -16,6 +17,16 @@ from engine.options import CommandOptions, Words
 
 FILE = ROOT / "stages" / "serving" / "options.py"
 OF_TARGET = ("accelerator", "runtime")  # options that the target decides
+PROGRAM = (  # what `python -m stages.serving` needs of this project
+    "engine/__init__.py",
+    "engine/stage",
+    "stages/__init__.py",
+    "stages/estimators",
+    "stages/media",
+    "stages/serving",
+    "stages/tasks",
+    "stages/tflite",
+)
 RUN = "a run's name, its id or the beginning of it, or latest; null: the newest complete run"
 _TYPES: Mapping[str, Any] = {"str": str, "int": int, "float": float, "bool": bool}
 
@@ -34,6 +45,17 @@ def options() -> type[CommandOptions]:
     fields = {name: field for name, *field in _declared() if name not in OF_TARGET}
     made = create_model("Options", __base__=_Options, **cast(Any, _fields(fields)))
     return cast(type[CommandOptions], made)
+
+
+def program_files(root: Path = ROOT) -> list[Path]:
+    """Return the files to copy to a device, relative to the project; the package comes in addition."""
+    found = [
+        path
+        for name in PROGRAM
+        for path in ((root / name).rglob("*") if (root / name).is_dir() else [root / name])
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
+    return sorted(path.relative_to(root) for path in found)
 
 
 def words(given: CommandOptions, more: Mapping[str, Any]) -> list[str]:
