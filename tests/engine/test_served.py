@@ -40,8 +40,8 @@ def test_the_server_reads_the_words_as_the_same_options():
         "fps": 2.5,
         "rules": "r s.yaml",
     }
-    words = served.words(served.options()(**given), {"runtime": "tflite"})
-    expected = {**given, "source": tuple(given["source"]), "runtime": "tflite"}
+    words = served.words(served.options()(**given), {"runtime": "tflite_runtime"})
+    expected = {**given, "source": tuple(given["source"]), "runtime": "tflite_runtime"}
     assert parsed(words) == dataclasses.replace(Options(), **expected)
 
 
