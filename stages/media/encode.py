@@ -13,8 +13,8 @@ from stages.media.frames import Frame
 from stages.media.scaling import resized
 
 MPEG4_NOTE = (
-    "no encoder for H.264 is installed (PyAV, or Debian's python3-opencv): annotated videos are MPEG-4 at a constant "
-    "frame rate, which most browsers do not play"
+    "no encoder for H.264 is installed (PyAV, or Debian's python3-opencv): annotated videos are "
+    "MPEG-4 at a constant frame rate, which most browsers do not play"
 )
 
 
@@ -66,12 +66,12 @@ def _opened(path: Path, size: "tuple[int, int]", frame_rate: float) -> "tuple[An
     """Return a writer, and the note. OpenCV of Debian has an encoder for H.264, that of PyPI has none."""
     import cv2
 
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    level = cv2.setLogLevel(0)  # it is no error that there is no encoder
     try:
         fourcc = cv2.VideoWriter_fourcc(*"avc1")
         writer = cv2.VideoWriter(str(path), fourcc, frame_rate, size)
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        cv2.setLogLevel(level)
     if writer.isOpened():
         return writer, ""
     fourcc = cv2.VideoWriter_fourcc(*"mp4v")

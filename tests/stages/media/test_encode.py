@@ -78,10 +78,9 @@ def test_without_pyav_the_note_says_whether_browsers_play_the_video(
         without(patch, "av", "stages.media.h264", "stages.media.video_pyav")
         note = write_video(tmp_path / "a.mp4", frames, 10.0)
     with av.open(str(tmp_path / "a.mp4")) as container:
+        assert container.streams.video[0].frames == len(frames)
         codec = container.streams.video[0].codec_context.name
     assert (codec, note) in {("h264", ""), ("mpeg4", MPEG4_NOTE)}
-    with open_video(tmp_path / "a.mp4") as video:
-        assert len(list(video)) == len(frames)
 
 
 def test_without_an_encoder_both_are_named(
