@@ -119,9 +119,9 @@ class Detect:
         return matched(rows, expected)
 
     def draw(self, picture: NDArray[np.uint8], answer: dict[str, Any]) -> NDArray[np.uint8]:
-        from stages.media.drawing import Canvas
+        from stages.media.drawing import canvas_of
 
-        canvas = Canvas(picture)
+        canvas = canvas_of(picture)
         for one in answer["objects"]:
             top, left, bottom, right = one["box"]
             colour = _COLOURS[self._labels.index(one["label"]) % len(_COLOURS)]
