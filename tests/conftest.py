@@ -322,6 +322,13 @@ def registry() -> Iterator[services.Registry]:
         yield server
 
 
+@pytest.fixture
+def mosquitto() -> Iterator[services.Mosquitto]:
+    """An MQTT broker without a user."""
+    with services.Mosquitto() as broker:
+        yield broker
+
+
 @pytest.fixture(scope="session")
 def launchers() -> str:
     """The Python of an environment with Hydra's launchers for Ray and submitit."""
@@ -346,6 +353,13 @@ def slurm() -> Iterator[services.Slurm]:
 def sshd() -> Iterator[services.SshServer]:
     """An SSH server that the current user can log in to."""
     with services.SshServer() as server:
+        yield server
+
+
+@pytest.fixture
+def rtsp_server() -> Iterator[services.RtspServer]:
+    """An RTSP server with test patterns."""
+    with services.RtspServer() as server:
         yield server
 
 

@@ -16,8 +16,10 @@ SERVICES = {  # fixture -> the marker of the service that it starts
     "plain_archive": "docker",
     "runtime_image": "slow",
     "registry": "registry",
+    "rtsp_server": "rtsp",
     "sshd": "ssh",
     "slurm": "slurm",
+    "mosquitto": "mosquitto",
     "launchers": "launchers",
 }
 NEEDS = frozenset(  # second lane
@@ -25,9 +27,11 @@ NEEDS = frozenset(  # second lane
         "docker",
         "launchers",
         "mirror",
+        "mosquitto",
         "qemu",
         "registry",
         "root",
+        "rtsp",
         "slow",
         "slurm",
         "ssh",

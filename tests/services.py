@@ -23,6 +23,7 @@ from typing import Any, Self
 
 from engine import emulation
 
+DEBIAN_PYTHON = "/usr/bin/python3"  # has GStreamer's binding, which PyPI does not
 SBIN = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"  # not in an ordinary user's PATH
 
 
@@ -103,7 +104,7 @@ class Service:
             shutil.which(argv[0], path=SBIN) or argv[0],
             *argv[1:],
         ]
-        with (self.folder / f"{argv[0]}.log").open("ab") as log:
+        with (self.folder / f"{Path(argv[0]).name}.log").open("ab") as log:
             self._processes.append(
                 subprocess.Popen(
                     command,
@@ -258,6 +259,44 @@ class Registry(Service):
         self._until(lambda: _greets(self.port, b"GET /v2/ HTTP/1.0\r\n\r\n", b"HTTP/1."))
 
 
+class Mosquitto(Service):
+    """An MQTT broker on loopback that stores nothing; user: the name and password that it requires;
+    certificate and key: with TLS.
+    """
+
+    def __init__(
+        self,
+        user: tuple[str, str] | None = None,
+        certificate: Path | None = None,
+        key: Path | None = None,
+    ) -> None:
+        super().__init__()
+        self.port = free_port()
+        self._user, self._certificate, self._key = user, certificate, key
+
+    def start(self) -> None:
+        """Start it; after `stop` or `kill`, it has forgotten everything."""
+        lines = [f"listener {self.port} 127.0.0.1", "persistence false", "user root"]
+        lines.append(f"allow_anonymous {str(self._user is None).lower()}")
+        if self._user:
+            passwords = self.folder / "passwords"
+            subprocess.run(
+                ["mosquitto_passwd", "-b", "-c", str(passwords), *self._user],
+                check=True,
+                capture_output=True,
+            )
+            lines.append(f"password_file {passwords}")
+        if self._certificate:
+            lines += [f"certfile {self._certificate}", f"keyfile {self._key}"]
+        (self.folder / "m.conf").write_text("\n".join([*lines, ""]))
+        self._run("mosquitto", "-c", str(self.folder / "m.conf"))
+        self._until(self._listens)
+
+    def _listens(self) -> bool:
+        with socket.socket() as connection:
+            return connection.connect_ex(("127.0.0.1", self.port)) == 0
+
+
 class SshServer(Service):
     """An sshd for the current user, with its own key; forwards TCP ports and sockets."""
 
@@ -353,6 +392,29 @@ class SshServer(Service):
                 os.kill(pid, signal.SIGKILL)
 
     kill = stop
+
+
+class RtspServer(Service):
+    """GStreamer's RTSP server, on loopback, with test patterns as cameras; see tests/rtsp_server.py.
+
+    secret: only for the user `u` with the password `p@ss`.
+    """
+
+    def __init__(self, secret: bool = False) -> None:
+        super().__init__()
+        self.port = free_port()
+        self._words = [str(self.port), *(["secret"] if secret else [])]
+
+    def address(self, path: str, user: str = "") -> str:
+        """Return the address of a pattern."""
+        return f"rtsp://{user}127.0.0.1:{self.port}/{path}"
+
+    def start(self) -> None:
+        """Start it; after `stop` or `kill`, at the same address."""
+        self._run(DEBIAN_PYTHON, str(Path(__file__).with_name("rtsp_server.py")), *self._words)
+        self._until(
+            lambda: _greets(self.port, b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n", b"RTSP/1.0")
+        )
 
 
 class Slurm(Service):
@@ -467,6 +529,18 @@ def _slurm() -> str | None:
     return "Slurm is not installed: apt-get install slurmctld slurmd slurm-client munge"
 
 
+def _rtsp() -> str | None:
+    code = 'import gi; gi.require_version("GstRtspServer", "1.0"); from gi.repository import GstRtspServer, Gst; '
+    code += 'Gst.init(None); raise SystemExit(not all(map(Gst.ElementFactory.find, ("x264enc", "rtpjpegpay"))))'
+    found = subprocess.run([DEBIAN_PYTHON, "-c", code], capture_output=True, check=False)
+    if found.returncode == 0:
+        return None
+    packages = (
+        "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly"
+    )
+    return f"there is no RTSP server of GStreamer: sudo apt-get install {packages}"
+
+
 def _registry() -> str | None:
     return (
         None
@@ -475,11 +549,20 @@ def _registry() -> str | None:
     )
 
 
+def _mosquitto() -> str | None:
+    absent = [
+        name for name in ("mosquitto", "mosquitto_passwd") if not shutil.which(name, path=SBIN)
+    ]
+    return f"there is no {absent[0]}: sudo apt-get install mosquitto" if absent else None
+
+
 _NEEDS: dict[str, Callable[[], str | None]] = {
+    "mosquitto": _mosquitto,
     "docker": _docker,
     "qemu": _qemu,
     "ssh": _ssh,
     "registry": _registry,
+    "rtsp": functools.cache(_rtsp),
     "slurm": _slurm,
 }
 

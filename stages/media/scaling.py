@@ -26,14 +26,16 @@ def resized(picture: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def reduced(height: int, width: int, at_least: "int | None") -> "tuple[int, int]":
-    """Return the size at the smallest of 1/1, 1/2, 1/4 and 1/8 with `at_least` pixels on both sides.
+    """Return the size after division by `divisor`, rounded up as decoders of JPEG do."""
+    by = divisor(height, width, at_least)
+    return -(-height // by), -(-width // by)
 
-    Sides are rounded up, as decoders of JPEG do. None: the full size.
-    """
-    for divisor in (8, 4, 2):
-        if at_least is not None and min(height, width) // divisor >= at_least:
-            return -(-height // divisor), -(-width // divisor)
-    return height, width
+
+def divisor(height: int, width: int, at_least: "int | None") -> int:
+    """Return the largest of 1, 2, 4 and 8 that leaves `at_least` pixels on both sides; None: 1."""
+    if at_least is None:
+        return 1
+    return next((by for by in (8, 4, 2) if min(height, width) // by >= at_least), 1)
 
 
 def _resized_by_opencv(picture: np.ndarray, width: int, height: int) -> np.ndarray:

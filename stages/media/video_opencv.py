@@ -55,7 +55,9 @@ class OpenCVVideo(Video):
         self._path = source if isinstance(source, Path) else None
         self._failed = 0
         if not self._capture.isOpened():
-            raise Unreadable("not a readable video")
+            raise Unreadable(
+                "it cannot be opened" if isinstance(source, str) else "not a readable video"
+            )
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
         refuse_bomb(
             int(self._get(cv2.CAP_PROP_FRAME_WIDTH)), int(self._get(cv2.CAP_PROP_FRAME_HEIGHT))

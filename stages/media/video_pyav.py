@@ -26,8 +26,13 @@ _OF_A_FILE = {
 }
 # TCP loses nothing and passes firewalls; OpenCV uses it by default, too.
 _OF_A_STREAM = {"rtsp_flags": "prefer_tcp"}
-# A camera must not refer to files or other services.
-_OF_A_CAMERA = {**_OF_A_STREAM, "protocol_whitelist": "rtsp,rtsps,rtp,srtp,tcp,udp,tls,crypto"}
+# A camera must not refer to files or other services. Its description names the codec, so that half a
+# second is enough to find the size; FFmpeg's default is five.
+_OF_A_CAMERA = {
+    **_OF_A_STREAM,
+    "protocol_whitelist": "rtsp,rtsps,rtp,srtp,tcp,udp,tls,crypto",
+    "analyzeduration": "500000",
+}
 SILENT_S = 10.0  # a stream that sends nothing for this long counts as broken
 _PICTURES = ("mpjpeg", "mjpeg")  # a sequence of JPEGs without times
 
@@ -143,5 +148,5 @@ def _why_not(source: "Path | int | str", error: Exception, silent_s: float) -> s
 
 def _reason(error: "av.FFmpegError", silent_s: float) -> str:
     if isinstance(error, av.ExitError):  # FFmpeg was asked to give up
-        return f"no data for {silent_s:.0f} s"
+        return f"no data for {silent_s:g} s"
     return error.strerror or str(error)

@@ -39,6 +39,7 @@ class Connection:
         self._connection: Optional[http.client.HTTPConnection] = None
         self._answer: Optional[http.client.HTTPResponse] = None
         self._socket: Optional[socket.socket] = None
+        self._is_late = False
 
     def get(self) -> str:
         """Ask for the address, and return the type of what comes. NoSignal: why nothing comes."""
@@ -65,7 +66,7 @@ class Connection:
         try:
             return self._answer.read1(_READ_BYTES)
         except socket.timeout:
-            raise NoSignal(f"no data for {self._silent_s:.0f} s") from None
+            raise NoSignal(f"no data for {self._silent_s:g} s") from None
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise NoSignal(f"the connection broke: {_reason(error)}") from None
 
@@ -92,7 +93,7 @@ class Connection:
         headers: Dict[str, str] = {"Accept": "multipart/x-mixed-replace, image/jpeg"}
         if authorization:
             headers["Authorization"] = authorization
-        limit = threading.Timer(self._silent_s, self.interrupt)
+        limit = threading.Timer(self._silent_s, self._give_up)
         limit.daemon = True
         limit.start()
         try:
@@ -101,12 +102,20 @@ class Connection:
             self._connection.request("GET", address.path, headers=headers)
             self._answer = self._connection.getresponse()
         except socket.timeout:
-            raise NoSignal(f"no answer for {self._silent_s:.0f} s") from None
+            self._is_late = True
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise NoSignal(f"it cannot be opened: {_reason(error)}") from None
+            if not self._is_late:
+                raise NoSignal(f"it cannot be opened: {_reason(error)}") from None
         finally:
             limit.cancel()
+        if self._is_late:  # http.client may take the end of the connection for that of the head
+            raise NoSignal(f"no answer for {self._silent_s:g} s")
+        assert self._answer is not None
         return self._answer
+
+    def _give_up(self) -> None:
+        self._is_late = True
+        self.interrupt()
 
 
 def _reason(error: Union[OSError, Exception]) -> str:

@@ -21,7 +21,7 @@ MOST_BYTES = 16 << 20  # of one picture
 MOST_PIXELS = 1 << 25  # of one frame; 8K has 33 million
 _START = b"\xff\xd8"
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # ends coded data
-_FIRST, _END, _SCAN = 0xD8, 0xD9, 0xDA
+_END, _SCAN = 0xD9, 0xDA
 _SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # frame headers: SOF0 to SOF15
 
 
@@ -31,7 +31,8 @@ class JpegSplitter:
     def __init__(self) -> None:
         self.damaged = 0
         self._data = bytearray()
-        self._at = 0  # up to here, the data are complete segments of one picture
+        self._at = 0  # where the next segment of the picture begins
+        self._last = 0  # where the one before it began
         self._is_coded = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -73,13 +74,16 @@ class JpegSplitter:
                 return None
             if head[1] == _END and head[0] == 0xFF:
                 return self._at + 2
-            if head[0] != 0xFF or head[1] in (0, _FIRST):
+            if head[:2] == _START:
                 return self._restart(self._at, True)
+            if head[0] != 0xFF or head[1] == 0:  # cut inside the last segment
+                return self._restart(self._last + 2, True)
             if head[1] == 0xFF:  # padding
                 self._at += 1
             elif len(head) < 4:
                 return None
             else:
+                self._last = self._at
                 self._at += 2 + max(2, int.from_bytes(head[2:], "big"))
                 self._is_coded = head[1] == _SCAN
 
@@ -96,7 +100,8 @@ class JpegSplitter:
         """Forget the data before `at`."""
         self.damaged += is_damaged
         del self._data[:at]
-        self._at, self._is_coded = 0, False
+        self._at = self._last = 0
+        self._is_coded = False
         return 0
 
 

@@ -147,7 +147,9 @@ class Reader:
             return
         if silent_s >= self._options.silent_s:
             self._lose(f"no frame for {silent_s:.0f} s")
-        elif self._live_at and silent_s >= min(2 * self._options.wait_s, self._options.silent_s):
+        elif self._last_at > self._opened_at and silent_s >= min(
+            2 * self._options.wait_s, self._options.silent_s
+        ):
             self._status, self._why = "no_signal", f"no frame for {silent_s:.0f} s"
 
     def _lose(self, why: str, status: SourceStatus = "no_signal") -> None:

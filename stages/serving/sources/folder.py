@@ -10,7 +10,7 @@ from stages.serving.reading.slides import Slides
 
 def recognises(text: str) -> bool:
     """Return whether it is the path of a folder."""
-    return Path(text).is_dir()
+    return bool(text) and Path(text).is_dir()
 
 
 def make(text: str, options: ReadingOptions) -> Slides:

@@ -18,7 +18,10 @@ from stages.serving.reading.options import ReadingOptions
 _PORTS = {"rtsp": 554, "rtsps": 322}
 _ADDRESS = re.compile(r"(?i)rtsps?://")
 # For OpenCV; PyAV gets the same from stages.media.
-_OF_OPENCV = "rtsp_flags;prefer_tcp|protocol_whitelist;rtsp,rtsps,rtp,srtp,tcp,udp,tls,crypto"
+_OF_OPENCV = (
+    "rtsp_flags;prefer_tcp|analyzeduration;500000"
+    "|protocol_whitelist;rtsp,rtsps,rtp,srtp,tcp,udp,tls,crypto"
+)
 
 
 def recognises(text: str) -> bool:
