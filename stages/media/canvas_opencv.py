@@ -51,17 +51,18 @@ class OpenCVCanvas:
     def text(self, place: "Tuple[float, float]", text: str, size: "Optional[int]" = None) -> None:
         """Write white text with a black outline; `place` is the left end of its baseline, in pixels.
 
-        size: of the font, in pixels; the default is legible at the picture's size. Text that is wider
-        than the picture is written smaller.
+        size: of the font, in pixels; the default is legible at the picture's size. Text that would end
+        outside the picture is moved to the left; if it is wider than the picture, it is written smaller.
         """
         shown = _in_english_letters(text)
         scale = (size or 10 + 6 * self.unit) / _FONT_PIXELS
         (width, _), _ = cv2.getTextSize(shown, _FONT, scale, self.unit)
-        room = self._picture.shape[1] - place[0] - 2 * self.unit
+        room = self._picture.shape[1] - 4 * self.unit
         if width > room > 0:
-            scale *= room / width
+            scale, width = scale * room / width, room
+        x = min(place[0], max(2 * self.unit, self._picture.shape[1] - 2 * self.unit - width))
+        at = _pixel((x, place[1]))
         for colour, thickness in ((BLACK, 3 * self.unit), (WHITE, self.unit)):
-            at = _pixel(place)
             cv2.putText(self._picture, shown, at, _FONT, scale, colour, thickness, cv2.LINE_AA)
 
     def caption(self, text: str) -> None:

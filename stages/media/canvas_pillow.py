@@ -39,13 +39,14 @@ class PillowCanvas:
     def text(self, place: "tuple[float, float]", text: str, size: "int | None" = None) -> None:
         """Write white text with a black outline; `place` is the left end of its baseline, in pixels.
 
-        size: of the font, in pixels; the default is legible at the picture's size. Text that is wider
-        than the picture is written smaller.
+        size: of the font, in pixels; the default is legible at the picture's size. Text that would end
+        outside the picture is moved to the left; if it is wider than the picture, it is written smaller.
         """
         x, y = place
-        size = self._fitting(
-            text, size or 10 + 6 * self.unit, self._image.width - x - 2 * self.unit
-        )
+        room = self._image.width - 4 * self.unit
+        size = self._fitting(text, size or 10 + 6 * self.unit, room)
+        width = sum(font.getlength(piece) for font, piece in fonts.runs(text, size))
+        x = min(x, max(2 * self.unit, self._image.width - 2 * self.unit - width))
         for font, piece in fonts.runs(text, size):
             self._draw.text(
                 (x, y), piece, WHITE, font, anchor="ls", stroke_width=self.unit, stroke_fill=BLACK

@@ -35,8 +35,8 @@ class Canvas(Protocol):
     def text(self, place: "Tuple[float, float]", text: str, size: "Optional[int]" = None) -> None:
         """Write white text with a black outline; `place` is the left end of its baseline, in pixels.
 
-        size: of the font, in pixels; the default is legible at the picture's size. Text that is wider
-        than the picture is written smaller.
+        size: of the font, in pixels; the default is legible at the picture's size. Text that would end
+        outside the picture is moved to the left; if it is wider than the picture, it is written smaller.
         """
 
     def caption(self, text: str) -> None:

@@ -62,7 +62,7 @@ def test_what_is_outside_the_picture_disturbs_nothing(canvas_of_a, far) -> None:
     canvas = canvas_of_a(GREY)
     canvas.box((far, far, 1e9, 1e9), (0, 0, 255))
     canvas.point((far, far), (0, 0, 255))
-    canvas.text((far, 10), "far away")
+    canvas.text((10, far), "far away")
     assert (canvas.picture == 90).all()
 
 
@@ -83,6 +83,18 @@ def test_a_long_caption_stays_within_the_picture(canvas_of_a) -> None:
     text = "a caption that is far too long for so small a picture " * 2
     picture = caption(text, canvas_of_a)
     assert (picture[:, -2:] == 90).all() and (picture == 255).any()
+
+
+@BOTH
+def test_text_at_the_right_edge_has_the_same_size_and_is_moved_into_the_picture(
+    canvas_of_a,
+) -> None:
+    left, right = canvas_of_a(GREY), canvas_of_a(GREY)
+    left.text((10, 60), "walking 93%")
+    right.text((395, 60), "walking 93%")
+    heights = [np.flatnonzero((one.picture == 255).any((1, 2))) for one in (left, right)]
+    assert heights[0].tolist() == heights[1].tolist()
+    assert (right.picture[:, -1] == 90).all() and (right.picture[:, :200] == 90).all()
 
 
 @BOTH
