@@ -322,6 +322,13 @@ def registry() -> Iterator[services.Registry]:
         yield server
 
 
+@pytest.fixture
+def mosquitto() -> Iterator[services.Mosquitto]:
+    """An MQTT broker without a user."""
+    with services.Mosquitto() as broker:
+        yield broker
+
+
 @pytest.fixture(scope="session")
 def launchers() -> str:
     """The Python of an environment with Hydra's launchers for Ray and submitit."""

@@ -19,6 +19,7 @@ SERVICES = {  # fixture -> the marker of the service that it starts
     "rtsp_server": "rtsp",
     "sshd": "ssh",
     "slurm": "slurm",
+    "mosquitto": "mosquitto",
     "launchers": "launchers",
 }
 NEEDS = frozenset(  # second lane
@@ -26,6 +27,7 @@ NEEDS = frozenset(  # second lane
         "docker",
         "launchers",
         "mirror",
+        "mosquitto",
         "qemu",
         "registry",
         "root",

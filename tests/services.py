@@ -259,6 +259,44 @@ class Registry(Service):
         self._until(lambda: _greets(self.port, b"GET /v2/ HTTP/1.0\r\n\r\n", b"HTTP/1."))
 
 
+class Mosquitto(Service):
+    """An MQTT broker on loopback that stores nothing; user: the name and password that it requires;
+    certificate and key: with TLS.
+    """
+
+    def __init__(
+        self,
+        user: tuple[str, str] | None = None,
+        certificate: Path | None = None,
+        key: Path | None = None,
+    ) -> None:
+        super().__init__()
+        self.port = free_port()
+        self._user, self._certificate, self._key = user, certificate, key
+
+    def start(self) -> None:
+        """Start it; after `stop` or `kill`, it has forgotten everything."""
+        lines = [f"listener {self.port} 127.0.0.1", "persistence false", "user root"]
+        lines.append(f"allow_anonymous {str(self._user is None).lower()}")
+        if self._user:
+            passwords = self.folder / "passwords"
+            subprocess.run(
+                ["mosquitto_passwd", "-b", "-c", str(passwords), *self._user],
+                check=True,
+                capture_output=True,
+            )
+            lines.append(f"password_file {passwords}")
+        if self._certificate:
+            lines += [f"certfile {self._certificate}", f"keyfile {self._key}"]
+        (self.folder / "m.conf").write_text("\n".join([*lines, ""]))
+        self._run("mosquitto", "-c", str(self.folder / "m.conf"))
+        self._until(self._listens)
+
+    def _listens(self) -> bool:
+        with socket.socket() as connection:
+            return connection.connect_ex(("127.0.0.1", self.port)) == 0
+
+
 class SshServer(Service):
     """An sshd for the current user, with its own key; forwards TCP ports and sockets."""
 
@@ -511,7 +549,15 @@ def _registry() -> str | None:
     )
 
 
+def _mosquitto() -> str | None:
+    absent = [
+        name for name in ("mosquitto", "mosquitto_passwd") if not shutil.which(name, path=SBIN)
+    ]
+    return f"there is no {absent[0]}: sudo apt-get install mosquitto" if absent else None
+
+
 _NEEDS: dict[str, Callable[[], str | None]] = {
+    "mosquitto": _mosquitto,
     "docker": _docker,
     "qemu": _qemu,
     "ssh": _ssh,

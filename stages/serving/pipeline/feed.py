@@ -61,6 +61,11 @@ class Pipeline:
         self._thread = threading.Thread(target=self._read, name="pipeline", daemon=True)
         self._thread.start()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether no further message will come."""
+        return self._is_closed
+
     def messages(self, timeout_s: float) -> List[Message]:
         """Return what happened since the last call; wait up to the timeout for something."""
         with self._arrived:
