@@ -12,7 +12,7 @@ from typing import Callable, List, Optional, Tuple, TypeVar
 
 from engine.stage import StageError
 from stages.serving.events import captures, rules_file
-from stages.serving.events.broker import Broker, broker
+from stages.serving.events.broker import Broker, broker_of
 from stages.serving.events.counters import HIDDEN
 from stages.serving.events.mqtt import require_paho
 from stages.serving.events.rule import Rule
@@ -133,7 +133,7 @@ def _sources(options: Options, found: List[Mistake]) -> Tuple[str, ...]:
 
 def _broker(options: Options, name: str) -> Broker:
     require_paho()
-    return broker(options, name)
+    return broker_of(options, name)
 
 
 def _rules(options: Options, setting: rules_file.Setting) -> List[Rule]:

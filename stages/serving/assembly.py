@@ -106,6 +106,9 @@ def _check_sources(feed: Pipeline, options: Options) -> None:
     if takes != "pictures" and options.source:
         what = f"the task '{feed.summary['task']}' takes {takes}, not pictures"
         raise Mistakes([Mistake("source", what, "remove source=; use the page, or POST /api/ask")])
+    if takes != "pictures" and options.rules:
+        what = f"rules are about pictures, but the task '{feed.summary['task']}' takes {takes}"
+        raise Mistakes([Mistake(f"rules={options.rules}", what, "remove rules=")])
 
 
 def _pipeline(options: Options) -> PipelineSettings:
