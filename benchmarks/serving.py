@@ -11,12 +11,10 @@ Usage: benchmarks/serving.py [MIRROR] [out=FOLDER] [frames=1000000] [seconds=3] 
 """
 
 import json
-import statistics
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +24,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from stages.serving.interfaces import Summary
-from stages.serving.pipeline.machine import memory_mb
 from stages.serving.pipeline.settings import Settings
-from stages.serving.pipeline.start import start
+from stages.serving.pipeline.launch import start
 from stages.serving.reading.reader import Taken
+from stages.tflite.turns import turn
 
 HEIGHT, WIDTH, SIDE = 480, 640, 192
 DELAYS_MS = (14.8, 7.0, 4.0, 2.3)  # MoveNet on a Pi 4 and on a desktop, MobileNet V2 on both
@@ -68,7 +66,7 @@ class Task:
 
         if self._delay_s:
             resized(raw, SIDE, SIDE)
-        with self._busy:
+        with turn(self._busy):
             if self._delay_s:
                 time.sleep(self._delay_s)
             return self._output.copy()
@@ -125,7 +123,9 @@ def open_task(package: Path, accelerator: str, runtime: str, threads: int) -> Ta
 
 
 def summary(package: Path, task: Task) -> Summary:
-    return Summary(task="pose", takes="pictures", name="", version="", labels=[], sources=[])
+    return Summary(
+        task="pose", takes="pictures", name="", version="", labels=[], sources=[], columns=[]
+    )
 
 
 def is_present(accelerator: str) -> bool:

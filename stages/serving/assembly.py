@@ -22,8 +22,8 @@ from stages.serving.mistakes import Mistake, Mistakes
 from stages.serving.options import Options
 from stages.serving.pipeline import machine
 from stages.serving.pipeline.feed import Pipeline
+from stages.serving.pipeline.launch import start
 from stages.serving.pipeline.settings import Settings as PipelineSettings
-from stages.serving.pipeline.start import start
 from stages.serving.web import listener
 from stages.serving.web.server import Server
 from stages.serving.web.settings import Settings as WebSettings

@@ -107,9 +107,9 @@ class Classify:
         return [{"label": answer["label"], "score": answer["probability"], "box": None, "id": None}]
 
     def draw(self, picture: NDArray[np.uint8], answer: dict[str, Any]) -> NDArray[np.uint8]:
-        from stages.media.drawing import Canvas
+        from stages.media.drawing import canvas_of
 
-        canvas = Canvas(picture)
+        canvas = canvas_of(picture)
         canvas.caption(f"{answer['label']} {answer['probability']:.0%}")
         return canvas.picture
 

@@ -119,9 +119,9 @@ class Detect:
         return matched(rows, expected)
 
     def draw(self, picture: NDArray[np.uint8], answer: dict[str, Any]) -> NDArray[np.uint8]:
-        from stages.media.drawing import Canvas
+        from stages.media.drawing import canvas_of
 
-        canvas = Canvas(picture)
+        canvas = canvas_of(picture)
         for one in answer["objects"]:
             top, left, bottom, right = one["box"]
             colour = _COLOURS[self._labels.index(one["label"]) % len(_COLOURS)]
@@ -201,7 +201,8 @@ def _decoded(
     corners, columns, scores, count = (outputs[name] for name in DECODED_OUTPUTS)
     valid = min(int(np.ravel(count)[0]), len(scores))
     corners, columns, scores = corners[:valid], columns[:valid].astype(np.int64), scores[:valid]
-    wanted = np.asarray(constants.get("classes", range(int(columns.max(initial=0)) + 1)))
+    every = np.size(floor) if np.ndim(floor) else int(columns.max(initial=0)) + 1
+    wanted = np.asarray(constants.get("classes", range(every)))
     is_same = columns[:, None] == wanted[None]  # (valid, classes)
     rows, classes = np.nonzero(is_same)
     lowest = np.broadcast_to(np.asarray(floor, np.float32), wanted.shape)

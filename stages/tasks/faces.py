@@ -176,9 +176,9 @@ class Faces:
         return matched(rows, expected)
 
     def draw(self, picture: NDArray[np.uint8], answer: dict[str, Any]) -> NDArray[np.uint8]:
-        from stages.media.drawing import Canvas
+        from stages.media.drawing import canvas_of
 
-        canvas = Canvas(picture)
+        canvas = canvas_of(picture)
         for one in answer["faces"]:
             top, left, bottom, right = one["box"]
             canvas.box((left, top, right, bottom), _COLOURS[one["name"] != UNKNOWN])

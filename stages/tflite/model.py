@@ -21,6 +21,7 @@ from stages.tflite.naming import names_in
 from stages.tflite.numpy_model import NumpyModel
 from stages.tflite.quantisation import dequantise, quantise
 from stages.tflite.roles import is_arrays
+from stages.tflite.turns import turn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -209,7 +210,7 @@ class _Cpu:
 
     def invoke(self, tensors: Tensors) -> Result:
         try:
-            with self._lock:
+            with turn(self._lock):
                 return self._invoked(tensors)
         except (ValueError, RuntimeError) as error:  # for example, an index outside a table
             raise StageError(

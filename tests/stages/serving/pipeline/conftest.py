@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from stages.serving.pipeline.feed import Pipeline
+from stages.serving.pipeline.launch import start
 from stages.serving.pipeline.settings import Settings
-from stages.serving.pipeline.start import start
 
 STAND_INS = "tests.stages.serving.pipeline.stand_ins"
 FAST: dict[str, Any] = {

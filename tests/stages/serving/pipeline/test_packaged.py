@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from engine.stage import StageError
-from stages.serving.pipeline import packaged
-from tests.stages.tasks import packages
+from stages.media.unreadable import Unreadable
+from stages.serving.pipeline import asking, packaged
+from tests.stages.tasks import packages, tables
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,17 @@ def test_the_summary_says_what_is_served(package):
     assert (found["task"], found["takes"]) == ("classify", "pictures")
     assert found["labels"] == packages.LABELS
     assert len(found["version"]) == 12
+
+
+def test_a_row_is_answered_by_the_names_of_its_columns(tmp_path):
+    package = tables.write(tmp_path / "table")
+    task = packaged.open_task(package, "none", "litert", 1)
+    columns = packaged.summary(package, packaged.describe(package))["columns"]
+    row = {one["name"]: one["values"][0] if one["values"] else "1" for one in columns}
+    raw = asking._row(task, row)
+    assert task.answer(raw, None)["value"] in packages.LABELS or columns
+    with pytest.raises(Unreadable):
+        asking._row(task, {"no such column": 1})
 
 
 def test_a_wrong_package_is_refused_when_it_is_described(package, tmp_path):

@@ -150,7 +150,7 @@ def test_every_answer_has_the_protecting_headers(web, path):
     assert "unsafe" not in policy and "http" not in policy
     assert headers["x-frame-options"] == "DENY"
     assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["referrer-policy"] == "same-origin"
 
 
 def test_methods_are_answered_as_http_says(web):
