@@ -19,7 +19,7 @@ from stages.tasks import head
 from stages.tasks.clock import Clock
 from stages.tasks.signature import ANY, Needs
 from stages.tasks.smoothing import Average, kept_threshold
-from stages.tflite import scaled
+from stages.tflite.scaled import Scaled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,18 +72,25 @@ class Classify:
         """Return the class, its probability, and the most probable classes; of a frame of a clip, these
         are averages, and `frame_label` and `frame_probability` its own.
         """
+        return self.conclude(self.look(raw), raw.shape[:2], state)
+
+    def look(self, raw: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the probabilities (classes,) of a picture."""
         (name,) = self._model.inputs
         pixels = prepared(raw, self._constants)[None]
         (output,) = self._model.predict({name: values(pixels, self._constants)}).values()
         probabilities = self._head.probabilities(output) if self._head else output
-        return self._decided(probabilities[0], state)
+        return probabilities[0]  # type: ignore[no-any-return]
 
-    def _decided(self, probabilities: NDArray[np.float32], state: State | None) -> dict[str, Any]:
+    def conclude(
+        self, looked: NDArray[np.float32], size: tuple[int, ...], state: State | None
+    ) -> dict[str, Any]:
+        """Return the answer for the probabilities (classes,) of a picture."""
         threshold = float(self._constants["threshold"])
-        own = decided(probabilities, self._labels, threshold)
+        own = decided(looked, self._labels, threshold)
         if state is None:
             return own
-        averages = state.average.add(probabilities, state.tick())
+        averages = state.average.add(looked, state.tick())
         found = decided(averages, self._labels, kept_threshold(threshold, state.is_named))
         state.is_named = found["label"] != NONE
         return {**found, **dict(zip(OWN, (own["label"], own["probability"])))}
@@ -100,9 +107,9 @@ class Classify:
         return [{"label": answer["label"], "score": answer["probability"], "box": None, "id": None}]
 
     def draw(self, picture: NDArray[np.uint8], answer: dict[str, Any]) -> NDArray[np.uint8]:
-        from stages.media.drawing import Canvas
+        from stages.media.drawing import canvas_of
 
-        canvas = Canvas(picture)
+        canvas = canvas_of(picture)
         canvas.caption(f"{answer['label']} {answer['probability']:.0%}")
         return canvas.picture
 
@@ -133,13 +140,13 @@ def prepared(picture: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArra
         side = min(height, width)
         top, left = (height - side) // 2, (width - side) // 2
         picture = picture[top : top + side, left : left + side]
-    return resized(np.ascontiguousarray(picture), constants["size"], constants["size"])
+    return resized(picture, constants["size"], constants["size"])
 
 
-def values(pixels: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArray[Any]:
+def values(pixels: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArray[Any] | Scaled:
     """Return pixels of 0 to 255 as the model's values: unchanged, or (pixel - mean) / deviation."""
     scaling = constants.get("picture")
-    return scaled.values(pixels, scaling["mean"], scaling["deviation"]) if scaling else pixels
+    return Scaled(pixels, scaling["mean"], scaling["deviation"]) if scaling else pixels
 
 
 def _head(package: Package) -> Head | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Union
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Union
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from stages.tasks.boxes import Detections
 from stages.tasks.clock import Clock
 from stages.tasks.signature import Needs, check
 from stages.tasks.tracking import Seen, Tracker
-from stages.tflite import scaled
+from stages.tflite.scaled import Scaled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,6 +51,13 @@ class State(Clock):
         self.tracker = Tracker()
 
 
+class Looked(NamedTuple):
+    """What the model says about one picture."""
+
+    outputs: Mapping[str, NDArray[Any]]
+    detections: Detections
+
+
 class Detect:
     """A packed object detector."""
 
@@ -71,17 +78,26 @@ class Detect:
 
     def answer(self, raw: NDArray[np.uint8], state: State | None) -> dict[str, Any]:
         """Return the objects: label, score, box as top, left, bottom, right in pixels; in a clip, id."""
+        return self.conclude(self.look(raw), raw.shape[:2], state)
+
+    def look(self, raw: NDArray[np.uint8]) -> Looked:
+        """Return the model's outputs for a picture, and the objects in it."""
         (name,) = self._model.inputs
         pixels = prepared(raw, self._constants)[None]
         outputs = self._model.predict({name: values(pixels, self._constants)})
         one = {name: output[0] for name, output in outputs.items()}
-        detections = found(one, self._constants, self._anchors, self._thresholds)
-        size = raw.shape[:2]
+        return Looked(one, found(one, self._constants, self._anchors, self._thresholds))
+
+    def conclude(
+        self, looked: Looked, size: tuple[int, ...], state: State | None
+    ) -> dict[str, Any]:
+        """Return the answer for the objects in a picture."""
+        detections = looked.detections
         if state is None:
             return {"objects": objects(detections, self._labels, size)}
 
         def weak() -> Detections:
-            return below(one, self._constants, self._anchors, self._thresholds)
+            return below(looked.outputs, self._constants, self._anchors, self._thresholds)
 
         every, ids = followed(detections, weak, state, size)
         numbered = zip(objects(every, self._labels, size), ids)
@@ -103,15 +119,16 @@ class Detect:
         return matched(rows, expected)
 
     def draw(self, picture: NDArray[np.uint8], answer: dict[str, Any]) -> NDArray[np.uint8]:
-        from stages.media.drawing import Canvas
+        from stages.media.drawing import canvas_of
 
-        canvas = Canvas(picture)
+        canvas = canvas_of(picture)
         for one in answer["objects"]:
             top, left, bottom, right = one["box"]
             colour = _COLOURS[self._labels.index(one["label"]) % len(_COLOURS)]
             canvas.box((left, top, right, bottom), colour)
             place = left + 2 * canvas.unit, max(top, 16 * canvas.unit) - 2 * canvas.unit
-            canvas.text(place, f"{one['label']} {one['score']:.0%}")
+            number = f" #{one['id']}" if "id" in one else ""
+            canvas.text(place, f"{one['label']} {one['score']:.0%}{number}")
         return canvas.picture
 
     def read(self, path: Path) -> Iterator[Any] | None:
@@ -127,13 +144,13 @@ def prepared(picture: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArra
     from stages.media.scaling import resized
 
     size = int(constants["size"])
-    return resized(np.ascontiguousarray(picture), size, size)
+    return resized(picture, size, size)
 
 
-def values(pixels: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArray[Any]:
+def values(pixels: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArray[Any] | Scaled:
     """Return pixels of 0 to 255 as the model's values: unchanged, or (pixel - mean) / deviation."""
     scaling = constants.get("picture")
-    return scaled.values(pixels, scaling["mean"], scaling["deviation"]) if scaling else pixels
+    return Scaled(pixels, scaling["mean"], scaling["deviation"]) if scaling else pixels
 
 
 def found(
@@ -184,7 +201,8 @@ def _decoded(
     corners, columns, scores, count = (outputs[name] for name in DECODED_OUTPUTS)
     valid = min(int(np.ravel(count)[0]), len(scores))
     corners, columns, scores = corners[:valid], columns[:valid].astype(np.int64), scores[:valid]
-    wanted = np.asarray(constants.get("classes", range(int(columns.max(initial=0)) + 1)))
+    every = np.size(floor) if np.ndim(floor) else int(columns.max(initial=0)) + 1
+    wanted = np.asarray(constants.get("classes", range(every)))
     is_same = columns[:, None] == wanted[None]  # (valid, classes)
     rows, classes = np.nonzero(is_same)
     lowest = np.broadcast_to(np.asarray(floor, np.float32), wanted.shape)

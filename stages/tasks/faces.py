@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -87,6 +87,13 @@ class State(Clock):
         self.followed = None if still else FollowedFaces()
 
 
+class Looked(NamedTuple):
+    """What the models say about one picture."""
+
+    found: Found
+    similar: list[NDArray[np.float32]]  # of each face, with each person (people,)
+
+
 class Faces:
     """A packed face recogniser."""
 
@@ -115,9 +122,19 @@ class Faces:
         In a clip, name and score are those of the last frames together, `frame_name` and `frame_score`
         the frame's own, and a face keeps its id.
         """
-        state = state or State(still=True)
+        return self.conclude(self.look(raw), raw.shape[:2], state)
+
+    def look(self, raw: NDArray[np.uint8]) -> Looked:
+        """Return the faces in a picture, and how similar each is to everybody."""
         found = detected(raw, self._detector)
-        similar = [self._similar(raw, found, at) for at in range(len(found))]
+        return Looked(found, [self._similar(raw, found, at) for at in range(len(found))])
+
+    def conclude(
+        self, looked: Looked, size: tuple[int, ...], state: State | None
+    ) -> dict[str, Any]:
+        """Return the answer for the faces in a picture."""
+        state = state or State(still=True)
+        found, similar = looked
         answers = []
         for at, own in enumerate(similar):
             name, score = decided(own, self._names, self._threshold)
@@ -159,15 +176,16 @@ class Faces:
         return matched(rows, expected)
 
     def draw(self, picture: NDArray[np.uint8], answer: dict[str, Any]) -> NDArray[np.uint8]:
-        from stages.media.drawing import Canvas
+        from stages.media.drawing import canvas_of
 
-        canvas = Canvas(picture)
+        canvas = canvas_of(picture)
         for one in answer["faces"]:
             top, left, bottom, right = one["box"]
             canvas.box((left, top, right, bottom), _COLOURS[one["name"] != UNKNOWN])
             place = left + 2 * canvas.unit, max(top, 16 * canvas.unit) - 2 * canvas.unit
             is_live = {True: " live", False: " turn your head", None: ""}[one.get("live")]
-            canvas.text(place, f"{one['name']} {one['score']:.2f}{is_live}")
+            number = f" #{one['id']}" if "id" in one else ""
+            canvas.text(place, f"{one['name']} {one['score']:.2f}{is_live}{number}")
         return canvas.picture
 
     def read(self, path: Path) -> Iterator[Any] | None:

@@ -62,6 +62,18 @@ class Task(Protocol):
         """Return the inputs in a file of the task's own format, or None for any other format."""
 
 
+class Looker(Task, Protocol):
+    """A task whose answer has two halves, so that several frames can be prepared at the same time:
+    `answer(raw, state)` is `conclude(look(raw), raw.shape[:2], state)`.
+    """
+
+    def look(self, raw: Any) -> Any:
+        """Return what the models say about a picture alone; threads may call it at the same time."""
+
+    def conclude(self, looked: Any, size: "tuple[int, int]", state: Any) -> "dict[str, Any]":
+        """Return the answer; call it in the order of the frames. size: height and width in pixels."""
+
+
 class Talker(Task, Protocol):
     """A task that takes sentences and can hold a conversation; explanations are lines below headings."""
 

@@ -66,9 +66,9 @@ class Tensors:
         ]
 
     def draw(self, picture: "NDArray[np.uint8]", answer: "Dict[str, Any]") -> "NDArray[np.uint8]":
-        from stages.media.drawing import Canvas
+        from stages.media.drawing import canvas_of
 
-        canvas = Canvas(picture)
+        canvas = canvas_of(picture)
         rows = self.rows(answer)
         canvas.caption(
             ", ".join(f"{one['output']}: {one.get('label', one['highest'])}" for one in rows)

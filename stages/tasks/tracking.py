@@ -60,6 +60,7 @@ class Tracker:
         self._ids: NDArray[np.int64] = np.zeros(0, np.int64)
         self._kinds: NDArray[np.int64] = np.zeros(0, np.int64)
         self._seen_s: NDArray[np.float64] = np.zeros(0)  # when each was seen last
+        self._sure_s: NDArray[np.float64] = np.zeros(0)  # the same, without weak detections
         self._now_s: Optional[float] = None
         self._count = 0
 
@@ -72,7 +73,7 @@ class Tracker:
         self, seen: Seen, now_s: float, weak: Optional[Callable[[], Seen]] = None
     ) -> Tuple[List[int], List[Tuple[int, int]]]:
         """Return the number of each detection of a frame; and the rows of weak detections that continue
-        an object, each with its number.
+        an object, each with its number. These do so for as long as an object is remembered.
 
         now_s: the time of the frame, not before the last one's
         weak:  returns detections of low score; called only if an object is missing
@@ -89,6 +90,7 @@ class Tracker:
         is_left = found < 0
         found[is_left] = self._paired(seen.at(is_left), is_free, 0.0, _GROWN)
         self._correct(found, seen, now_s)
+        self._sure_s[found[found >= 0]] = now_s
         found[found < 0] = self._started(seen.at(found < 0), now_s)
         ids = [int(one) for one in self._ids[found]]
         self._forget(now_s - self._memory_s)
@@ -140,13 +142,14 @@ class Tracker:
         self._ids = np.concatenate([self._ids, numbers])
         self._kinds = np.concatenate([self._kinds, seen.kinds])
         self._seen_s = np.concatenate([self._seen_s, np.full(count, now_s)])
+        self._sure_s = np.concatenate([self._sure_s, np.full(count, now_s)])
         return first + np.arange(count)
 
     def _forget(self, before_s: float) -> None:
-        """Drop the tracks that were seen last before this time."""
-        is_kept = self._seen_s >= before_s - _SLACK_S
+        """Drop the tracks that were seen last before this time; weak detections do not count."""
+        is_kept = self._sure_s >= before_s - _SLACK_S
         if is_kept.all():
             return
         self._motion.keep(is_kept)
         self._ids, self._kinds = self._ids[is_kept], self._kinds[is_kept]
-        self._seen_s = self._seen_s[is_kept]
+        self._seen_s, self._sure_s = self._seen_s[is_kept], self._sure_s[is_kept]

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Callable, Dict
 
 from stages.serving.web import prometheus
-from stages.serving.web.numbers import gathered
+from stages.serving.web.numbers import numbers_of
 from stages.serving.web.request import Refused, Request
 from stages.serving.web.response import Response, as_json
 
@@ -57,7 +57,7 @@ class Api:
                 "summary": self._hub.feed.summary,
                 "sources": [state for state in states if state["kind"] == "source"],
                 "workers": [state for state in states if state["kind"] == "worker"],
-                "numbers": gathered(self._hub),
+                "numbers": numbers_of(self._hub),
                 "captures": self._questions.labels(),
                 "last_event": self._changes.last_event,
             }

@@ -142,7 +142,7 @@ def test_pixels_become_the_values_that_the_model_was_trained_with():
     pixels = np.uint8([[[[0, 128, 255]]]])
     assert classify.values(pixels, {}) is pixels
     found = classify.values(pixels, {"picture": {"mean": 128, "deviation": 128}})
-    assert found.tolist() == [[[[-1, 0, 127 / 128]]]]
+    assert found[:].tolist() == [[[[-1, 0, 127 / 128]]]]
 
 
 def test_a_model_of_another_number_of_classes_is_refused(tmp_path):

@@ -64,6 +64,14 @@ def test_detections_of_the_models_own_operator_are_renumbered():
     np.testing.assert_allclose(found.scores, [0.9, 0.7])
 
 
+@pytest.mark.parametrize("seen", [[], [0], [1], [0, 1]])
+def test_a_picture_need_not_show_every_class_of_the_models_own_operator(seen):
+    constants = {**CONSTANTS, "postprocess": "tflite"}
+    outputs = _decoded([*seen, 0], [*[0.9] * len(seen), 0.1])
+    found = detect.found(outputs, constants, ANCHORS, np.float32([0.5, 0.3]))
+    assert found.classes.tolist() == seen
+
+
 def test_detections_beyond_the_operators_count_are_ignored():
     constants = {**CONSTANTS, "postprocess": "tflite"}
     outputs = {**_decoded([0, 1], [0.9, 0.8]), detect.DECODED_OUTPUTS[3]: np.float32(1)}

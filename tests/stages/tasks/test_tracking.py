@@ -112,6 +112,13 @@ def test_weak_detections_continue_an_object_but_start_none():
     assert tracker.follow(Seen.of([box(54, 50)]), 0.2, lambda: weak)[0] == [1]
 
 
+def test_weak_detections_alone_continue_an_object_for_a_second():
+    tracker, weak = Tracker(), Seen.of([box(50, 50)])
+    tracker.follow(Seen.of([box(50, 50)]), 0.0)
+    kept = [bool(tracker.follow(Seen.of([]), at / 10, lambda: weak)[1]) for at in range(1, 20)]
+    assert kept == [True] * 11 + [False] * 8
+
+
 def test_weak_detections_are_computed_only_if_an_object_is_missing():
     def never():
         raise AssertionError

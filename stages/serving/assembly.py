@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Callable, Dict, List, Optional
 
-from stages.serving.checked import Checked, nothing_to_watch
+from stages.serving.checked import Checked, nothing_to_watch, size_of
 from stages.serving.events.capped import CappedFolder
 from stages.serving.events.captures import Captures, folder_in
 from stages.serving.events.clips import Clips
@@ -22,8 +22,8 @@ from stages.serving.mistakes import Mistake, Mistakes
 from stages.serving.options import Options
 from stages.serving.pipeline import machine
 from stages.serving.pipeline.feed import Pipeline
+from stages.serving.pipeline.launch import start
 from stages.serving.pipeline.settings import Settings as PipelineSettings
-from stages.serving.pipeline.start import start
 from stages.serving.web import listener
 from stages.serving.web.server import Server
 from stages.serving.web.settings import Settings as WebSettings
@@ -106,6 +106,9 @@ def _check_sources(feed: Pipeline, options: Options) -> None:
     if takes != "pictures" and options.source:
         what = f"the task '{feed.summary['task']}' takes {takes}, not pictures"
         raise Mistakes([Mistake("source", what, "remove source=; use the page, or POST /api/ask")])
+    if takes != "pictures" and options.rules:
+        what = f"rules are about pictures, but the task '{feed.summary['task']}' takes {takes}"
+        raise Mistakes([Mistake(f"rules={options.rules}", what, "remove rules=")])
 
 
 def _pipeline(options: Options) -> PipelineSettings:
@@ -121,6 +124,9 @@ def _pipeline(options: Options) -> PipelineSettings:
             "loop": options.loop,
             "watch": options.watch,
             "frozen_s": options.frozen_s,
+            "size": size_of(options),
+            # a wish that cameras get too, so only if the user has one
+            "fps": 0.0 if options.picture_s == Options.picture_s else 1.0 / options.picture_s,
         },
     )
 
