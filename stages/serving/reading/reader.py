@@ -116,7 +116,8 @@ class Reader:
         if now - self._live_at > _SETTLED_S:
             self._retry_s = self._options.retry_s
         self._last_at = now
-        self._resized += self._size is not None and self._size != size
+        has_new_size = self._size is not None and self._size != size
+        self._resized += has_new_size and not self._source.is_still
         self._size = size
         number = self._captured()
         self._taken += 1
@@ -145,7 +146,8 @@ class Reader:
         silent_s = time.monotonic() - self._last_at
         if not self._source.is_live:
             return
-        if silent_s >= self._options.silent_s:
+        # the source itself may know the reason after silent_s
+        if silent_s >= self._options.silent_s + self._options.wait_s:
             self._lose(f"no frame for {silent_s:.0f} s")
         elif self._last_at > self._opened_at and silent_s >= min(
             2 * self._options.wait_s, self._options.silent_s
