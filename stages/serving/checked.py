@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Callable, List, Optional, Tuple, TypeVar
 
@@ -20,6 +22,8 @@ from stages.serving.mistakes import Mistake, Mistakes
 from stages.serving.options import Options
 from stages.serving.reading import naming
 
+SIZE = re.compile(r"([1-9]\d{1,4})x([1-9]\d{1,4})")
+RUNTIMES = ("ai_edge_litert", "tflite_runtime")
 Found = TypeVar("Found")
 
 
@@ -47,8 +51,10 @@ class Checked:
 def check(package: Path, options: Options) -> Checked:
     """Return what can be started; raise Mistakes with everything that is wrong."""
     found: List[Mistake] = []
+    _check_installed(found)
     packaged = _attempt(found, lambda: read_package(package))
     names = _sources(options, found)
+    _attempt(found, lambda: size_of(options))
     if packaged is None:
         raise Mistakes(found)
     _refuse_storing(packaged.task, options, found)
@@ -92,6 +98,17 @@ def state_of(options: Options, name: str) -> Path:
     return Path(home).expanduser().absolute() / "raspberrypi-mlops" / name
 
 
+def size_of(options: Options) -> Optional[Tuple[int, int]]:
+    """Return the height and width wanted of cameras; raise Mistakes."""
+    if not options.camera_size:
+        return None
+    match = SIZE.fullmatch(options.camera_size)
+    if not match:
+        where = f"camera_size={options.camera_size}"
+        raise Mistakes([Mistake(where, "this is no size", "write WIDTHxHEIGHT: 1280x720")])
+    return int(match[2]), int(match[1])
+
+
 def cameras() -> List[str]:
     """Return the numbers of the video devices of this machine."""
     names = (path.name[len("video") :] for path in Path("/dev").glob("video*"))
@@ -104,6 +121,16 @@ def nothing_to_watch() -> Mistakes:
     here = f" (here: {', '.join(found)})" if found else ""
     fix = f"add source= with a camera{here}, a video, a folder of pictures, or rtsp://ADDRESS"
     return Mistakes([Mistake("source", "there is nothing to watch", fix)])
+
+
+def _check_installed(found: List[Mistake]) -> None:
+    """Report what the processes of the pipeline could not import."""
+    if not find_spec("numpy"):
+        fix = "install it: sudo apt install python3-numpy, or pip install numpy"
+        found.append(Mistake("numpy", "it is not installed", fix))
+    if not any(map(find_spec, RUNTIMES)):
+        fix = "install one: pip install ai-edge-litert, or on armv7 pip install tflite-runtime"
+        found.append(Mistake("runtime", "no TFLite runtime is installed", fix))
 
 
 def _attempt(found: List[Mistake], read: Callable[[], Found]) -> Optional[Found]:

@@ -17,7 +17,7 @@ _MACHINE = {
 }
 
 
-def numbers(hub: Hub) -> Dict[str, Any]:
+def numbers_of(hub: Hub) -> Dict[str, Any]:
     """Return numbers by source, and those of the machine; what is not known is missing."""
     sources: Dict[str, Dict[str, float]] = {}
     machine: Dict[str, float] = {}

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 
 from stages.serving.events.counters import named
 from stages.serving.web import prometheus, snapshots, static
-from stages.serving.web.numbers import numbers
+from stages.serving.web.numbers import numbers_of
 from stages.serving.web.origin import is_known_host, is_own_origin
 from stages.serving.web.pictures import Pictures
 from stages.serving.web.questions import Questions
@@ -250,7 +250,7 @@ class Site:
                 "summary": self._hub.feed.summary,
                 "sources": [state for state in states if state["kind"] == "source"],
                 "workers": [state for state in states if state["kind"] == "worker"],
-                "numbers": numbers(self._hub),
+                "numbers": numbers_of(self._hub),
                 "captures": self.questions.labels(),
                 "last_event": self.changes.last_event,
             }

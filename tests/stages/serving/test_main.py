@@ -96,10 +96,21 @@ def test_it_stops_after_its_time(package: Path, source: str, tmp_path: Path) -> 
 
 
 def test_all_mistakes_are_reported_and_nothing_is_written(package: Path, tmp_path: Path) -> None:
-    words = ("source=@/absent", "mqtt=mqtt://u:p@h", "rules=/absent", f"state={tmp_path / 'state'}")
+    words = (
+        "source=@/absent",
+        "camera_size=1",
+        "mqtt=mqtt://u:p@h",
+        "rules=/absent",
+        f"state={tmp_path / 'state'}",
+    )
     status, text = ended(*words, package=package)
     assert status == 2
-    assert [one[0] for one in mistakes(text)] == ["source", "mqtt=...", "/absent"]
+    assert [one[0] for one in mistakes(text)] == [
+        "source",
+        "camera_size=1",
+        "mqtt=...",
+        "/absent",
+    ]
     assert not (tmp_path / "state").exists()
 
 

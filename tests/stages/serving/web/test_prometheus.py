@@ -1,7 +1,7 @@
 """Metrics as Prometheus reads them."""
 
 from stages.serving.events.counters import named
-from stages.serving.web.numbers import numbers
+from stages.serving.web.numbers import numbers_of
 from stages.serving.web.prometheus import parsed, text
 from tests.stages.serving.fakes import detection, update
 
@@ -71,7 +71,7 @@ def test_the_page_gets_its_numbers_from_the_metrics():
                 "serving_fps": 3.0,
             }
 
-    assert numbers(Hub()) == {
+    assert numbers_of(Hub()) == {
         "sources": {"a": {"age_p50_ms": 24.3, "age_p95_ms": 50.0}},
         "machine": {"memory_mb": 50.0, "temperature_c": 51.5},
     }
