@@ -18,7 +18,8 @@ from stages.serving.web.request import Refused, Request
 from stages.serving.web.response import Response, error, head
 
 if TYPE_CHECKING:
-    from stages.serving.web.site import Route, Site
+    from stages.serving.web.route import Route
+    from stages.serving.web.site import Site
 
 HANDSHAKE = b"\x16"  # the first byte of TLS
 _LINGER_S, _LINGER_BYTES = 1.0, 1024 * 1024
@@ -60,7 +61,7 @@ class Connection:
         self.is_waiting = False
         if self._is_reading and self._writer and not self._writer.is_closing():
             self._is_reading = False
-            self._site.refused("time")
+            self._site.tally.refused("time")
             self._writer.write(head(error(408, "the request took too long"), False))
         elif self._writer:
             self._writer.transport.abort()
@@ -116,12 +117,12 @@ class Connection:
         except (OSError, EOFError, asyncio.CancelledError):
             raise
         except Exception:
-            self._site.failed(traceback.format_exc())
+            self._site.tally.failed(traceback.format_exc())
             response = error(500, "the server failed; its log has the cause")
         if response.delay_s:
             self._step(response.delay_s + 1.0, is_waiting=True)
             await asyncio.sleep(response.delay_s)
-        self._site.answered(response.status)
+        self._site.tally.answered(response.status)
         keeps = bool(request and request.keeps_alive and response.has_length)
         keeps = keeps and (is_read or (request is not None and not request.length))
         await self._send(response, keeps, is_head=bool(request and request.method == "HEAD"))
@@ -136,7 +137,7 @@ class Connection:
         except asyncio.IncompleteReadError:
             return b""
         except asyncio.LimitOverrunError:
-            self._site.answered(431)
+            self._site.tally.answered(431)
             await self._send(error(431, "the head of the request is too large"), False, False)
             await self._linger()
             return b""

@@ -104,7 +104,7 @@ class Server:
             try:
                 opened, peer = await loop.sock_accept(self.listener)
             except OSError:  # too many open files
-                self._site.refused("files")
+                self._site.tally.refused("files")
                 await asyncio.sleep(SWEEP_S)
                 continue
             address = network(peer[0])
@@ -146,7 +146,7 @@ class Server:
             if one.is_waiting and (one.address == address or not is_own)
         ]
         oldest = min(waiting, key=lambda one: one.since_s, default=None)
-        self._site.refused("evicted" if oldest else "connections")
+        self._site.tally.refused("evicted" if oldest else "connections")
         if oldest:
             oldest.expire()
         return oldest is not None

@@ -195,7 +195,7 @@ def test_clients_that_break_tls_are_closed(opens):
 def test_a_server_without_files_to_open_goes_on(web, monkeypatch):
     import asyncio
 
-    refused = web.server._site._refused
+    refused = web.server._site.tally._refused
     accept = asyncio.SelectorEventLoop.sock_accept
     fails = iter([True])
 
