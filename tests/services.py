@@ -549,6 +549,12 @@ def _registry() -> str | None:
     )
 
 
+def _browser() -> str | None:
+    if shutil.which("chromium", path=SBIN):
+        return None
+    return "there is no chromium: sudo apt-get install chromium"
+
+
 def _mosquitto() -> str | None:
     absent = [
         name for name in ("mosquitto", "mosquitto_passwd") if not shutil.which(name, path=SBIN)
@@ -557,6 +563,7 @@ def _mosquitto() -> str | None:
 
 
 _NEEDS: dict[str, Callable[[], str | None]] = {
+    "browser": _browser,
     "mosquitto": _mosquitto,
     "docker": _docker,
     "qemu": _qemu,

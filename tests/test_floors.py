@@ -10,6 +10,7 @@ LIBRARIES = (  # who imports them: import-linter
     "stages.estimators",
     "stages.evaluation",
     "stages.media",
+    "stages.serving",
     "stages.tasks",
     "stages.tflite",
     "stages.training",

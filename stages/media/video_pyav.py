@@ -26,12 +26,11 @@ _OF_A_FILE = {
 }
 # TCP loses nothing and passes firewalls; OpenCV uses it by default, too.
 _OF_A_STREAM = {"rtsp_flags": "prefer_tcp"}
-# A camera must not refer to files or other services. Its description names the codec, so that half a
-# second is enough to find the size; FFmpeg's default is five.
+# A camera must not refer to files or other services. FFmpeg would read 20 frames to find the rate.
 _OF_A_CAMERA = {
     **_OF_A_STREAM,
     "protocol_whitelist": "rtsp,rtsps,rtp,srtp,tcp,udp,tls,crypto",
-    "analyzeduration": "500000",
+    "fpsprobesize": "0",
 }
 SILENT_S = 10.0  # a stream that sends nothing for this long counts as broken
 _PICTURES = ("mpjpeg", "mjpeg")  # a sequence of JPEGs without times
@@ -140,9 +139,10 @@ def _opened(source: "Path | int | str", silent_s: float) -> "av.container.InputC
 
 def _why_not(source: "Path | int | str", error: Exception, silent_s: float) -> str:
     """Return why it cannot be opened; for a stream or a camera, include the system's message."""
-    is_other = not isinstance(error, av.FFmpegError) or isinstance(error, av.InvalidDataError)
-    if isinstance(source, Path) or is_other:
+    if isinstance(source, Path):
         return "not a readable video"
+    if not isinstance(error, av.FFmpegError) or isinstance(error, av.InvalidDataError):
+        return "it cannot be opened: it sends no readable video"
     return f"it cannot be opened: {_reason(error, silent_s)}"
 
 

@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
     if any(word in ("-h", "--help") for word in argv):
         print("\n".join([USAGE, "", "Options and their defaults:", *words.described()]))
         return 0
-    from stages.serving.serve import serve
+    from stages.serving.assembly import serve
 
     stop = threading.Event()
     came = _signals(stop)

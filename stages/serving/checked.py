@@ -7,12 +7,13 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Callable, List, Optional, Tuple, TypeVar
 
 from engine.stage import StageError
 from stages.serving.events import captures, rules_file
-from stages.serving.events.broker import Broker, broker
+from stages.serving.events.broker import Broker, broker_of
 from stages.serving.events.counters import HIDDEN
 from stages.serving.events.mqtt import require_paho
 from stages.serving.events.rule import Rule
@@ -20,6 +21,7 @@ from stages.serving.mistakes import Mistake, Mistakes
 from stages.serving.options import Options
 from stages.serving.reading import naming
 
+RUNTIMES = ("ai_edge_litert", "tflite_runtime")
 Found = TypeVar("Found")
 
 
@@ -47,6 +49,7 @@ class Checked:
 def check(package: Path, options: Options) -> Checked:
     """Return what can be started; raise Mistakes with everything that is wrong."""
     found: List[Mistake] = []
+    _check_installed(found)
     packaged = _attempt(found, lambda: read_package(package))
     names = _sources(options, found)
     if packaged is None:
@@ -106,6 +109,16 @@ def nothing_to_watch() -> Mistakes:
     return Mistakes([Mistake("source", "there is nothing to watch", fix)])
 
 
+def _check_installed(found: List[Mistake]) -> None:
+    """Report what the processes of the pipeline could not import."""
+    if not find_spec("numpy"):
+        fix = "install it: sudo apt install python3-numpy, or pip install numpy"
+        found.append(Mistake("numpy", "it is not installed", fix))
+    if not any(map(find_spec, RUNTIMES)):
+        fix = "install one: pip install ai-edge-litert, or on armv7 pip install tflite-runtime"
+        found.append(Mistake("runtime", "no TFLite runtime is installed", fix))
+
+
 def _attempt(found: List[Mistake], read: Callable[[], Found]) -> Optional[Found]:
     """Return what `read` returns; collect its mistakes."""
     try:
@@ -133,7 +146,7 @@ def _sources(options: Options, found: List[Mistake]) -> Tuple[str, ...]:
 
 def _broker(options: Options, name: str) -> Broker:
     require_paho()
-    return broker(options, name)
+    return broker_of(options, name)
 
 
 def _rules(options: Options, setting: rules_file.Setting) -> List[Rule]:

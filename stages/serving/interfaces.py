@@ -126,6 +126,14 @@ class WorkerState(TypedDict):
 Message = Union[Update, SourceState, WorkerState]
 
 
+class Column(TypedDict):
+    """A column of the rows that a model takes."""
+
+    name: str
+    kind: str  # number, category, date
+    values: List[str]  # of a category that training knew
+
+
 class Summary(TypedDict):
     """The packaged model, as the page shows it."""
 
@@ -135,6 +143,7 @@ class Summary(TypedDict):
     version: str
     labels: List[str]
     sources: List[str]
+    columns: List[Column]  # of rows
 
 
 @dataclass(frozen=True)
@@ -165,6 +174,7 @@ class Feed(Protocol):
     def ask(self, raw: Any, conversation: str = "", timeout_s: float = 10.0) -> Any:
         """Return the task's answer to a sentence, a row or a JPEG picture (bytes).
 
+        The answer to a picture also has `detections`.
         conversation: inputs with the same word share the task's state. Raise StageError with a sentence
         if the input is refused, TimeoutError if no answer came.
         """

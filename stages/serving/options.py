@@ -77,5 +77,5 @@ class Options:
     "the folder of the token, the certificate and everything that is stored"
     accelerator: str = "none"
     "what the model runs on: none (the CPU) or edgetpu"
-    runtime: str = "litert"
-    "the TFLite runtime: litert or tflite"
+    runtime: Literal["any", "litert", "tflite_runtime"] = "any"
+    "the TFLite runtime; any: the one that is installed"

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(
     path
-    for library in ("tflite", "media", "tasks", "estimators")
+    for library in ("tflite", "media", "tasks", "estimators", "serving")
     for path in (ROOT / "stages" / library).rglob("*.py")
 )
 

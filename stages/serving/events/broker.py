@@ -39,7 +39,7 @@ class Broker:
         return "the broker's password is sent unencrypted; mqtts:// encrypts it" if is_open else ""
 
 
-def broker(options: Options, name: str, environment: Mapping[str, str] = os.environ) -> Broker:
+def broker_of(options: Options, name: str, environment: Mapping[str, str] = os.environ) -> Broker:
     """Return the broker of the options; raise Mistakes. name: of the package, for topics."""
     parts, port = _address(options.mqtt)
     found: List[Mistake] = []

@@ -48,7 +48,7 @@ def main(numbers: List[int]) -> None:
     summary["sources"] = [one.name for one in cameras]
     sender.send(wire.packed({"kind": "summary", "summary": summary}), 2.0)
     if task.picture_side and "side" not in settings.source:
-        settings.source["side"] = task.picture_side
+        settings.source["side"] = max(task.picture_side, settings.shown_side)
     _warm_up(settings)
     Supervisor(package, task, cameras, shown, ends, settings).run()
 

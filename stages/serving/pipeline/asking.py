@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import tempfile
 from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Tuple
@@ -59,8 +60,11 @@ class Asked:
         try:
             raw = asked["raw"] if "raw" in asked else decoded(picture, self._task.picture_side)
             _check(raw, self._task.takes)
-            state = self._state(asked["conversation"])
-            answer = self._task.answer(raw, state)
+            if self._task.takes == "rows":
+                raw = _row(self._task, raw)
+            answer = self._task.answer(raw, self._state(asked["conversation"]))
+            if self._task.takes == "pictures":
+                answer = {**answer, "detections": self._task.detections(answer)}
             wire.packed(answer)
             return {"answer": answer}
         except (StageError, Unreadable) as error:
@@ -101,3 +105,12 @@ def _check(raw: Any, takes: str) -> None:
         raise StageError("this model needs a picture: send the bytes of a JPEG file")
     if takes == "tensors":
         raise StageError("this model takes tensors, which cannot be sent here: use predict")
+
+
+def _row(task: Task, row: Any) -> Any:
+    """Return a row as the task reads it from a file, with its checks; as it is if the task reads none."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "row.jsonl"
+        path.write_text(json.dumps(row) + "\n", encoding="utf-8")
+        found = task.read(path)
+        return row if found is None else next(iter(found))

@@ -49,6 +49,7 @@ class Pipeline:
         self._worker: Optional[WorkerState] = None
         self._receiver = wire.Receiver(ends["messages"])
         self._is_closed = False
+        self._thread: Optional[threading.Thread] = None
         wire.Sender(ends["control"], 0).send(wire.packed(orders), START_S)
         self.summary = self._summary()
         self._names = self.summary["sources"]
@@ -57,7 +58,8 @@ class Pipeline:
             for at, name in enumerate(self._names)
             for kind in (PLAIN, DRAWN)
         }
-        threading.Thread(target=self._read, name="pipeline", daemon=True).start()
+        self._thread = threading.Thread(target=self._read, name="pipeline", daemon=True)
+        self._thread.start()
 
     @property
     def has_ended(self) -> bool:
@@ -83,8 +85,9 @@ class Pipeline:
             if fps > 0:
                 wants[who] = fps
             self._pictures[source, kind].want(max(wants.values(), default=0.0))
-        with suppress(OSError):  # a source that has ended
-            os.write(self._wakes[self._names.index(source)], b"\0")
+            if self._wakes:
+                with suppress(OSError):  # the pipe is full, or its reader has gone
+                    os.write(self._wakes[self._names.index(source)], b"\0")
 
     def picture(self, source: str, drawn: bool = True) -> Optional[Picture]:
         """Return the newest wanted picture, or None."""
@@ -93,7 +96,7 @@ class Pipeline:
 
     def ask(self, raw: Any, conversation: str = "", timeout_s: float = 10.0) -> Any:
         """Return the task's answer to a sentence, a row or a JPEG picture (bytes)."""
-        end_s = time.monotonic() + timeout_s
+        end_s, restarts = time.monotonic() + timeout_s, self._restarts()
         if self._worker and self._worker["status"] == "failed":
             raise StageError(f"nothing answers: {self._worker['why']}")
         with self._lock:
@@ -105,11 +108,16 @@ class Pipeline:
             raise TimeoutError("the inference process does not take questions now")
         with self._arrived:
             is_there = self._arrived.wait_for(
-                lambda: number in self._replies or self._is_closed, end_s - time.monotonic()
+                lambda: number in self._replies or self._is_closed or self._restarts() != restarts,
+                end_s - time.monotonic(),
             )
             reply = self._replies.pop(number, None)
-        if not is_there or reply is None:
-            raise TimeoutError(f"no answer within {timeout_s:g} s")
+        if reply is None:
+            raise TimeoutError(
+                "the inference process ended before it answered"
+                if is_there
+                else f"no answer within {timeout_s:g} s"
+            )
         if "refused" in reply:
             raise StageError(reply["refused"])
         return reply["answer"]
@@ -119,15 +127,24 @@ class Pipeline:
         return {"main": os.getpid(), **self._pids}
 
     def close(self) -> None:
-        """End all processes."""
-        with suppress(OSError):
-            self._ends["control"].close()
+        """End all processes; closing twice does nothing."""
+        self._stop("")
+        self._ends["control"].close()
         try:
             self._process.wait(CLOSE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._stop()
+        if self._thread is not None:
+            self._thread.join()
+        with self._lock:
+            for end in self._ends.values():
+                end.close()
+            while self._wakes:
+                os.close(self._wakes.pop())
+
+    def _restarts(self) -> int:
+        return self._worker["restarts"] if self._worker else 0
 
     def _summary(self) -> Summary:
         """Return what the helper process found in the package; StageError: it was refused."""
@@ -159,10 +176,10 @@ class Pipeline:
         """Take what the processes send, in a thread."""
         with suppress(EOFError, OSError, ValueError):
             while not self._is_closed:
-                select.select([self._receiver], [], [], 1.0)
+                select.select([self._receiver], [], [], 0.5)
                 for data in self._receiver.receive():
                     self._take(wire.unpacked(data))
-        self._stop()
+        self._stop("the pipeline has ended")
 
     def _take(self, message: Any) -> None:
         with self._arrived:
@@ -178,10 +195,10 @@ class Pipeline:
                 self._messages.append(message)
             self._arrived.notify_all()
 
-    def _stop(self) -> None:
+    def _stop(self, why: str) -> None:
+        """Let nobody wait any more; why: what the last state of the worker says, if it is unexpected."""
         with self._arrived:
-            if not self._is_closed and self._worker:
-                why = "the pipeline has ended"
+            if why and self._worker and not self._is_closed:
                 self._messages.append({**self._worker, "status": "failed", "why": why})
             self._is_closed = True
             self._arrived.notify_all()

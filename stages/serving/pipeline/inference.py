@@ -14,10 +14,10 @@ import select
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Iterator, List, Optional, Sequence, Tuple, cast
 
 from engine.stage import StageError
 from stages.serving.interfaces import Update
@@ -25,12 +25,15 @@ from stages.serving.pipeline import wire
 from stages.serving.pipeline.asking import Asked
 from stages.serving.pipeline.busy import Busy
 from stages.serving.pipeline.frames import PAINTER, Frame, Reader, Ring
+from stages.serving.pipeline.pace import Pace, Turn
 from stages.serving.pipeline.settings import Settings
+from stages.tasks.task import set_time
+from stages.tflite.turns import waited_s
 
 if TYPE_CHECKING:
     import socket
 
-    from stages.tasks.task import Task
+    from stages.tasks.task import Looker, Task
 
 IN_A_ROW = 3  # frames that fail one after another before the models are opened again
 IDLE_S = 0.5  # longest wait, after which the thread looks whether anything is new
@@ -97,54 +100,112 @@ def _fail(channels: Channels, why: str) -> None:
     os._exit(1)
 
 
-class Worker:
-    """Answers frames in one thread, or in two, so that one prepares while the other's inference runs.
+@dataclass
+class Job:
+    """A frame that was taken, and what became of it."""
 
-    Two are used if the task has `look` and `conclude`: `look` is called at once by both threads,
-    `conclude` in the order of frames.
+    stream: Stream
+    reader: Reader
+    frame: Frame
+    place: int  # in the order of frames
+    start_s: float
+    looked: Any = None
+    answer: Any = None
+    infer_ms: float = 0.0
+    error: Optional[Exception] = None
+
+
+class Worker:
+    """Answers frames in two threads, so that one prepares or sends while the other's inference runs.
+
+    If the task has `look` and `conclude`, both threads look at the same time, each just before the
+    accelerator is free, and conclude in the order of frames. Otherwise they answer in turn.
     """
 
     def __init__(
-        self, task: Task, on: str, streams: Sequence[Stream], channels: Channels, settings: Settings
+        self,
+        task: Task,
+        on: str,
+        streams: Sequence[Stream],
+        channels: Channels,
+        settings: Settings,
     ) -> None:
         self._task, self._streams, self._channels = task, streams, channels
         self._settings = settings
         self._accelerator = "cpu" if on == "none" else on
-        self._has_phases = hasattr(task, "look") and hasattr(task, "conclude")
-        self._set_time = _set_time()
+        has_phases = hasattr(task, "look") and hasattr(task, "conclude")
+        self._looker = cast("Looker", task) if has_phases else None
         self._asked = Asked(task, channels.asked, channels.messages)
         self._readers = [[Reader(one.ring, thread) for one in streams] for thread in (0, 1)]
-        self._turn = Turn()
+        self._taking, self._answering = threading.Lock(), threading.Lock()
+        self._concluding, self._sending = Turn(), Turn()
+        self._places = 0
+        self._pace = Pace()
         self._next = 0  # the stream that is looked at first
-        self._done_s = 0.0  # when the last answer was complete
-        self._failure: Optional[str] = None
 
     def run(self) -> None:
         report = {"kind": "opened", "ran_on": self._task.ran_on, "accelerator": self._accelerator}
         self._channels.reports.send(wire.packed(report), 1.0)
         sys.setswitchinterval(SWITCH_S)
         gc.freeze()  # what is there stays
-        if self._has_phases and self._streams:
+        if self._streams:
             threading.Thread(target=self._loop, args=(1,), daemon=True).start()
         self._loop(0)
 
     def _loop(self, thread: int) -> None:
+        step = self._look if self._looker else self._follow
         try:
             while True:
-                taken = self._take(thread)
-                if taken is None:
+                job = step(thread)
+                if job is None:
                     self._wait(thread)
                     continue
-                with self._channels.busy.thread(thread):
-                    self._answer(thread, *taken)
+                self._send(job)
+                self._judge(job)
+                if thread == 0 and self._asked.is_waiting():
+                    self._answer_question()
         except GivenUp as error:
             _fail(self._channels, str(error))
         except Exception as error:
             _fail(self._channels, f"{type(error).__name__}: {error}")
 
-    def _take(self, thread: int) -> "Optional[Tuple[Stream, Reader, Frame, int]]":
-        """Return the newest frame of the next stream that has one, and its place in the order."""
-        with self._turn.lock:
+    def _follow(self, thread: int) -> Optional[Job]:
+        """Answer the newest frame; the other thread waits before it takes one."""
+        with self._answering:
+            job = self._take(thread)
+            if job is None:
+                return None
+            with self._channels.busy.thread(thread), self._noting(job):
+                job.answer = self._task.answer(job.frame.pixels, self._state(job))
+                self._complete(job)
+        return job
+
+    def _look(self, thread: int) -> Optional[Job]:
+        """Answer the newest frame while the other thread may answer another one."""
+        assert self._looker
+        self._pace.sleep()
+        job = self._take(thread)
+        if job is None:
+            return None
+        with self._channels.busy.thread(thread):
+            before_s = waited_s()
+            with self._noting(job):
+                job.looked = self._looker.look(job.frame.pixels)
+            wait_s = waited_s() - before_s
+            self._pace.looked(time.monotonic(), time.monotonic() - job.start_s - wait_s, wait_s)
+            self._concluding.wait(job.place)
+            if job.error is None:
+                with self._noting(job):
+                    state = self._state(job)
+                    job.answer = self._looker.conclude(job.looked, job.frame.size, state)
+                    job.start_s += wait_s
+                    self._complete(job)
+            self._concluding.done(job.place)
+        return job
+
+    def _take(self, thread: int) -> Optional[Job]:
+        """Take the newest frame of the next stream that has one."""
+        with self._taking:
             for at in range(len(self._streams)):
                 which = (self._next + at) % len(self._streams)
                 stream, reader = self._streams[which], self._readers[thread][which]
@@ -155,86 +216,79 @@ class Worker:
                     continue
                 stream.seen = reader.pointer(frame)
                 self._next = (which + 1) % len(self._streams)
-                return stream, reader, frame, self._turn.ticket()
+                self._places += 1
+                return Job(stream, reader, frame, self._places, time.monotonic())
         return None
 
     def _wait(self, thread: int) -> None:
-        """Wait for a frame; the first thread also answers what is asked, and what painters wish."""
-        if thread == 0 and not self._turn.is_busy():
-            for stream, reader in zip(self._streams, self._readers[0]):
-                self._hand_over(stream, reader)
+        """Fulfil what painters wish, and wait for a frame; the first thread also answers questions."""
+        with self._taking:
+            if not self._sending.is_behind(self._places):
+                for stream, reader in zip(self._streams, self._readers[thread]):
+                    self._hand_over(stream, reader)
         places: List[Any] = [self._channels.wake] if self._streams else []
         ready, _, _ = select.select(places + ([self._asked] if thread == 0 else []), [], [], IDLE_S)
         if self._channels.wake in ready:
             with suppress(BlockingIOError):  # the other thread was faster
                 os.read(self._channels.wake, 65536)
         if self._asked in ready:
-            with self._channels.busy.thread(0):
-                self._asked.answer()
+            self._answer_question()
 
-    def _answer(
-        self, thread: int, stream: Stream, reader: Reader, frame: Frame, ticket: int
-    ) -> None:
-        start_s = time.monotonic()
-        answer: Any = None
-        error: Optional[Exception] = None
-        looked: Any = None
-        try:
-            if self._has_phases:
-                looked = self._task.look(frame.pixels)  # type: ignore[attr-defined]
-        except Exception as caught:
-            error = caught
-        self._turn.wait(ticket)
-        try:
-            if error is None:
-                answer = self._concluded(stream, frame, looked)
-                self._send(stream, reader, frame, answer, start_s)
-        except Exception as caught:
-            error = caught
-        finally:
-            if error is not None:
-                stream.ring.add("failed")
-                reader.release(frame)
-            self._turn.done(ticket)
-        self._judge(stream, error)
-        if thread == 0 and self._asked.is_waiting():
+    def _answer_question(self) -> None:
+        with self._answering, self._channels.busy.thread(0):
             self._asked.answer()
 
-    def _concluded(self, stream: Stream, frame: Frame, looked: Any) -> Any:
-        follows = frame.clip == stream.clip
-        if not follows or (frame.is_still and not self._task.follows):
-            stream.state = self._task.new_state(frame.is_still and not self._task.follows)
-            stream.clip = frame.clip
-        self._set_time(stream.state, frame.time_s)
-        if self._has_phases:
-            return self._task.conclude(looked, frame.size, stream.state)  # type: ignore[attr-defined]
-        return self._task.answer(frame.pixels, stream.state)
+    @staticmethod
+    @contextmanager
+    def _noting(job: Job) -> Iterator[None]:
+        """Note an error as the job's."""
+        try:
+            yield
+        except Exception as error:
+            job.error = error
 
-    def _send(
-        self, stream: Stream, reader: Reader, frame: Frame, answer: Any, start_s: float
-    ) -> None:
-        if not reader.is_intact(frame):
+    def _state(self, job: Job) -> Any:
+        """Return the state of the frame's clip, and tell it the time."""
+        stream, frame = job.stream, job.frame
+        is_single = frame.is_still and not self._task.follows
+        if frame.clip != stream.clip or is_single:
+            stream.state, stream.clip = self._task.new_state(is_single), frame.clip
+        set_time(stream.state, frame.time_s)
+        return stream.state
+
+    @staticmethod
+    def _complete(job: Job) -> None:
+        """Check that the answer is to this frame, and note how long it took."""
+        if not job.reader.is_intact(job.frame):
             raise StageError("the frame was overwritten while it was answered")
-        now_s = time.monotonic()
-        since_s, self._done_s = max(start_s, self._done_s), now_s
-        update = Update(
+        job.infer_ms = (time.monotonic() - job.start_s) * 1000
+
+    def _send(self, job: Job) -> None:
+        """Send the answer, in the order of frames, or count the failure."""
+        self._sending.wait(job.place)
+        with self._noting(job):
+            if job.error is None:
+                self._channels.messages.send(wire.packed(self._update(job)))
+                job.stream.last = job.frame, job.answer
+                self._hand_over(job.stream, job.reader)
+        job.stream.ring.add("failed" if job.error else "answered")
+        job.reader.release(job.frame)
+        self._sending.done(job.place)
+
+    def _update(self, job: Job) -> Update:
+        frame = job.frame
+        return Update(
             kind="update",
-            source=stream.name,
+            source=job.stream.name,
             frame=frame.frame,
             time_s=frame.time_s,
             size=frame.size,
-            answer=answer,
-            detections=self._detections(answer),
-            age_ms=round((now_s - frame.since_s) * 1000, 3),
-            infer_ms=round((now_s - since_s) * 1000, 3),
+            answer=job.answer,
+            detections=self._task.detections(job.answer),
+            age_ms=round((time.monotonic() - frame.since_s) * 1000, 3),
+            infer_ms=round(job.infer_ms, 3),
             accelerator=self._accelerator,
         )
-        data = wire.packed(update)
-        self._channels.messages.send(data)
-        stream.last = frame, answer
-        self._hand_over(stream, reader)
-        stream.ring.add("answered")
-        reader.release(frame)
 
     @staticmethod
     def _hand_over(stream: Stream, reader: Reader) -> None:
@@ -250,48 +304,11 @@ class Worker:
         elif not stream.answers.send(wire.packed(drawn)):
             stream.ring.release(frame.slot, PAINTER)
 
-    def _detections(self, answer: Any) -> List[Any]:
-        find: Optional[Callable[[Any], List[Any]]] = getattr(self._task, "detections", None)
-        return find(answer) if find else []
-
-    def _judge(self, stream: Stream, error: Optional[Exception]) -> None:
+    @staticmethod
+    def _judge(job: Job) -> None:
         """Give up after several failures in a row."""
+        error, stream = job.error, job.stream
         stream.errors = stream.errors + 1 if error else 0
         if stream.errors >= IN_A_ROW:
-            text = (
-                str(error) if isinstance(error, StageError) else f"{type(error).__name__}: {error}"
-            )
-            raise GivenUp(text)
-
-
-class Turn:
-    """The order of frames: a frame's answer is concluded after those of all frames taken before it."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self._condition = threading.Condition()
-        self._given = self._served = 0
-
-    def ticket(self) -> int:
-        """Return the next place in the order; called under the lock."""
-        self._given += 1
-        return self._given
-
-    def is_busy(self) -> bool:
-        """Return whether an answer is not complete."""
-        return self._given != self._served
-
-    def wait(self, ticket: int) -> None:
-        with self._condition:
-            self._condition.wait_for(lambda: self._served == ticket - 1)
-
-    def done(self, ticket: int) -> None:
-        with self._condition:
-            self._served = ticket
-            self._condition.notify_all()
-
-
-def _set_time() -> Callable[[Any, float], None]:
-    from stages.tasks import task
-
-    return getattr(task, "set_time", lambda state, time_s: None)
+            is_said = isinstance(error, StageError)
+            raise GivenUp(str(error) if is_said else f"{type(error).__name__}: {error}")

@@ -7,10 +7,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import TYPE_CHECKING, Any, List, Mapping
 
 from engine.stage import StageError
-from stages.serving.interfaces import Summary
+from stages.serving.interfaces import Column, Summary
 from stages.tasks import task as tasks
 from stages.tasks.package import MANIFEST, Package, open_package
 from stages.tflite import coral, roles
@@ -62,7 +62,22 @@ def summary(package: Path, task: Task) -> Summary:
         version=_version(manifest),
         labels=list(opened.labels),
         sources=[],
+        columns=_columns(opened) if task.takes == "rows" else [],
     )
+
+
+def _columns(package: Package) -> List[Column]:
+    """Return the columns that a row should have."""
+    from stages.tasks.columns import schema
+
+    return [
+        Column(
+            name=one.name,
+            kind=one.type,
+            values=[text for feature in one.features[:1] for text in feature.categories],
+        )
+        for one in schema.read(package.data(schema.FILE)).used
+    ]
 
 
 def _version(manifest: Mapping[str, Any]) -> str:

@@ -10,12 +10,13 @@ import os
 import select
 import threading
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, List, NamedTuple, Optional
 
 from stages.serving.pipeline import pictures
 from stages.serving.pipeline.camera import wake
 from stages.serving.pipeline.frames import PAINTER, Frame, Reader, Ring
 from stages.serving.pipeline.pictures import DRAWN, PLAIN, Pictures
+from stages.serving.pipeline.settings import Settings
 from stages.serving.pipeline.wire import Receiver
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from stages.tasks.task import Task
 
-WAIT_S = 1.0  # for an answer; then the frame is shown without one
 _LOWEST_QUALITY = 30
 
 
@@ -52,10 +52,10 @@ class Painter:
         kinds: "tuple[Pictures, Pictures]",
         task: Task,
         ends: PainterEnds,
-        quality: int,
+        settings: Settings,
     ) -> None:
         self._reader, self._kinds, self._task = Reader(ring, PAINTER), kinds, task
-        self._answers, self._ends, self._quality = Receiver(ends.answers), ends, quality
+        self._answers, self._ends, self._settings = Receiver(ends.answers), ends, settings
         self._due_s = [0.0, 0.0]
         self._wished_s: Optional[float] = None  # since when an answer is awaited
         self._last = [0, 0]  # the number of the last frame shown, by kind
@@ -75,7 +75,7 @@ class Painter:
                 self._reader.wish()
                 wake(self._ends.inference)
                 self._wished_s = now_s
-            if self._wished_s is not None and now_s - self._wished_s > WAIT_S:
+            if self._wished_s is not None and now_s - self._wished_s > self._settings.answer_s:
                 self._show_newest(DRAWN)  # nobody answers now
 
     def _wait(self) -> None:
@@ -87,9 +87,10 @@ class Painter:
             if self._kinds[kind].wanted_fps and (kind == PLAIN or self._wished_s is None)
         ]
         if self._wished_s is not None:
-            ends.append(self._wished_s + WAIT_S + 0.01)
+            ends.append(self._wished_s + self._settings.answer_s + 0.01)
         timeout_s = max(0.0, min(ends) - now_s) if ends else None
-        ready, _, _ = select.select([self._answers, self._ends.wake], [], [], timeout_s)
+        places: List[Any] = [self._answers, self._ends.wake]
+        ready, _, _ = select.select(places, [], [], timeout_s)
         if self._ends.wake in ready:
             os.read(self._ends.wake, 4096)
 
@@ -127,7 +128,7 @@ class Painter:
     def _show(self, kind: int, frame: Frame, answer: Any) -> None:
         self._next(kind)
         pixels = frame.pixels if answer is None else self._drawn(frame.pixels, answer)
-        jpeg = encoded(pixels, self._quality)
+        jpeg = encoded(pixels, self._settings.quality)
         if jpeg and self._reader.is_intact(frame):
             self._kinds[kind].put(jpeg, frame.frame, frame.time_s)
             self._last[kind] = frame.number

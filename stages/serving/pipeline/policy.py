@@ -46,7 +46,9 @@ class Policy:
     def failed(self, now_s: float, why: str) -> float:
         """Note a failure; return the seconds to wait before the next start."""
         if self._ready_s is not None and now_s - self._ready_s > self.settings.crash_span_s:
-            self.failures = 0
+            self.failures = 0  # it worked for long
+            if self.using != "none":
+                self._probe_s = self.settings.probe_s
         self._ready_s, self.why = None, why
         self.failures += 1
         self._recent.append(now_s)
@@ -77,12 +79,15 @@ class Policy:
             self.using, self.failures, self.why = self.settings.accelerator, 0, ""
             self.is_given_up = False
             self._recent.clear()
-            self._probe_s = self.settings.probe_s
-            return
-        self._probe_s = min(2 * self._probe_s, max(LONGEST_PROBE_S, self.settings.probe_s))
-        self._next_probe_s = now_s + self._probe_s
+        else:
+            self._plan_probe(now_s)
 
     def _fall_back(self, now_s: float) -> None:
         self.using, self.failures = "none", 0
         self._recent.clear()
+        self._plan_probe(now_s)
+
+    def _plan_probe(self, now_s: float) -> None:
+        """Set when to try the accelerator; an accelerator that soon fails again is tried less often."""
         self._next_probe_s = now_s + self._probe_s
+        self._probe_s = min(2 * self._probe_s, max(LONGEST_PROBE_S, self.settings.probe_s))

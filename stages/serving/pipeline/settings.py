@@ -26,7 +26,11 @@ class Settings:
     fps: float = 0.0  # most frames a second of a source to answer; 0: no limit
     motion: float = 0.0  # share of a picture that must change to be answered; 0: answer all
     quality: int = 80  # of JPEG pictures
+    shown_side: int = (
+        480  # pixels of the shorter side that pictures should have, if the source has them
+    )
     frame_pixels: int = 16_000_000  # larger frames are reduced
+    answer_s: float = 1.0  # longest wait for an answer to draw; then the frame is shown without one
     state_s: float = 1.0  # between reports of a state
     source: Dict[str, Any] = field(default_factory=dict)  # ReadingOptions
     tasks: str = PACKAGED  # the module that opens a package; tests and benchmarks have their own

@@ -66,7 +66,7 @@ class Supervisor:
         self._shown, self._ends, self._settings = shown, ends, settings
         self._messages = wire.Sender(ends["messages"], 0)
         self._control = wire.Receiver(ends["control"])
-        self._wake = pipe()
+        self._wake = wire.pipe()
         self._busy = Busy()
         self._policy = Policy(settings)
         self._reports, self._report_end = wire.pair()
@@ -204,7 +204,7 @@ class Supervisor:
             Pictures(self._shown, one.index, kind) for kind in (pictures.PLAIN, pictures.DRAWN)
         )
         ends = PainterEnds(one.answers[1], one.wake, self._wake[1])
-        Painter(one.ring, (plain, drawn), self._task, ends, self._settings.quality).start()
+        Painter(one.ring, (plain, drawn), self._task, ends, self._settings).start()
         Camera(reader, one.ring, self._wake[1], sender, self._settings).run()
 
     def _watch_probe(self, now_s: float) -> None:
@@ -300,14 +300,6 @@ def _state(one: Place, status: SourceStatus, why: str) -> SourceState:
         reopened=one.ring.counted("restarts"),
         resized=0,
     )
-
-
-def pipe() -> Tuple[int, int]:
-    """Return a pipe whose ends never block."""
-    ends = os.pipe()
-    for end in ends:
-        os.set_blocking(end, False)
-    return ends
 
 
 def _probe(package: Path, settings: Settings) -> None:

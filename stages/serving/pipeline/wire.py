@@ -7,6 +7,7 @@ or not at all, and a message of several packets that lacks one is dropped.
 from __future__ import annotations
 
 import json
+import os
 import select
 import socket
 import struct
@@ -23,6 +24,14 @@ def pair() -> Tuple[socket.socket, socket.socket]:
     ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     for end in ends:
         end.setblocking(False)
+    return ends
+
+
+def pipe() -> Tuple[int, int]:
+    """Return a pipe whose ends never block."""
+    ends = os.pipe()
+    for end in ends:
+        os.set_blocking(end, False)
     return ends
 
 

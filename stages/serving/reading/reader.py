@@ -145,7 +145,8 @@ class Reader:
         silent_s = time.monotonic() - self._last_at
         if not self._source.is_live:
             return
-        if silent_s >= self._options.silent_s:
+        # the source itself may know the reason after silent_s
+        if silent_s >= self._options.silent_s + self._options.wait_s:
             self._lose(f"no frame for {silent_s:.0f} s")
         elif self._last_at > self._opened_at and silent_s >= min(
             2 * self._options.wait_s, self._options.silent_s

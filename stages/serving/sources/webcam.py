@@ -55,10 +55,12 @@ class Webcam(LiveSource):
             failures = 0
             while not stop.is_set() and failures < _MOST_FAILURES:
                 is_read, picture = capture.read()
-                failures = 0 if is_read else failures + 1
-                self.dropped["damaged"] += not is_read
-                if is_read:
-                    yield Bgr(picture)
+                if not is_read:
+                    failures += 1
+                    continue
+                self.dropped["damaged"] += failures
+                failures = 0
+                yield Bgr(picture)
             raise NoSignal("the camera sends no frames; it may be unplugged or used by a program")
         finally:
             capture.release()

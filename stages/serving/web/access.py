@@ -86,7 +86,8 @@ class Access:
         self._wrong[address] = tries + 1
         while len(self._wrong) > _MOST_ADDRESSES:
             self._wrong.popitem(last=False)
-        return min(_FIRST_DELAY_S * 2 ** min(tries, 20), self._longest_s)
+        longer: float = _FIRST_DELAY_S * 2 ** min(tries, 20)
+        return min(longer, self._longest_s)
 
     def forgive(self, address: str) -> None:
         """Forget the wrong tokens of an address that has shown the right one."""
@@ -95,13 +96,14 @@ class Access:
 
 def _read(path: Path) -> str:
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    found = os.fstat(file)
+    if not stat.S_ISREG(found.st_mode) or found.st_mode & 0o077:
+        os.close(file)
+        raise StageError(
+            f"the token file {path} can be read by other users of this machine: remove it (a new token "
+            f"is made), or run: chmod 600 {path}"
+        )
     with os.fdopen(file, encoding="ascii") as opened:
-        found = os.fstat(file)
-        if not stat.S_ISREG(found.st_mode) or found.st_mode & 0o077:
-            raise StageError(
-                f"the token file {path} can be read by other users of this machine: remove it (a new "
-                f"token is made), or run: chmod 600 {path}"
-            )
         token = opened.read(4096).strip()
     if len(token) < FEWEST or not token.isprintable() or any(map(str.isspace, token)):
         raise StageError(

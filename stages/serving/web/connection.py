@@ -180,7 +180,7 @@ class Connection:
         try:
             await self._flush()
             self.deadline_s = float("inf")  # while the stream has nothing to send
-            while not is_head and not self._reader.at_eof():
+            while not is_head and not self._is_left():
                 try:
                     data = await stream.__anext__()
                 except StopAsyncIteration:
@@ -191,6 +191,11 @@ class Connection:
                     self.deadline_s = float("inf")
         finally:
             await stream.aclose()
+
+    def _is_left(self) -> bool:
+        """Return whether the viewer has closed or reset the connection."""
+        assert self._writer
+        return self._reader.at_eof() or self._writer.transport.is_closing()
 
     async def _flush(self) -> None:
         assert self._writer
@@ -226,10 +231,10 @@ class Connection:
 async def _first_byte(opened: socket.socket) -> bytes:
     """Return the first byte that arrives, and leave it in the socket."""
     loop = asyncio.get_running_loop()
-    arrived = loop.create_future()
-    loop.add_reader(opened, lambda: arrived.done() or arrived.set_result(None))
+    arrived = asyncio.Event()
+    loop.add_reader(opened, arrived.set)
     try:
-        await arrived
+        await arrived.wait()
     finally:
         loop.remove_reader(opened)
     return opened.recv(1, socket.MSG_PEEK)

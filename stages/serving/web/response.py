@@ -22,7 +22,8 @@ _ALWAYS = "".join(
         ("Content-Security-Policy", _POLICY),
         ("X-Frame-Options", "DENY"),
         ("X-Content-Type-Options", "nosniff"),
-        ("Referrer-Policy", "no-referrer"),
+        # Not "no-referrer": browsers would send the door's form with the origin "null".
+        ("Referrer-Policy", "same-origin"),
         ("Cross-Origin-Resource-Policy", "same-origin"),
         ("Cross-Origin-Opener-Policy", "same-origin"),
     )

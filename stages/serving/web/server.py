@@ -40,7 +40,10 @@ class Server:
         is_tls = listener.uses_tls(settings)
         self.token_file = settings.token_file or settings.state / "token"
         self._token = access.read_or_make(self.token_file) if settings.has_token else None
-        self._context, self.fingerprint = _tls(settings) if is_tls else (None, "")
+        self._context: Optional[ssl.SSLContext] = None
+        self.fingerprint = ""
+        if is_tls:
+            self._context, self.fingerprint = _tls(settings)
         self.listener = listener.listen(settings.host, settings.port)
         self.port = self.listener.getsockname()[1]
         guard = access.Access(self._token, self.port, is_tls, settings.limits.tokens_s)
@@ -75,9 +78,10 @@ class Server:
 
     def close(self) -> None:
         """End all connections, and stop listening."""
-        if self._thread and self._loop and self._ended:
+        thread, self._thread = self._thread, None
+        if thread and self._loop and self._ended:
             self._loop.call_soon_threadsafe(self._ended.set)
-            self._thread.join(_END_S)
+            thread.join(_END_S)
         self._site.questions.close()
         self.listener.close()
 

@@ -50,11 +50,10 @@ def _open(path: Path) -> IO[bytes]:
         number = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         raise Refused(404, "there is no such snapshot") from None
-    file = os.fdopen(number, "rb", buffering=0)
     if not stat.S_ISREG(os.fstat(number).st_mode):
-        file.close()
+        os.close(number)
         raise Refused(404, "there is no such snapshot")
-    return file
+    return os.fdopen(number, "rb", buffering=0)
 
 
 def _range(header: str, size: int) -> Tuple[int, int]:

@@ -60,6 +60,80 @@ def test_frames_are_upright(
     assert_alike(frames[0].picture, turned[:, ::-1] if mirrored else turned)
 
 
+class Slot:
+    """A buffer as the server has it, with a value that no frame contains; `asked` is each size."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, int]] = []
+        self.memory = np.full(1 << 20, 7, np.uint8)
+
+    def __call__(self, height: int, width: int) -> np.ndarray:
+        self.asked.append((height, width))
+        return self.memory[: 3 * height * width].reshape(height, width, 3)
+
+    @property
+    def picture(self) -> np.ndarray:
+        return self(*self.asked[-1])
+
+
+@pytest.mark.parametrize("degrees", [0, 90])
+@pytest.mark.parametrize("aspect", [1, 2])
+@pytest.mark.parametrize("size", [(48, 64), (50, 66)], ids=["even rows", "padded rows"])
+def test_a_frame_is_written_into_a_buffer_as_it_is_shown(
+    degrees: int,
+    aspect: int,
+    size: tuple[int, int],
+    make_video: Callable[..., Path],
+    read: Callable[..., Video],
+    tmp_path: Path,
+) -> None:
+    pictures = [corner_picture(*size)] * 2
+    path = make_video(
+        tmp_path / "a.mp4", [0, 0.1], pictures, degrees=degrees, aspect=Fraction(aspect)
+    )
+    with read(path) as video:
+        for decoded in video.decoded():
+            slot = Slot()
+            written = decoded.write(slot)
+            assert slot.asked == [written]
+            assert (slot.picture == decoded.picture()).all()
+            assert slot.memory[3 * written[0] * written[1]] == 7
+
+
+@pytest.mark.parametrize("degrees", [0, 90])
+@pytest.mark.parametrize(
+    ("at_least", "divisor"), [(None, 1), (25, 1), (24, 2), (13, 2), (12, 4), (6, 8), (1, 8)]
+)
+def test_a_frame_is_reduced_as_far_as_enough_pixels_are_left(
+    degrees: int,
+    at_least: int | None,
+    divisor: int,
+    make_video: Callable[..., Path],
+    read: Callable[..., Video],
+    tmp_path: Path,
+) -> None:
+    path = make_video(tmp_path / "a.mp4", [0], [corner_picture()], degrees=degrees)
+    with read(path) as video:
+        for decoded in video.decoded():
+            slot = Slot()
+            written = decoded.write(slot, at_least)
+            full = decoded.picture()
+            shape = (full.shape[0] // divisor, divisor, full.shape[1] // divisor, divisor, 3)
+            assert_alike(slot.picture, full.reshape(shape).mean((1, 3)))
+            assert written == (shape[0], shape[2])
+
+
+def test_a_frame_can_be_converted_after_the_next_one_was_decoded(
+    make_video: Callable[..., Path], read: Callable[..., Video], tmp_path: Path
+) -> None:
+    pictures = [np.full((*SIZE, 3), grey, np.uint8) for grey in (60, 120, 180)]
+    path = make_video(tmp_path / "a.mp4", pictures=pictures)
+    with read(path) as video:
+        frames = list(video.decoded())
+        greys = [float(decoded.picture().mean()) for decoded in frames]
+    assert greys == pytest.approx([60, 120, 180], abs=6)
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
 def test_pixels_that_are_not_square_become_so(
     suffix: str, make_video: Callable[..., Path], read: Callable[..., Video], tmp_path: Path

@@ -33,7 +33,7 @@ function showSummary({ summary, captures }) {
   say(find("title"), name);
   const count = summary.labels.length;
   const classes = count && `${count} ${count === 1 ? "class" : "classes"}`;
-  const version = summary.version && `version ${summary.version}`;
+  const version = summary.version && `version ${summary.version.slice(0, 8)}`;
   say(find("subtitle"), [summary.task, classes, version].filter(Boolean).join(" · "));
   for (const one of summary.sources) {
     const labels = captures && [...new Set([...captures, ...summary.labels])];
@@ -43,6 +43,7 @@ function showSummary({ summary, captures }) {
   }
   find("sources").classList.toggle("one", summary.sources.length === 1);
   find("events").parentElement.hidden = !summary.sources.length;
+  if (summary.sources.length) document.querySelector("aside").append(find("question")); // a side matter
   showQuestion(summary);
 }
 

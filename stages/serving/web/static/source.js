@@ -60,7 +60,7 @@ export class SourceCard {
     this.shown = key;
     const best = [...detections].sort((a, b) => (b.score ?? 0) - (a.score ?? 0)).slice(0, MOST_FOUND);
     const items = best.map(({ label, score, id }) => {
-      const item = make("li", { title: label }, make("span", { textContent: label }));
+      const item = make("li", { title: label }, make("span", { textContent: label.replaceAll("_", " ") }));
       const more = [id === null ? "" : `#${id}`, score === null ? "" : `${figure(100 * score)} %`];
       if (more.some(Boolean)) item.append(make("small", { textContent: more.filter(Boolean).join(" ") }));
       return item;

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from stages.serving.events.broker import Broker, broker
+from stages.serving.events.broker import Broker, broker_of
 from stages.serving.mistakes import Mistakes
 from stages.serving.options import Options
 
 
 def read(mqtt: str, environment: dict[str, str] | None = None, **values: str) -> Broker:
     options = dataclasses.replace(Options(), mqtt=mqtt, **values)  # type: ignore[arg-type]
-    return broker(options, "pose", environment or {})
+    return broker_of(options, "pose", environment or {})
 
 
 @pytest.mark.parametrize(

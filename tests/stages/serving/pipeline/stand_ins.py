@@ -7,6 +7,7 @@ inference process, of which the last one repeats. The starts are counted in the 
 import ctypes
 import json
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 from engine.stage import StageError
 from stages.serving.interfaces import Summary
 from stages.serving.reading.reader import Taken
+from stages.tflite.turns import turn
 
 
 class Task:
@@ -27,6 +29,7 @@ class Task:
 
     def __init__(self, about: dict[str, Any], accelerator: str, fault: str) -> None:
         self._about, self._fault, self._count = about, fault, 0
+        self._lock = threading.Lock()
         self.takes = about.get("takes", "pictures")
         on_tpu = accelerator == "edgetpu"
         self.ran_on = f"a stand-in on the {'Edge TPU' if on_tpu else 'CPU'}"
@@ -46,7 +49,8 @@ class Task:
             do(self._fault)
         if self._fault == "garbage" and self._count > 3:
             return float("nan")
-        time.sleep(self._delay_s)
+        with turn(self._lock):
+            time.sleep(self._delay_s)
         return raw if isinstance(raw, (str, dict)) else int(raw[0, 0, 0])
 
     def _conclude(self, looked: Any, size: Any, state: dict[str, Any]) -> dict[str, Any]:
@@ -54,6 +58,12 @@ class Task:
             raise StageError("the sentence is refused")
         state["count"] += 1
         return {"seen": looked, "count": state["count"]}
+
+    def read(self, path: Path) -> None:
+        return None
+
+    def detections(self, answer: dict[str, Any]) -> list[Any]:
+        return []
 
     def draw(self, picture: Any, answer: dict[str, Any]) -> Any:
         drawn = np.array(picture)
@@ -91,6 +101,8 @@ def open_task(package: Path, accelerator: str, runtime: str, threads: int) -> Ta
     fault = faults[min(count, len(faults)) - 1]
     if fault == "open":
         raise StageError("the model cannot be opened")
+    if fault == "hang_open":
+        time.sleep(3600)
     return Task(about, accelerator, fault)
 
 
@@ -107,7 +119,13 @@ def summary(package: Path, task: Task) -> Summary:
     about = json.loads(package.read_text())
     labels = about.get("labels", [])
     return Summary(
-        task="stand-in", takes=task.takes, name="x", version="1", labels=labels, sources=[]
+        task="stand-in",
+        takes=task.takes,
+        name="x",
+        version="1",
+        labels=labels,
+        sources=[],
+        columns=[],
     )
 
 

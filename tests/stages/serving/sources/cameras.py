@@ -1,5 +1,6 @@
 """Reads a source as a camera process does, until something is true of it."""
 
+import dataclasses
 import time
 from collections.abc import Callable
 
@@ -10,6 +11,7 @@ from stages.serving.reading.options import ReadingOptions
 from stages.serving.reading.reader import Reader, Taken
 
 QUICK = ReadingOptions(silent_s=1.0, retry_s=0.05, retry_most_s=0.2, wait_s=0.1, frozen_s=0)
+PATIENT = dataclasses.replace(QUICK, silent_s=5.0)  # FFmpeg needs a second to open a stream
 
 
 class Camera:

@@ -22,8 +22,8 @@ from stages.serving.mistakes import Mistake, Mistakes
 from stages.serving.options import Options
 from stages.serving.pipeline import machine
 from stages.serving.pipeline.feed import Pipeline
+from stages.serving.pipeline.launch import start
 from stages.serving.pipeline.settings import Settings as PipelineSettings
-from stages.serving.pipeline.start import start
 from stages.serving.web import listener
 from stages.serving.web.server import Server
 from stages.serving.web.settings import Settings as WebSettings
@@ -106,6 +106,9 @@ def _check_sources(feed: Pipeline, options: Options) -> None:
     if takes != "pictures" and options.source:
         what = f"the task '{feed.summary['task']}' takes {takes}, not pictures"
         raise Mistakes([Mistake("source", what, "remove source=; use the page, or POST /api/ask")])
+    if takes != "pictures" and options.rules:
+        what = f"rules are about pictures, but the task '{feed.summary['task']}' takes {takes}"
+        raise Mistakes([Mistake(f"rules={options.rules}", what, "remove rules=")])
 
 
 def _pipeline(options: Options) -> PipelineSettings:

@@ -33,7 +33,7 @@ def start(package: Path, sources: Sequence[str], settings: Settings = Settings()
     size = pictures.size_bytes(len(sources))
     os.ftruncate(memory, size)
     pairs = {name: wire.pair() for name in ("control", "messages", "asked")}
-    wakes = [os.pipe() for _ in sources]
+    wakes = [wire.pipe() for _ in sources]
     theirs = [*(pair[1].fileno() for pair in pairs.values()), memory, *(wake[0] for wake in wakes)]
     paths = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
     process = subprocess.Popen(
@@ -44,10 +44,11 @@ def start(package: Path, sources: Sequence[str], settings: Settings = Settings()
         start_new_session=True,
     )
     shown = shared(size, memory)
+    os.close(memory)
     for _, end in pairs.values():
         end.close()
-    for end in theirs[3:]:
-        os.close(end)
+    for read_end, _ in wakes:
+        os.close(read_end)
     ends = {name: pair[0] for name, pair in pairs.items()}
     orders = {"package": str(package), "sources": list(sources), "settings": settings.as_json()}
     return Pipeline(process, orders, ends, shown, [wake[1] for wake in wakes])
