@@ -60,7 +60,7 @@ class Options:
     rules: str = ""
     "a file with rules (YAML or JSON); see docs/serving.md"
     mqtt: str = ""
-    "an MQTT broker: mqtt://[USER@]HOST[:PORT][/TOPIC], or mqtts:// with TLS"
+    "an MQTT broker: mqtt://USER@HOST:1883/TOPIC, or mqtts:// with TLS; only HOST is required"
     mqtt_password_file: str = ""
     "the file with the broker's password; default: the environment variable MQTT_PASSWORD"
     mqtt_ca: str = ""

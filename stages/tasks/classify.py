@@ -110,7 +110,8 @@ class Classify:
         from stages.media.drawing import canvas_of
 
         canvas = canvas_of(picture)
-        canvas.caption(f"{answer['label']} {answer['probability']:.0%}")
+        is_named = answer["label"] != NONE  # the probability is that of a class that it is not
+        canvas.caption(f"{answer['label']} {answer['probability']:.0%}" if is_named else NONE)
         return canvas.picture
 
     def read(self, path: Path) -> Iterator[Any] | None:

@@ -105,6 +105,14 @@ def test_a_label_at_the_threshold_does_not_flicker(opened, monkeypatch):
     assert set(low) == {classify.NONE}
 
 
+def test_none_of_the_classes_is_drawn_without_a_probability(opened):
+    picture = np.zeros((60, 300, 3), np.uint8)
+    drawn = [
+        opened.draw(picture, {"label": classify.NONE, "probability": share}) for share in (0.2, 0.6)
+    ]
+    assert (drawn[0] == drawn[1]).all() and drawn[0].any()
+
+
 def test_none_of_the_classes_is_no_detection(opened):
     assert opened.detections({"label": classify.NONE, "probability": 0.2}) == []
 
