@@ -53,7 +53,8 @@ export class Stream {
   }
 
   #show() {
-    if (document.hidden) this.close(); // a page that nobody sees costs nothing
+    if (document.hidden)
+      this.close(); // a page that nobody sees costs nothing
     else {
       this.heardMs = performance.now();
       this.#open();
