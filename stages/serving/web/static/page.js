@@ -23,10 +23,11 @@ async function begin() {
   state.workers.forEach(setWorker);
   state.sources.forEach((one) => cards.get(one.source)?.setState(one));
   setNumbers(state.numbers);
-  await readEvents();
+  const place = await readEvents();
   new Stream(
     { hello, update, source, worker: setWorker, numbers: setNumbers, event: showEvent },
     showStatus,
+    place,
   );
 }
 
@@ -50,12 +51,14 @@ function showSummary({ summary, captures }) {
   showQuestion(summary);
 }
 
+/** Show the events so far, and return the identifier of the last one. */
 async function readEvents() {
   const answer = await fetch("/api/events?most=1000").catch(() => null);
-  if (!answer?.ok) return;
-  const { events } = await answer.json();
+  if (!answer?.ok) return "";
+  const { boot, events } = await answer.json();
   clearEvents();
   events.slice(-100).forEach(showEvent);
+  return `${boot}.${events.at(-1)?.number ?? 0}`;
 }
 
 function hello(message) {
