@@ -39,6 +39,11 @@ def store_dir(outputs: Path) -> Path:
     return outputs / ENGINE_DIR
 
 
+def serving_dir(outputs: Path, usecase: str) -> Path:
+    """Return the folder for the token and the stored pictures of the server of a use case."""
+    return outputs / ENGINE_DIR / "serving" / usecase
+
+
 def sweeps_dir(outputs: Path) -> Path:
     """Return the folder with the records of sweeps."""
     return outputs / SWEEPS_DIR

@@ -36,6 +36,7 @@ from engine.store import Store
 from engine.target import platform_of
 from engine.vocabulary import Event
 from tests import lanes, services
+from tests.browser import Browser
 
 ROOT = Path(__file__).resolve().parent.parent
 hypothesis.settings.register_profile(
@@ -320,6 +321,20 @@ def registry() -> Iterator[services.Registry]:
     """An empty image registry."""
     with services.Registry() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A Chromium, which all tests of the session share."""
+    with Browser() as found:
+        yield found
+
+
+@pytest.fixture
+def mosquitto() -> Iterator[services.Mosquitto]:
+    """An MQTT broker without a user."""
+    with services.Mosquitto() as broker:
+        yield broker
 
 
 @pytest.fixture(scope="session")

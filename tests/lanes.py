@@ -19,13 +19,17 @@ SERVICES = {  # fixture -> the marker of the service that it starts
     "rtsp_server": "rtsp",
     "sshd": "ssh",
     "slurm": "slurm",
+    "browser": "browser",
+    "mosquitto": "mosquitto",
     "launchers": "launchers",
 }
 NEEDS = frozenset(  # second lane
     {
+        "browser",
         "docker",
         "launchers",
         "mirror",
+        "mosquitto",
         "qemu",
         "registry",
         "root",

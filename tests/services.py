@@ -311,6 +311,44 @@ class S3(Service):
         )
 
 
+class Mosquitto(Service):
+    """An MQTT broker on loopback that stores nothing; user: the name and password that it requires;
+    certificate and key: with TLS.
+    """
+
+    def __init__(
+        self,
+        user: tuple[str, str] | None = None,
+        certificate: Path | None = None,
+        key: Path | None = None,
+    ) -> None:
+        super().__init__()
+        self.port = free_port()
+        self._user, self._certificate, self._key = user, certificate, key
+
+    def start(self) -> None:
+        """Start it; after `stop` or `kill`, it has forgotten everything."""
+        lines = [f"listener {self.port} 127.0.0.1", "persistence false", "user root"]
+        lines.append(f"allow_anonymous {str(self._user is None).lower()}")
+        if self._user:
+            passwords = self.folder / "passwords"
+            subprocess.run(
+                ["mosquitto_passwd", "-b", "-c", str(passwords), *self._user],
+                check=True,
+                capture_output=True,
+            )
+            lines.append(f"password_file {passwords}")
+        if self._certificate:
+            lines += [f"certfile {self._certificate}", f"keyfile {self._key}"]
+        (self.folder / "m.conf").write_text("\n".join([*lines, ""]))
+        self._run("mosquitto", "-c", str(self.folder / "m.conf"))
+        self._until(self._listens)
+
+    def _listens(self) -> bool:
+        with socket.socket() as connection:
+            return connection.connect_ex(("127.0.0.1", self.port)) == 0
+
+
 class SshServer(Service):
     """An sshd for the current user, with its own key; forwards TCP ports and sockets."""
 
@@ -564,7 +602,22 @@ def _registry() -> str | None:
     )
 
 
+def _browser() -> str | None:
+    if shutil.which("chromium", path=SBIN):
+        return None
+    return "there is no chromium: sudo apt-get install chromium"
+
+
+def _mosquitto() -> str | None:
+    absent = [
+        name for name in ("mosquitto", "mosquitto_passwd") if not shutil.which(name, path=SBIN)
+    ]
+    return f"there is no {absent[0]}: sudo apt-get install mosquitto" if absent else None
+
+
 _NEEDS: dict[str, Callable[[], str | None]] = {
+    "browser": _browser,
+    "mosquitto": _mosquitto,
     "docker": _docker,
     "qemu": _qemu,
     "ssh": _ssh,

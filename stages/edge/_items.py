@@ -9,7 +9,7 @@ from typing import Any, Literal
 from engine.stage import StageError, note
 from stages.media import kinds
 from stages.media.unreadable import Unreadable
-from stages.tasks.task import Task
+from stages.tasks.task import Task, set_time
 
 NAMED = 8  # maximum number of files named in one note
 
@@ -63,6 +63,7 @@ def answered(
                 continue
             if task.takes == "sentences":
                 state = task.new_state()
+            set_time(state, one.time_s)
             answer = task.answer(one.raw, state)
             yield one, answer, task.rows(answer)
     except Unreadable as error:

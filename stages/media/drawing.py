@@ -1,65 +1,62 @@
-"""Draws lines, points, boxes and text of any script on a picture; needs Pillow."""
+"""Draws lines, points, boxes and text on a picture: with Pillow, or with OpenCV on a device without it,
+whose text has only the letters of English.
+"""
+
+from typing import Optional, Protocol, Tuple
 
 import numpy as np
-from PIL import Image, ImageDraw
 
-from stages.media import fonts
+from engine.stage import StageError
+from stages.media.colours import BLACK, WHITE, Colour
 
-Colour = tuple[int, int, int]  # RGB
-WHITE: Colour = (255, 255, 255)
-BLACK: Colour = (0, 0, 0)
+__all__ = ["BLACK", "WHITE", "Canvas", "Colour", "canvas_of"]
 
 
-class Canvas:
+class Canvas(Protocol):
     """A copy of an RGB picture (h, w, 3) to draw on; `unit` is the line width in pixels."""
 
-    def __init__(self, picture: np.ndarray) -> None:
-        self._image = Image.fromarray(np.ascontiguousarray(picture))
-        self._draw = ImageDraw.Draw(self._image)
-        self.unit = max(1, round(max(self._image.size) / 250))
+    unit: int
 
     @property
     def picture(self) -> np.ndarray:
         """Return the current picture: (h, w, 3) uint8, RGB."""
-        return np.asarray(self._image)
 
     def line(
-        self, start: "tuple[float, float]", end: "tuple[float, float]", colour: Colour
+        self, start: "Tuple[float, float]", end: "Tuple[float, float]", colour: Colour
     ) -> None:
         """Draw a line between two points in pixels, x and y."""
-        self._draw.line([start, end], fill=colour, width=self.unit)
 
-    def point(self, centre: "tuple[float, float]", colour: Colour) -> None:
+    def point(self, centre: "Tuple[float, float]", colour: Colour) -> None:
         """Draw a disc that is slightly wider than a line."""
-        self._draw.circle(centre, self.unit + 1, fill=colour)
 
-    def box(self, corners: "tuple[float, float, float, float]", colour: Colour) -> None:
+    def box(self, corners: "Tuple[float, float, float, float]", colour: Colour) -> None:
         """Draw the outline of left, top, right, bottom, in pixels."""
-        left, top, right, bottom = corners
-        ordered = (min(left, right), min(top, bottom), max(left, right), max(top, bottom))
-        self._draw.rectangle(ordered, outline=colour, width=self.unit)
 
-    def text(self, place: "tuple[float, float]", text: str, size: "int | None" = None) -> None:
+    def text(self, place: "Tuple[float, float]", text: str, size: "Optional[int]" = None) -> None:
         """Write white text with a black outline; `place` is the left end of its baseline, in pixels.
 
-        size: of the font, in pixels; the default is legible at the picture's size. Text that is wider
-        than the picture is written smaller.
+        size: of the font, in pixels; the default is legible at the picture's size. Text that would end
+        outside the picture is moved to the left; if it is wider than the picture, it is written smaller.
         """
-        x, y = place
-        size = self._fitting(
-            text, size or 10 + 6 * self.unit, self._image.width - x - 2 * self.unit
-        )
-        for font, piece in fonts.runs(text, size):
-            self._draw.text(
-                (x, y), piece, WHITE, font, anchor="ls", stroke_width=self.unit, stroke_fill=BLACK
-            )
-            x += font.getlength(piece)
 
     def caption(self, text: str) -> None:
         """Write the text at the bottom left."""
-        self.text((4 * self.unit, self._image.height - 6 * self.unit), text)
 
-    def _fitting(self, text: str, size: int, room: float) -> int:
-        """Return the size, or a smaller one at which the text fits the width."""
-        width = sum(font.getlength(piece) for font, piece in fonts.runs(text, size))
-        return size if width <= room else max(4, int(size * room / width))
+
+def canvas_of(picture: np.ndarray) -> Canvas:
+    """Return a copy of an RGB picture (h, w, 3) to draw on; StageError: nothing to draw with."""
+    try:
+        from stages.media.canvas_pillow import PillowCanvas
+    except ImportError:
+        return _with_opencv(picture)
+    return PillowCanvas(picture)
+
+
+def _with_opencv(picture: np.ndarray) -> Canvas:
+    try:
+        from stages.media.canvas_opencv import OpenCVCanvas
+    except ImportError:
+        raise StageError(
+            "drawing on pictures needs Pillow or OpenCV, but neither is installed"
+        ) from None
+    return OpenCVCanvas(picture)

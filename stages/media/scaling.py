@@ -17,6 +17,7 @@ def resized(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     """
     if picture.shape[:2] == (height, width):
         return picture
+    picture = np.ascontiguousarray(picture)  # Pillow would copy a part of a picture byte by byte
     try:
         from PIL import Image
     except ImportError:

@@ -126,6 +126,14 @@ class WorkerState(TypedDict):
 Message = Union[Update, SourceState, WorkerState]
 
 
+class Column(TypedDict):
+    """A column of the rows that a model takes."""
+
+    name: str
+    kind: str  # number, category, date
+    values: List[str]  # of a category that training knew
+
+
 class Summary(TypedDict):
     """The packaged model, as the page shows it."""
 
@@ -135,6 +143,7 @@ class Summary(TypedDict):
     version: str
     labels: List[str]
     sources: List[str]
+    columns: List[Column]  # of rows
 
 
 @dataclass(frozen=True)
@@ -165,6 +174,7 @@ class Feed(Protocol):
     def ask(self, raw: Any, conversation: str = "", timeout_s: float = 10.0) -> Any:
         """Return the task's answer to a sentence, a row or a JPEG picture (bytes).
 
+        The answer to a picture also has `detections`.
         conversation: inputs with the same word share the task's state. Raise StageError with a sentence
         if the input is refused, TimeoutError if no answer came.
         """
@@ -193,6 +203,9 @@ class Hub(Protocol):
     def counters(self) -> "dict[str, float]":
         """Return metrics by their Prometheus name, with labels."""
 
+    def attach(self, number: int, **files: Optional[str]) -> None:
+        """Set the name of the `snapshot` or `clip` of an event, and send it again."""
+
     def subscribe(self, limit: int = 64) -> "Subscription":
         """Return a queue of everything that happens from now on; a slow reader loses the oldest."""
 
@@ -210,6 +223,51 @@ class Event(TypedDict):
     detection: Optional[Detection]
     snapshot: Optional[str]  # the name of a file below events/, if one is stored
     clip: Optional[str]
+
+
+class Happening(Protocol):
+    """What a reaction needs to know of an event: the rule, and the frame that showed it."""
+
+    @property
+    def rule(self) -> Any:
+        """The rule (stages.serving.events.rule.Rule)."""
+
+    @property
+    def frame(self) -> int:
+        """The number of the frame."""
+
+
+class Reaction(Protocol):
+    """What follows from messages and events: MQTT, webhooks, pictures on disk. No method may wait for a
+    network or a disk; work is done in a thread of its own.
+    """
+
+    def start(self, hub: Hub) -> None:
+        """Begin; the hub's feed is usable."""
+
+    def see(self, message: Message) -> None:
+        """Take a message of the pipeline."""
+
+    def react(self, event: Event, happening: Happening) -> None:
+        """Take an event."""
+
+    def counters(self) -> "dict[str, float]":
+        """Return metrics by their Prometheus name, with labels."""
+
+    def close(self) -> None:
+        """End within seconds."""
+
+
+class Captures(Protocol):
+    """Frames that the user stores under class names, for the next version of the data."""
+
+    def labels(self) -> List[str]:
+        """Return the class names that exist."""
+
+    def save(self, source: str, label: str) -> "dict[str, Any]":
+        """Store the newest frame; return JSON data about it. Raise StageError with a sentence if it is
+        refused.
+        """
 
 
 class Subscription(Protocol):

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from stages.tasks.keypoints.crop import Square
 from stages.tasks.keypoints.movenet import PICTURE_SIDE, MoveNet
 from stages.tasks.package import Package
 from stages.tasks.signature import ANY, Needs
+
+if TYPE_CHECKING:
+    from stages.tasks.task import Detection
 
 CLASSIFIER, POSE = "model", "pose"  # roles
 
@@ -92,6 +95,14 @@ class Activity:
     def rows(self, answer: "dict[str, Any]") -> "list[dict[str, Any]]":
         names = ("first_frame", "last_frame", "activity", "probability", "mean_score")
         return [{name: answer[name] for name in names}] if answer["decided"] else []
+
+    def detections(self, answer: "dict[str, Any]") -> "list[Detection]":
+        """Return the activity with the box of the visible joints; none if there is none yet."""
+        if answer["activity"] in (None, presence.NOTHING):
+            return []
+        box = presence.box(np.asarray(answer.get("keypoints", []), np.float64))
+        score = answer["probability"]
+        return [{"label": answer["activity"], "score": score, "box": box, "id": None}]
 
     def draw(self, picture: "NDArray[np.uint8]", answer: "dict[str, Any]") -> "NDArray[np.uint8]":
         from stages.tasks.keypoints import drawing

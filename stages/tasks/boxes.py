@@ -37,6 +37,14 @@ class Detections:
         """Return the detections with these indexes, or where a mask is true."""
         return Detections(self.boxes[chosen], self.scores[chosen], self.classes[chosen])
 
+    def joined(self, others: Detections) -> Detections:
+        """Return these detections, followed by others."""
+        return Detections(
+            np.concatenate([self.boxes, others.boxes]),
+            np.concatenate([self.scores, others.scores]),
+            np.concatenate([self.classes, others.classes]),
+        )
+
 
 def decode(
     offsets: NDArray[Any], anchors: NDArray[Any], scales: Sequence[float]

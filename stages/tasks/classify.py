@@ -1,7 +1,8 @@
 """The task `classify`: recognises what a picture shows.
 
 The answer for a picture that resembles no class is `none of these`: its highest probability is below
-the threshold found in training. Raw inputs are pictures (h, w, 3). The model returns probabilities, or
+the threshold found in training. In a clip, probabilities are averaged over a short time, and an answer
+also contains the frame's own. Raw inputs are pictures (h, w, 3). The model returns probabilities, or
 an embedding if the package has a separate last layer (stages.tasks.head).
 """
 
@@ -15,18 +16,31 @@ import numpy as np
 
 from engine.stage import StageError
 from stages.tasks import head
+from stages.tasks.clock import Clock
 from stages.tasks.signature import ANY, Needs
-from stages.tflite import scaled
+from stages.tasks.smoothing import Average, kept_threshold
+from stages.tflite.scaled import Scaled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.tasks.head import Head
     from stages.tasks.package import Package
+    from stages.tasks.task import Detection
 
 NONE = "none of these"
 MODEL = "model"  # the role
 SHOWN = 3  # classes in an answer, the most probable first
+OWN = "frame_label", "frame_probability"  # of a frame of a clip, not averaged
+
+
+class State(Clock):
+    """What the frames of a clip showed until now."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.average = Average()
+        self.is_named = False
 
 
 class Classify:
@@ -51,28 +65,53 @@ class Classify:
                 "model with the labels of its training"
             )
 
-    def new_state(self, still: bool = False) -> None:
-        return None
+    def new_state(self, still: bool = False) -> State | None:
+        return None if still else State()
 
-    def answer(self, raw: NDArray[np.uint8], state: None) -> dict[str, Any]:
-        """Return the class, its probability, and the most probable classes."""
+    def answer(self, raw: NDArray[np.uint8], state: State | None) -> dict[str, Any]:
+        """Return the class, its probability, and the most probable classes; of a frame of a clip, these
+        are averages, and `frame_label` and `frame_probability` its own.
+        """
+        return self.conclude(self.look(raw), raw.shape[:2], state)
+
+    def look(self, raw: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the probabilities (classes,) of a picture."""
         (name,) = self._model.inputs
         pixels = prepared(raw, self._constants)[None]
         (output,) = self._model.predict({name: values(pixels, self._constants)}).values()
         probabilities = self._head.probabilities(output) if self._head else output
-        return decided(probabilities[0], self._labels, float(self._constants["threshold"]))
+        return probabilities[0]  # type: ignore[no-any-return]
 
-    def finish(self, state: None) -> None:
+    def conclude(
+        self, looked: NDArray[np.float32], size: tuple[int, ...], state: State | None
+    ) -> dict[str, Any]:
+        """Return the answer for the probabilities (classes,) of a picture."""
+        threshold = float(self._constants["threshold"])
+        own = decided(looked, self._labels, threshold)
+        if state is None:
+            return own
+        averages = state.average.add(looked, state.tick())
+        found = decided(averages, self._labels, kept_threshold(threshold, state.is_named))
+        state.is_named = found["label"] != NONE
+        return {**found, **dict(zip(OWN, (own["label"], own["probability"])))}
+
+    def finish(self, state: State | None) -> None:
         return None
 
     def rows(self, answer: dict[str, Any]) -> list[dict[str, Any]]:
-        return [{name: answer[name] for name in ("label", "probability")}]
+        return [{name: answer[name] for name in ("label", "probability", *OWN) if name in answer}]
+
+    def detections(self, answer: dict[str, Any]) -> list[Detection]:
+        if answer["label"] == NONE:
+            return []
+        return [{"label": answer["label"], "score": answer["probability"], "box": None, "id": None}]
 
     def draw(self, picture: NDArray[np.uint8], answer: dict[str, Any]) -> NDArray[np.uint8]:
-        from stages.media.drawing import Canvas
+        from stages.media.drawing import canvas_of
 
-        canvas = Canvas(picture)
-        canvas.caption(f"{answer['label']} {answer['probability']:.0%}")
+        canvas = canvas_of(picture)
+        is_named = answer["label"] != NONE  # the probability is that of a class that it is not
+        canvas.caption(f"{answer['label']} {answer['probability']:.0%}" if is_named else NONE)
         return canvas.picture
 
     def read(self, path: Path) -> Iterator[Any] | None:
@@ -102,13 +141,13 @@ def prepared(picture: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArra
         side = min(height, width)
         top, left = (height - side) // 2, (width - side) // 2
         picture = picture[top : top + side, left : left + side]
-    return resized(np.ascontiguousarray(picture), constants["size"], constants["size"])
+    return resized(picture, constants["size"], constants["size"])
 
 
-def values(pixels: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArray[Any]:
+def values(pixels: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArray[Any] | Scaled:
     """Return pixels of 0 to 255 as the model's values: unchanged, or (pixel - mean) / deviation."""
     scaling = constants.get("picture")
-    return scaled.values(pixels, scaling["mean"], scaling["deviation"]) if scaling else pixels
+    return Scaled(pixels, scaling["mean"], scaling["deviation"]) if scaling else pixels
 
 
 def _head(package: Package) -> Head | None:

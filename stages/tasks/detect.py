@@ -2,28 +2,31 @@
 
 The network sees the whole picture, stretched to its input. Its outputs are box offsets and class
 scores for each anchor, which are decoded here, or detections that a `TFLite_Detection_PostProcess`
-operator inside the model has already decoded. Raw inputs are pictures (h, w, 3).
+operator inside the model has already decoded. In a clip, objects are followed: each has an id, and one
+that was found stays in the answers while its score is a little too low. Raw inputs are pictures (h, w, 3).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Union
 
 import numpy as np
 
 from engine.stage import StageError
 from stages.tasks import boxes
 from stages.tasks.boxes import Detections
+from stages.tasks.clock import Clock
 from stages.tasks.signature import Needs, check
-from stages.tflite import scaled
+from stages.tasks.tracking import Seen, Tracker
+from stages.tflite.scaled import Scaled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.tasks.package import Package
-    from stages.tasks.task import Pair, Row
+    from stages.tasks.task import Detection, Pair, Row
     from stages.tflite.tensor import Tensor
 
     Floor = Union[float, NDArray[Any]]
@@ -34,8 +37,25 @@ TASK, TFLITE = "task", "tflite"  # what decodes the outputs: this file, or the m
 BOXES, SCORES = "boxes", "scores"  # the outputs that this file decodes
 DECODED = "TFLite_Detection_PostProcess"  # the operator, and its outputs:
 DECODED_OUTPUTS = (DECODED, f"{DECODED}:1", f"{DECODED}:2", f"{DECODED}:3")
+COLUMNS = "label", "score", "id"
 SAME_BOX, SAME_SCORE = 0.9, 0.1  # overlap at least, and difference at most, of answers that agree
+WEAK = 0.5  # share of its class's threshold that an object needs if it was found before
 _COLOURS = ((240, 60, 60), (60, 120, 240), (40, 170, 70), (230, 150, 30), (160, 70, 200))  # RGB
+
+
+class State(Clock):
+    """The objects in a clip."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tracker = Tracker()
+
+
+class Looked(NamedTuple):
+    """What the model says about one picture."""
+
+    outputs: Mapping[str, NDArray[Any]]
+    detections: Detections
 
 
 class Detect:
@@ -53,37 +73,62 @@ class Detect:
         check_outputs(self._model.outputs, self._constants, len(self._labels), len(self._anchors))
         self._thresholds = thresholds(self._constants, self._labels)
 
-    def new_state(self, still: bool = False) -> None:
-        return None
+    def new_state(self, still: bool = False) -> State | None:
+        return None if still else State()
 
-    def answer(self, raw: NDArray[np.uint8], state: None) -> dict[str, Any]:
-        """Return the objects: label, score, and box as top, left, bottom, right in pixels."""
+    def answer(self, raw: NDArray[np.uint8], state: State | None) -> dict[str, Any]:
+        """Return the objects: label, score, box as top, left, bottom, right in pixels; in a clip, id."""
+        return self.conclude(self.look(raw), raw.shape[:2], state)
+
+    def look(self, raw: NDArray[np.uint8]) -> Looked:
+        """Return the model's outputs for a picture, and the objects in it."""
         (name,) = self._model.inputs
         pixels = prepared(raw, self._constants)[None]
         outputs = self._model.predict({name: values(pixels, self._constants)})
         one = {name: output[0] for name, output in outputs.items()}
-        detections = found(one, self._constants, self._anchors, self._thresholds)
-        return {"objects": objects(detections, self._labels, raw.shape[:2])}
+        return Looked(one, found(one, self._constants, self._anchors, self._thresholds))
 
-    def finish(self, state: None) -> None:
+    def conclude(
+        self, looked: Looked, size: tuple[int, ...], state: State | None
+    ) -> dict[str, Any]:
+        """Return the answer for the objects in a picture."""
+        detections = looked.detections
+        if state is None:
+            return {"objects": objects(detections, self._labels, size)}
+
+        def weak() -> Detections:
+            return below(looked.outputs, self._constants, self._anchors, self._thresholds)
+
+        every, ids = followed(detections, weak, state, size)
+        numbered = zip(objects(every, self._labels, size), ids)
+        return {"objects": [{**each, "id": number} for each, number in numbered]}
+
+    def finish(self, state: State | None) -> None:
         return None
 
     def rows(self, answer: dict[str, Any]) -> list[dict[str, Any]]:
         return rows(answer)
 
+    def detections(self, answer: dict[str, Any]) -> list[Detection]:
+        return [
+            {"label": one["label"], "score": one["score"], "box": one["box"], "id": one.get("id")}
+            for one in answer["objects"]
+        ]
+
     def matched(self, rows: Sequence[Row], expected: Sequence[Row]) -> list[Pair]:
         return matched(rows, expected)
 
     def draw(self, picture: NDArray[np.uint8], answer: dict[str, Any]) -> NDArray[np.uint8]:
-        from stages.media.drawing import Canvas
+        from stages.media.drawing import canvas_of
 
-        canvas = Canvas(picture)
+        canvas = canvas_of(picture)
         for one in answer["objects"]:
             top, left, bottom, right = one["box"]
             colour = _COLOURS[self._labels.index(one["label"]) % len(_COLOURS)]
             canvas.box((left, top, right, bottom), colour)
             place = left + 2 * canvas.unit, max(top, 16 * canvas.unit) - 2 * canvas.unit
-            canvas.text(place, f"{one['label']} {one['score']:.0%}")
+            number = f" #{one['id']}" if "id" in one else ""
+            canvas.text(place, f"{one['label']} {one['score']:.0%}{number}")
         return canvas.picture
 
     def read(self, path: Path) -> Iterator[Any] | None:
@@ -99,13 +144,13 @@ def prepared(picture: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArra
     from stages.media.scaling import resized
 
     size = int(constants["size"])
-    return resized(np.ascontiguousarray(picture), size, size)
+    return resized(picture, size, size)
 
 
-def values(pixels: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArray[Any]:
+def values(pixels: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArray[Any] | Scaled:
     """Return pixels of 0 to 255 as the model's values: unchanged, or (pixel - mean) / deviation."""
     scaling = constants.get("picture")
-    return scaled.values(pixels, scaling["mean"], scaling["deviation"]) if scaling else pixels
+    return Scaled(pixels, scaling["mean"], scaling["deviation"]) if scaling else pixels
 
 
 def found(
@@ -138,6 +183,17 @@ def found(
     )  # afterwards, as TFLite_Detection_PostProcess suppresses unclipped boxes
 
 
+def below(
+    outputs: Mapping[str, NDArray[Any]],
+    constants: Mapping[str, Any],
+    anchors: NDArray[Any],
+    floor: NDArray[np.float32],
+) -> Detections:
+    """Return the objects whose scores are a little below the floor of their class (classes,)."""
+    every = found(outputs, constants, anchors, WEAK * floor)
+    return every.at(every.scores < floor[every.classes])
+
+
 def _decoded(
     outputs: Mapping[str, NDArray[Any]], constants: Mapping[str, Any], floor: Floor
 ) -> Detections:
@@ -145,7 +201,8 @@ def _decoded(
     corners, columns, scores, count = (outputs[name] for name in DECODED_OUTPUTS)
     valid = min(int(np.ravel(count)[0]), len(scores))
     corners, columns, scores = corners[:valid], columns[:valid].astype(np.int64), scores[:valid]
-    wanted = np.asarray(constants.get("classes", range(int(columns.max(initial=0)) + 1)))
+    every = np.size(floor) if np.ndim(floor) else int(columns.max(initial=0)) + 1
+    wanted = np.asarray(constants.get("classes", range(every)))
     is_same = columns[:, None] == wanted[None]  # (valid, classes)
     rows, classes = np.nonzero(is_same)
     lowest = np.broadcast_to(np.asarray(floor, np.float32), wanted.shape)
@@ -168,10 +225,35 @@ def objects(
     ]
 
 
+def followed(
+    detections: Detections, weak: Callable[[], Detections], state: State, size: tuple[int, ...]
+) -> tuple[Detections, list[int]]:
+    """Return the objects of a clip's frame with their ids; those that only their past shows are last.
+
+    weak: returns detections whose scores are a little too low; size: height and width in pixels
+    """
+    others: list[Detections] = []
+
+    def weak_seen() -> Seen:
+        others.append(weak())
+        return _seen(others[0], size)
+
+    ids, kept = state.tracker.follow(_seen(detections, size), state.tick(), weak_seen)
+    if not kept:
+        return detections, ids
+    rows = np.array([row for row, _ in kept])
+    return detections.joined(others[0].at(rows)), [*ids, *(number for _, number in kept)]
+
+
+def _seen(detections: Detections, size: tuple[int, ...]) -> Seen:
+    sides = np.array([*size, *size], np.float64)
+    return Seen(detections.boxes * sides, detections.classes)
+
+
 def rows(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return one row for each object: label, score, top, left, bottom, right."""
+    """Return one row for each object: label, score, id in a clip, top, left, bottom, right."""
     return [
-        {"label": one["label"], "score": one["score"], **dict(zip(boxes.SIDES, one["box"]))}
+        {**{key: one[key] for key in COLUMNS if key in one}, **dict(zip(boxes.SIDES, one["box"]))}
         for one in answer["objects"]
     ]
 

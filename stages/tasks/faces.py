@@ -2,7 +2,8 @@
 
 A detector finds each face and its landmarks, the face is aligned by these, an embedder turns it into a
 vector, and the most similar vector of the gallery names it; below a threshold it is nobody known. Without
-a detector, a picture is one face. Raw inputs are pictures (h, w, 3).
+a detector, a picture is one face. In a clip, faces are followed, and each is named by its last frames
+together (stages.tasks.followed_faces). Raw inputs are pictures (h, w, 3).
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from engine.stage import StageError
 from stages.tasks import blazeface, boxes
 from stages.tasks.blazeface import Found
+from stages.tasks.clock import Clock
 from stages.tasks.face_input import FaceInput
+from stages.tasks.followed_faces import FollowedFaces, Named
 from stages.tasks.head import unit_length
 from stages.tasks.liveness import Turns
 from stages.tasks.signature import ANY, Needs
@@ -26,13 +29,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.tasks.package import Package
-    from stages.tasks.task import Pair, Row
+    from stages.tasks.task import Detection, Pair, Row
     from stages.tflite.model import Model
 
 DETECTOR, EMBEDDER = "detector", "embedder"  # the roles
 GALLERY, PEOPLE = "gallery.npy", "gallery_people.npy"
 UNKNOWN = "unknown"
-COLUMNS = "name", "score", "live"
+OWN = "frame_name", "frame_score"  # of a frame of a clip, without the frames before
+COLUMNS = "name", "score", "live", "id", *OWN
 ALIGNED_BY = 4  # landmarks: eyes, nose, mouth
 # Overlap at least of answers about the same face. With an int8 detector, the kernels of two runtimes can
 # give boxes of a drawn face that overlap by as little as 0.77.
@@ -74,6 +78,22 @@ class Gallery:
         np.save(folder / PEOPLE, self.people.astype(np.int64), allow_pickle=False)
 
 
+class State(Clock):
+    """The faces in a clip, or in one picture."""
+
+    def __init__(self, still: bool) -> None:
+        super().__init__()
+        self.turns = Turns()
+        self.followed = None if still else FollowedFaces()
+
+
+class Looked(NamedTuple):
+    """What the models say about one picture."""
+
+    found: Found
+    similar: list[NDArray[np.float32]]  # of each face, with each person (people,)
+
+
 class Faces:
     """A packed face recogniser."""
 
@@ -92,44 +112,80 @@ class Faces:
         self._detector = package.open_role(DETECTOR, accelerator, runtime) if has_detector else None
         self.ran_on = f"{self._embedder.runtime} on the {self._embedder.called}"
 
-    def new_state(self, still: bool = False) -> Turns:
-        return Turns()
+    def new_state(self, still: bool = False) -> State:
+        return State(still)
 
-    def answer(self, raw: NDArray[np.uint8], state: Turns) -> dict[str, Any]:
+    def answer(self, raw: NDArray[np.uint8], state: State | None) -> dict[str, Any]:
         """Return the faces, the largest first: name, score, box as top, left, bottom, right in pixels; and
         live of a named one, if the package asks for it: whether the head has turned in this clip.
+
+        In a clip, name and score are those of the last frames together, `frame_name` and `frame_score`
+        the frame's own, and a face keeps its id.
         """
+        return self.conclude(self.look(raw), raw.shape[:2], state)
+
+    def look(self, raw: NDArray[np.uint8]) -> Looked:
+        """Return the faces in a picture, and how similar each is to everybody."""
         found = detected(raw, self._detector)
+        return Looked(found, [self._similar(raw, found, at) for at in range(len(found))])
+
+    def conclude(
+        self, looked: Looked, size: tuple[int, ...], state: State | None
+    ) -> dict[str, Any]:
+        """Return the answer for the faces in a picture."""
+        state = state or State(still=True)
+        found, similar = looked
         answers = []
-        for at in range(len(found)):
-            values = self._input.values(face(raw, found, at, self._input))
-            similar = self._gallery.similarities(embedded(values, self._embedder), len(self._names))
-            name, score = decided(similar[0], self._names, self._threshold)
-            one = {"name": name, "score": score, "box": box(found, at)}
-            if self._checks_liveness and name != UNKNOWN:
-                one["live"] = state.is_live(name, found.landmarks[at])
-            answers.append(one)
+        for at, own in enumerate(similar):
+            name, score = decided(own, self._names, self._threshold)
+            answers.append({"name": name, "score": score, "box": box(found, at)})
+        if state.followed:
+            named = state.followed.named(found.boxes, similar, self._threshold, state.tick())
+            answers = [
+                {**one, **self._together(each), **dict(zip(OWN, (one["name"], one["score"])))}
+                for one, each in zip(answers, named)
+            ]
+        if self._checks_liveness:
+            for one, landmarks in zip(answers, found.landmarks):
+                one.update(_liveness(one, landmarks, state.turns))
         return {"faces": answers}
 
-    def finish(self, state: Turns) -> None:
+    def _similar(self, raw: NDArray[np.uint8], found: Found, at: int) -> NDArray[np.float32]:
+        """Return a face's similarity with each person (people,)."""
+        values = self._input.values(face(raw, found, at, self._input))
+        return self._gallery.similarities(embedded(values, self._embedder), len(self._names))[0]
+
+    def _together(self, named: Named) -> dict[str, Any]:
+        """Return the name that the last frames together give a face."""
+        name, score = decided(named.similar, self._names, named.threshold)
+        return {"name": name, "score": score, "id": named.id}
+
+    def finish(self, state: State | None) -> None:
         return None
 
     def rows(self, answer: dict[str, Any]) -> list[dict[str, Any]]:
         return rows(answer)
 
+    def detections(self, answer: dict[str, Any]) -> list[Detection]:
+        return [
+            {"label": one["name"], "score": one["score"], "box": one["box"], "id": one.get("id")}
+            for one in answer["faces"]
+        ]
+
     def matched(self, rows: Sequence[Row], expected: Sequence[Row]) -> list[Pair]:
         return matched(rows, expected)
 
     def draw(self, picture: NDArray[np.uint8], answer: dict[str, Any]) -> NDArray[np.uint8]:
-        from stages.media.drawing import Canvas
+        from stages.media.drawing import canvas_of
 
-        canvas = Canvas(picture)
+        canvas = canvas_of(picture)
         for one in answer["faces"]:
             top, left, bottom, right = one["box"]
             canvas.box((left, top, right, bottom), _COLOURS[one["name"] != UNKNOWN])
             place = left + 2 * canvas.unit, max(top, 16 * canvas.unit) - 2 * canvas.unit
             is_live = {True: " live", False: " turn your head", None: ""}[one.get("live")]
-            canvas.text(place, f"{one['name']} {one['score']:.2f}{is_live}")
+            number = f" #{one['id']}" if "id" in one else ""
+            canvas.text(place, f"{one['name']} {one['score']:.2f}{is_live}{number}")
         return canvas.picture
 
     def read(self, path: Path) -> Iterator[Any] | None:
@@ -204,13 +260,24 @@ def decided(
     return (names[best] if score >= threshold else UNKNOWN), round(score, 4)
 
 
+def _liveness(one: Mapping[str, Any], landmarks: NDArray[Any], turns: Turns) -> dict[str, bool]:
+    """Return live of a named face; a frame counts only if it alone gives the same name."""
+    if one["name"] == UNKNOWN:
+        return {}
+    if one.get(OWN[0], one["name"]) != one["name"]:
+        return {"live": turns.has_turned(one["name"])}
+    return {"live": turns.is_live(one["name"], landmarks)}
+
+
 def box(found: Found, at: int) -> list[float]:
     """Return a face's box as JSON data: top, left, bottom, right in pixels."""
     return [round(float(one), 1) for one in found.boxes[at]]
 
 
 def rows(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return one row for each face: name, score, live if it is checked, top, left, bottom, right."""
+    """Return one row for each face: name, score, live if it is checked, in a clip id and the frame's own
+    name and score, top, left, bottom, right.
+    """
     return [
         {**{key: one[key] for key in COLUMNS if key in one}, **dict(zip(boxes.SIDES, one["box"]))}
         for one in answer["faces"]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.tasks.package import Package
+    from stages.tasks.task import Detection
     from stages.tasks.text.entities import Entity
     from stages.tasks.text.explanation import Sections
 
@@ -100,6 +101,11 @@ class Intents:
         found = [{name: one[name] for name in ("entity", "value")} for one in answer["entities"]]
         text = json.dumps(found, ensure_ascii=False) if found else ""
         return [{**row, "entities": text, "answer": answer["answer"]}]
+
+    def detections(self, answer: dict[str, Any]) -> list[Detection]:
+        if answer["intent"] == UNKNOWN:
+            return []
+        return [{"label": answer["intent"], "score": answer["score"], "box": None, "id": None}]
 
     def draw(self, picture: Any, answer: dict[str, Any]) -> Any:
         return picture

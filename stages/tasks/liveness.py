@@ -34,4 +34,9 @@ class Turns:
         angle = face_turn.turn(landmarks)
         low, high = self._ranges.get(name, (angle, angle))
         self._ranges[name] = min(low, angle), max(high, angle)
-        return self._ranges[name][1] - self._ranges[name][0] >= LEAST
+        return self.has_turned(name)
+
+    def has_turned(self, name: str) -> bool:
+        """Return whether the person's head has turned far enough by now."""
+        low, high = self._ranges.get(name, (0.0, 0.0))
+        return high - low >= LEAST

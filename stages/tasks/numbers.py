@@ -18,7 +18,7 @@ from stages.tasks.columns import decision, reading, schema
 from stages.tasks.columns.decision import Decision
 from stages.tasks.columns.reading import Row
 from stages.tasks.signature import ANY, Needs
-from stages.tasks.table import answered, unusual
+from stages.tasks.table import answered, detections, unusual
 from stages.tflite import arrays
 from stages.tflite.tensor import only
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.tasks.package import Package
+    from stages.tasks.task import Detection
 
 MODEL = "model"  # the role
 
@@ -95,6 +96,9 @@ class Numbers:
             beyond = [f"{column} = {one}" for column, one in answer["beyond"].items()]
             row.update(missing=", ".join(answer["missing"]), beyond=", ".join(beyond))
         return [row]
+
+    def detections(self, answer: dict[str, Any]) -> list[Detection]:
+        return detections(answer)
 
     def draw(self, picture: Any, answer: dict[str, Any]) -> Any:
         return picture

@@ -28,9 +28,15 @@ class Package:
     constants: "dict[str, Any]"
     named: "frozenset[str]" = frozenset()  # the files that the manifest lists
     process: Process = field(default_factory=Process)  # the Edge TPU's process, shared by all roles
+    threads: int = 1  # of a model on the CPU
 
-    def open_role(self, role: str, accelerator: str, runtime: str, threads: int = 1) -> Model:
-        """Open a role's model on the accelerator if it is usable, otherwise on the CPU."""
+    def open_role(
+        self, role: str, accelerator: str, runtime: str, threads: "int | None" = None
+    ) -> Model:
+        """Open a role's model on the accelerator if it is usable, otherwise on the CPU.
+
+        threads: of the CPU, if not those of the package.
+        """
         if role not in self.models:
             raise StageError(
                 f"the package has no model '{role}': add it to the package, or use another task"
@@ -38,7 +44,7 @@ class Package:
         int8, compiled = roles.runnable(self.models[role])
         # The accelerator would refuse a model without a twin.
         wanted = accelerator if compiled else "none"
-        return open_on(wanted, int8, compiled, runtime, threads, self.process)
+        return open_on(wanted, int8, compiled, runtime, threads or self.threads, self.process)
 
     def data(self, *names: str) -> Path:
         """Return the folder data/, which has the files of these names; StageError: it lacks one."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from stages.tasks.columns.reading import Row
     from stages.tasks.columns.schema import Schema
     from stages.tasks.package import Package
+    from stages.tasks.task import Detection
 
 MODEL = "model"  # the role
 DIGITS = 6  # significant digits of a number in an answer
@@ -78,6 +79,9 @@ class Table:
             )
         return [{**row, "missing": ", ".join(answer["missing"])}]
 
+    def detections(self, answer: dict[str, Any]) -> list[Detection]:
+        return detections(answer)
+
     def draw(self, picture: Any, answer: dict[str, Any]) -> Any:
         return picture
 
@@ -96,6 +100,14 @@ def answered(judged: Judged, found: Decision, labels: list[str]) -> list[dict[st
         for one, low, high in zip(answers, judged.low.tolist(), judged.high.tolist()):
             one.update(low=shortened(low), high=shortened(high))
     return answers
+
+
+def detections(answer: Mapping[str, Any]) -> list[Detection]:
+    """Return the predicted value; none if the model has no number for the row."""
+    if answer["value"] is None:
+        return []
+    score = answer.get("score")
+    return [{"label": str(answer["value"]), "score": score, "box": None, "id": None}]
 
 
 def shortened(value: float) -> float:

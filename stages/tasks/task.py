@@ -3,14 +3,24 @@
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, Mapping, Optional, Protocol, Sequence, Tuple
+from typing import Any, List, Literal, Mapping, Optional, Protocol, Sequence, Tuple, TypedDict
 
 from engine.stage import StageError
-from stages.tasks.package import open_package
+from stages.tasks.clock import Clock
+from stages.tasks.package import Package, open_package
 
 Takes = Literal["pictures", "sentences", "rows", "tensors"]
 Row = Mapping[str, Any]
 Pair = Tuple[Row, Row]
+
+
+class Detection(TypedDict):
+    """One thing that an answer names, in the same form for all tasks."""
+
+    label: str
+    score: Optional[float]
+    box: Optional[List[float]]  # top, left, bottom, right in pixels; None: the whole input
+    id: Optional[int]  # the same thing in the next frame has the same id; None: not tracked
 
 
 class Task(Protocol):
@@ -18,7 +28,8 @@ class Task(Protocol):
 
     An input belongs to a clip, which may be a single picture: `new_state` starts it, `answer` gets its
     inputs in order, and `finish` returns the remaining answer at its end. The sentences of a
-    conversation are a clip too.
+    conversation are a clip too. In a clip, answers may depend on the frames before, for example to
+    smooth them or to follow objects; the answer to a single picture depends on nothing else.
 
     A task may also have `matched(rows, expected)`, if equal answers may have their rows in another
     order; see `matched` below.
@@ -41,11 +52,26 @@ class Task(Protocol):
     def rows(self, answer: "dict[str, Any]") -> "list[dict[str, Any]]":
         """Return an answer as table rows: flat, one row for each thing found."""
 
+    def detections(self, answer: "dict[str, Any]") -> "list[Detection]":
+        """Return the things that an answer names; none if it says that there is nothing."""
+
     def draw(self, picture: Any, answer: "dict[str, Any]") -> Any:
         """Return a copy of an RGB picture with the answer drawn on it."""
 
     def read(self, path: Path) -> "Iterator[Any] | None":
         """Return the inputs in a file of the task's own format, or None for any other format."""
+
+
+class Looker(Task, Protocol):
+    """A task whose answer has two halves, so that several frames can be prepared at the same time:
+    `answer(raw, state)` is `conclude(look(raw), raw.shape[:2], state)`.
+    """
+
+    def look(self, raw: Any) -> Any:
+        """Return what the models say about a picture alone; threads may call it at the same time."""
+
+    def conclude(self, looked: Any, size: "tuple[int, int]", state: Any) -> "dict[str, Any]":
+        """Return the answer; call it in the order of the frames. size: height and width in pixels."""
 
 
 class Talker(Task, Protocol):
@@ -63,7 +89,11 @@ class Talker(Task, Protocol):
 
 def open_task(package: Path, accelerator: str = "none", runtime: str = "litert") -> Task:
     """Open a package with its task; a stage that calls this must declare `LOADS = {"task": ...}`."""
-    opened = open_package(package)
+    return of_package(open_package(package), accelerator, runtime)
+
+
+def of_package(opened: Package, accelerator: str, runtime: str) -> Task:
+    """Return the task of an open package, with its models."""
     if not opened.task.isidentifier():
         raise StageError(
             f"the package's task {opened.task!r} is not the name of a task: package the model again"
@@ -83,6 +113,15 @@ def open_task(package: Path, accelerator: str = "none", runtime: str = "litert")
         )
     task: Task = module.load(opened, accelerator, runtime)
     return task
+
+
+def set_time(state: Any, time_s: Optional[float]) -> None:
+    """Tell the state of a clip when its next input was captured, in seconds; None: unknown.
+
+    States that depend on no time ignore it. Without this call, a clip has 30 frames a second.
+    """
+    if isinstance(state, Clock):
+        state.time_s = time_s
 
 
 def matched(task: Task, rows: "Sequence[Row]", expected: "Sequence[Row]") -> "list[Pair]":

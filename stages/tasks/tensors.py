@@ -1,7 +1,7 @@
 """The task `tensors`: for a model without a known task, the answer is the model's outputs."""
 
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from stages.media.unreadable import Unreadable
 from stages.tasks.package import Package
 from stages.tflite import arrays
 from stages.tflite.tensor import only
+
+if TYPE_CHECKING:
+    from stages.tasks.task import Detection
 
 MODEL = "model"  # the role
 SHOWN = 8  # values of an output in a row; golden answers compare them
@@ -54,10 +57,18 @@ class Tensors:
             for name, values in answer["outputs"].items()
         ]
 
-    def draw(self, picture: "NDArray[np.uint8]", answer: "Dict[str, Any]") -> "NDArray[np.uint8]":
-        from stages.media.drawing import Canvas
+    def detections(self, answer: "Dict[str, Any]") -> "List[Detection]":
+        """Return the class of each output that has one value for each label."""
+        return [
+            {"label": one["label"], "score": one["value"], "box": None, "id": None}
+            for one in self.rows(answer)
+            if "label" in one
+        ]
 
-        canvas = Canvas(picture)
+    def draw(self, picture: "NDArray[np.uint8]", answer: "Dict[str, Any]") -> "NDArray[np.uint8]":
+        from stages.media.drawing import canvas_of
+
+        canvas = canvas_of(picture)
         rows = self.rows(answer)
         canvas.caption(
             ", ".join(f"{one['output']}: {one.get('label', one['highest'])}" for one in rows)

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Mapping
 from engine.stage import StageError
 from stages.tflite import delegate_child, wire
 from stages.tflite.coral import HERE, Roots
+from stages.tflite.turns import turn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -184,7 +185,7 @@ class Process:
         self, request: dict[str, Any], tensors: Mapping[str, NDArray[Any]], timeout_s: float
     ) -> wire.Message:
         """Send a request for an open model and return its answer; raise Ended if there is none in time."""
-        with self._exchange_lock:
+        with turn(self._exchange_lock):
             self._close_waiting()
             return self._exchange(request, tensors, timeout_s)
 

@@ -5,6 +5,7 @@ tflite-runtime.
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Mapping, Protocol, Tuple
@@ -20,6 +21,7 @@ from stages.tflite.naming import names_in
 from stages.tflite.numpy_model import NumpyModel
 from stages.tflite.quantisation import dequantise, quantise
 from stages.tflite.roles import is_arrays
+from stages.tflite.turns import turn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -203,10 +205,13 @@ class _Cpu:
         self.outputs = described(results, names.outputs)
         self._sources = {name: one["index"] for name, one in zip(self.inputs, sources)}
         self._results = {name: one["index"] for name, one in zip(self.outputs, results)}
+        # Two threads may share a model: one prepares its input while the other's inference runs.
+        self._lock = threading.Lock()
 
     def invoke(self, tensors: Tensors) -> Result:
         try:
-            return self._invoked(tensors)
+            with turn(self._lock):
+                return self._invoked(tensors)
         except (ValueError, RuntimeError) as error:  # for example, an index outside a table
             raise StageError(
                 f"{self.runtime} cannot run the model: {str(error).splitlines()[0]}"

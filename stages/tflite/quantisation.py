@@ -5,27 +5,47 @@ Source: TensorFlow Lite 8-bit quantization specification.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
 from engine.stage import StageError
+from stages.tflite.scaled import Scaled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.tflite.tensor import Tensor
 
+    Values = Union[NDArray[Any], Scaled]
+
 _EXACT = 2**53  # a float64 represents every integer up to this one
 
 
-def quantise(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
+def quantise(values: Values, tensor: Tensor) -> NDArray[Any]:
     """Return the values as the tensor's numbers, rounded and clipped to the range of its type.
 
     A tensor without a scale gets the values themselves, rounded and clipped if it is an integer tensor.
     StageError: a value is NaN, which no integer can represent.
     """
-    values, kind = np.asarray(values), np.dtype(tensor.type)
+    pixels = values.numbers if isinstance(values, Scaled) else np.asarray(values)
+    if pixels.dtype == np.uint8 and tensor.type in ("int8", "uint8"):
+        return _looked_up(pixels, values, tensor)
+    return _quantised(values[:] if isinstance(values, Scaled) else pixels, tensor)
+
+
+def _looked_up(pixels: NDArray[np.uint8], values: Values, tensor: Tensor) -> NDArray[Any]:
+    """Return what `_quantised` returns for the values of pixels: a tenth of the time for a picture, since
+    each of the 256 values is computed once.
+    """
+    every = np.arange(256, dtype=np.uint8)
+    table = _quantised(values.of(every) if isinstance(values, Scaled) else every, tensor)
+    found = np.frombuffer(pixels.tobytes().translate(table.tobytes()), table.dtype)
+    return found.reshape(pixels.shape)
+
+
+def _quantised(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
+    kind = np.dtype(tensor.type)
     if kind.kind not in "iu":
         return values.astype(kind)
     if values.dtype.kind == "f" and np.isnan(values).any():

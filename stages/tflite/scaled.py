@@ -30,7 +30,11 @@ class Scaled:
         return len(self.numbers)
 
     def __getitem__(self, chosen: Any) -> NDArray[np.float32]:
-        return values(self.numbers[chosen], self.mean, self.deviation)
+        return self.of(self.numbers[chosen])
+
+    def of(self, numbers: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the values of these numbers."""
+        return values(numbers, self.mean, self.deviation)
 
 
 def values(numbers: NDArray[Any], mean: float, deviation: float) -> NDArray[np.float32]:

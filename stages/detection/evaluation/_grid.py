@@ -90,12 +90,12 @@ def _drawn(
     """Return a JPEG of a picture in its own aspect ratio, with its boxes."""
     from PIL import Image
 
-    from stages.media.drawing import Canvas
+    from stages.media.drawing import canvas_of
 
     height, width = found.truth.sizes[at]
     scale = SIDE / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    canvas = Canvas(np.asarray(Image.fromarray(pixels).resize(size)))
+    canvas = canvas_of(np.asarray(Image.fromarray(pixels).resize(size)))
     for box in found.truth.boxes[(found.truth.pictures == at) & ~found.truth.ignored]:
         _box(canvas, box, size, _TRUE)
     for row in errors.shown[found.found.pictures[errors.shown] == at]:

@@ -68,8 +68,10 @@ def cut(picture: np.ndarray, square: Square, size: int) -> np.ndarray:
     side = max(1, round(square.side))
     x, y = round(square.x), round(square.y)
     height, width = picture.shape[:2]
-    piece = np.zeros((side, side, 3), np.uint8)
     left, top, right, bottom = max(x, 0), max(y, 0), min(x + side, width), min(y + side, height)
+    if (right - left, bottom - top) == (side, side):
+        return resized(picture[top:bottom, left:right], size, size)
+    piece = np.zeros((side, side, 3), np.uint8)
     if right > left and bottom > top:
         piece[top - y : bottom - y, left - x : right - x] = picture[top:bottom, left:right]
     return resized(piece, size, size)

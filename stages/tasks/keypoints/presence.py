@@ -1,5 +1,5 @@
 """Decides whether a window shows anybody: compares its mean keypoint score with a threshold from the
-training data.
+training data. Says where the person is.
 
 A pose model finds joints in every picture. Measured mean scores of MoveNet Lightning: 0.03 to 0.08 for
 empty rooms, grey and noise; median 0.17 for objects and animals; yoga poses at least 0.20, half of them
@@ -7,12 +7,15 @@ above 0.60; a person exercising 0.68 to 0.73.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, List, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
 NOTHING = "nothing"  # the task's answer if a window shows nobody
+
+MIN_SCORE = 0.2  # of a joint that is seen
+_LEAST_JOINTS = 3  # seen joints from which they have a box
 
 _PERCENTILE = 5  # not the minimum, because some training windows show nobody either
 _SHARE = 0.5
@@ -39,6 +42,16 @@ def shows_nobody(
     """
     below: NDArray[np.bool_] = _mean_scores(windows) < constants.get("nothing_below", 0.0)
     return below
+
+
+def box(keypoints: "NDArray[Any]") -> Optional[List[float]]:
+    """Return top, left, bottom, right of the seen joints of (joints, 3) x, y, score; None if few are seen."""
+    seen = keypoints.reshape(-1, 3)
+    seen = seen[seen[:, 2] > MIN_SCORE]
+    if len(seen) < _LEAST_JOINTS:
+        return None
+    low, high = seen[:, :2].min(0), seen[:, :2].max(0)
+    return [round(float(one), 1) for one in (low[1], low[0], high[1], high[0])]
 
 
 def _mean_scores(windows: "NDArray[np.float32]") -> "NDArray[np.float32]":

@@ -69,13 +69,18 @@ def test_frames_of_another_size_are_scaled_to_the_first(
         assert {frame.picture.shape for frame in video} == {(50, 66, 3)}
 
 
-def test_without_pyav_the_video_is_mpeg4_and_the_note_says_so(
+def test_without_pyav_the_note_says_whether_browsers_play_the_video(
     frames: list[Frame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    without(monkeypatch, "av", "stages.media.h264", "stages.media.video_pyav")
-    assert write_video(tmp_path / "a.mp4", frames, 10.0) == MPEG4_NOTE
-    with open_video(tmp_path / "a.mp4") as video:
-        assert len(list(video)) == len(frames)
+    """Debian's OpenCV has an encoder for H.264, that of PyPI has none."""
+    av = pytest.importorskip("av", reason="PyAV is not installed")
+    with monkeypatch.context() as patch:
+        without(patch, "av", "stages.media.h264", "stages.media.video_pyav")
+        note = write_video(tmp_path / "a.mp4", frames, 10.0)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert container.streams.video[0].frames == len(frames)
+        codec = container.streams.video[0].codec_context.name
+    assert (codec, note) in {("h264", ""), ("mpeg4", MPEG4_NOTE)}
 
 
 def test_without_an_encoder_both_are_named(

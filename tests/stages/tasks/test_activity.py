@@ -112,3 +112,18 @@ def test_a_model_of_other_classes_than_its_labels_is_refused(tmp_path):
     folder = packages.write(tmp_path / "p", "activity", packages.constants(8), model=model)
     with pytest.raises(StageError, match=r"the model has 3 classes, but labels\.txt has 2"):
         open_task(folder)
+
+
+def test_an_activity_is_detected_where_the_persons_joints_are(opened):
+    found = answers(opened, frames(9))
+    assert opened.detections(found[0]) == []  # no window is over yet
+    points = np.round(frames(9)[-1].astype(float), 3)
+    box = [round(float(one), 1) for one in (*points[:, 1::-1].min(0), *points[:, 1::-1].max(0))]
+    assert opened.detections(found[8]) == [
+        {"label": "second", "score": 0.75, "box": box, "id": None}
+    ]
+    assert opened.detections(found[-1])[0]["box"] is None  # at the end of the clip
+
+
+def test_nothing_is_no_detection(careful):
+    assert careful.detections({"activity": "nothing", "probability": None, "keypoints": []}) == []

@@ -6,7 +6,7 @@ import pytest
 from engine.stage import StageError
 from stages.tasks import classify
 from stages.tasks.head import Head
-from stages.tasks.task import open_task
+from stages.tasks.task import open_task, set_time
 from tests.stages.tasks import packages
 
 LABELS = ["cat", "dog", "owl", "yak"]
@@ -48,9 +48,73 @@ def _packed(folder, answer):
 def test_a_package_answers_a_picture_of_any_size(tmp_path):
     task = open_task(_packed(tmp_path, [0.25, 0.75]))
     picture = np.zeros((30, 40, 3), np.uint8)
-    answer = task.answer(picture, task.new_state())
+    answer = task.answer(picture, task.new_state(still=True))
     assert task.rows(answer) == [{"label": "second", "probability": 0.75}]
+    assert task.detections(answer) == [{"label": "second", "score": 0.75, "box": None, "id": None}]
     assert task.draw(picture, answer).any()
+
+
+class _Says:
+    """In place of the network: the probabilities of each frame in order."""
+
+    def __init__(self, inputs, frames):
+        self.inputs, self._frames = inputs, iter(frames)
+
+    def predict(self, values):
+        return {"probabilities": np.float32([next(self._frames)])}
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory):
+    return open_task(_packed(tmp_path_factory.mktemp("classify"), [0.25, 0.75]))
+
+
+def _clip(opened, monkeypatch, frames, fps=30):
+    """Return the answers to the frames of a clip with these probabilities."""
+    monkeypatch.setattr(opened, "_model", _Says(opened._model.inputs, frames))
+    state, answers = opened.new_state(), []
+    for at in range(len(frames)):
+        set_time(state, at / fps)
+        answers.append(opened.answer(np.zeros((8, 8, 3), np.uint8), state))
+    return answers
+
+
+def test_the_first_frame_of_a_clip_is_answered_like_a_picture(opened, monkeypatch):
+    (first,) = _clip(opened, monkeypatch, [[0.3, 0.7]])
+    assert (first["label"], first["probability"]) == ("second", 0.7)
+    assert (first["frame_label"], first["frame_probability"]) == ("second", 0.7)
+
+
+def test_one_bad_frame_of_a_clip_does_not_change_its_label(opened, monkeypatch):
+    answers = _clip(opened, monkeypatch, [[0.1, 0.9]] * 5 + [[0.9, 0.1]] + [[0.1, 0.9]] * 5)
+    assert {one["label"] for one in answers} == {"second"}
+    assert [one["frame_label"] for one in answers].count("first") == 1
+    assert opened.rows(answers[5])[0]["frame_probability"] == 0.9
+
+
+def test_a_lasting_change_is_answered_within_half_a_second(opened, monkeypatch):
+    answers = _clip(opened, monkeypatch, [[0.1, 0.9]] * 30 + [[0.9, 0.1]] * 30)
+    assert answers[45]["label"] == answers[-1]["label"] == "first"
+
+
+def test_a_label_at_the_threshold_does_not_flicker(opened, monkeypatch):
+    near = [[0.5, 0.48] if at % 2 else [0.52, 0.48] for at in range(30)]
+    labels = [one["label"] for one in _clip(opened, monkeypatch, near)]
+    assert set(labels) == {"first"}
+    low = [one["label"] for one in _clip(opened, monkeypatch, [[0.49, 0.4]] * 9)]
+    assert set(low) == {classify.NONE}
+
+
+def test_none_of_the_classes_is_drawn_without_a_probability(opened):
+    picture = np.zeros((60, 300, 3), np.uint8)
+    drawn = [
+        opened.draw(picture, {"label": classify.NONE, "probability": share}) for share in (0.2, 0.6)
+    ]
+    assert (drawn[0] == drawn[1]).all() and drawn[0].any()
+
+
+def test_none_of_the_classes_is_no_detection(opened):
+    assert opened.detections({"label": classify.NONE, "probability": 0.2}) == []
 
 
 def _with_head(folder, layer):
@@ -86,7 +150,7 @@ def test_pixels_become_the_values_that_the_model_was_trained_with():
     pixels = np.uint8([[[[0, 128, 255]]]])
     assert classify.values(pixels, {}) is pixels
     found = classify.values(pixels, {"picture": {"mean": 128, "deviation": 128}})
-    assert found.tolist() == [[[[-1, 0, 127 / 128]]]]
+    assert found[:].tolist() == [[[[-1, 0, 127 / 128]]]]
 
 
 def test_a_model_of_another_number_of_classes_is_refused(tmp_path):

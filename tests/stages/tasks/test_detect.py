@@ -1,6 +1,7 @@
 """The task `detect`: how outputs of both forms become objects, and which models are refused."""
 
 import tempfile
+from functools import partial
 
 import numpy as np
 import pytest
@@ -63,6 +64,14 @@ def test_detections_of_the_models_own_operator_are_renumbered():
     np.testing.assert_allclose(found.scores, [0.9, 0.7])
 
 
+@pytest.mark.parametrize("seen", [[], [0], [1], [0, 1]])
+def test_a_picture_need_not_show_every_class_of_the_models_own_operator(seen):
+    constants = {**CONSTANTS, "postprocess": "tflite"}
+    outputs = _decoded([*seen, 0], [*[0.9] * len(seen), 0.1])
+    found = detect.found(outputs, constants, ANCHORS, np.float32([0.5, 0.3]))
+    assert found.classes.tolist() == seen
+
+
 def test_detections_beyond_the_operators_count_are_ignored():
     constants = {**CONSTANTS, "postprocess": "tflite"}
     outputs = {**_decoded([0, 1], [0.9, 0.8]), detect.DECODED_OUTPUTS[3]: np.float32(1)}
@@ -101,12 +110,53 @@ def _always(outputs):
 def test_a_package_finds_objects_in_a_picture_of_any_size(tmp_path):
     task = open_task(_packed(tmp_path))
     picture = np.zeros((100, 200, 3), np.uint8)
-    answer = task.answer(picture, task.new_state())
+    answer = task.answer(picture, task.new_state(still=True))
+    assert task.detections(answer)[0] == {"label": "first", "score": 0.6, "box": [0.0, 0.0, 50.0, 100.0], "id": None}  # fmt: skip
     assert task.rows(answer) == [
         {"label": "first", "score": 0.6, "top": 0.0, "left": 0.0, "bottom": 50.0, "right": 100.0},
         {"label": "second", "score": 0.4, "top": 50.0, "left": 100.0, "bottom": 100.0, "right": 200.0},
     ]  # fmt: skip
     assert task.draw(picture, answer).any()
+
+
+def test_the_objects_of_a_clip_are_those_of_its_pictures_with_ids(tmp_path):
+    task = open_task(_packed(tmp_path))
+    picture, state = np.zeros((100, 200, 3), np.uint8), task.new_state()
+    alone = task.rows(task.answer(picture, None))
+    for _ in range(3):
+        answer = task.answer(picture, state)
+        assert task.rows(answer) == [{**row, "id": at} for at, row in enumerate(alone, 1)]
+    assert [one["id"] for one in task.detections(answer)] == [1, 2]
+
+
+def _scores(*rows):
+    return {**OUTPUTS, "scores": np.float32(rows)}
+
+
+def _followed(frames):
+    """Return the classes and ids of the objects of each frame."""
+    state, answers = detect.State(), []
+    floor = np.float32([0.5, 0.3])
+    for one in frames:
+        sure = detect.found(one, CONSTANTS, ANCHORS, floor)
+        weak = partial(detect.below, one, CONSTANTS, ANCHORS, floor)
+        every, ids = detect.followed(sure, weak, state, (100, 200))
+        answers.append(list(zip(every.classes.tolist(), ids, strict=True)))
+    return answers
+
+
+def test_a_found_object_stays_while_its_score_is_a_little_too_low():
+    high, low, lower = ([[score, 0], [0, 0], [0, 0]] for score in (0.6, 0.3, 0.2))
+    assert _followed([_scores(*one) for one in (high, low, lower, high)]) == [
+        [(0, 1)],
+        [(0, 1)],
+        [],
+        [(0, 1)],
+    ]
+
+
+def test_an_object_of_low_score_does_not_appear_by_itself():
+    assert _followed([_scores([0.4, 0], [0, 0.4], [0, 0])]) == [[(1, 1)]]
 
 
 def test_a_large_photo_is_answered_in_its_own_pixels(tmp_path):

@@ -10,6 +10,7 @@ from engine.stage import StageError
 from stages.edge._items import answers
 from stages.tasks import faces
 from stages.tasks.face_input import FaceInput
+from stages.tasks.liveness import Turns
 from stages.tasks.task import open_task
 from tests.stages.tasks import packages
 
@@ -41,8 +42,23 @@ def test_below_the_threshold_a_person_is_unknown():
 def test_a_package_without_a_detector_takes_the_picture_for_a_face(tmp_path, threshold, name):
     task = open_task(_package(tmp_path / "p", threshold))
     picture = np.full((20, 30, 3), 90, np.uint8)
-    [row] = task.rows(task.answer(picture, task.new_state()))
+    answer = task.answer(picture, task.new_state(still=True))
+    [row] = task.rows(answer)
     assert row == {"name": name, "score": 0.96, "top": 0, "left": 0, "bottom": 20, "right": 30}
+    box = [0.0, 0.0, 20.0, 30.0]
+    assert task.detections(answer) == [{"label": name, "score": 0.96, "box": box, "id": None}]
+    assert task.answer(picture, None) == answer
+
+
+def test_a_face_in_a_clip_has_an_id_and_the_frames_own_name(tmp_path):
+    task = open_task(_package(tmp_path / "p", 0.9))
+    picture, state = np.full((20, 30, 3), 90, np.uint8), task.new_state()
+    answers = [task.answer(picture, state) for _ in range(3)]
+    [row] = task.rows(answers[-1])
+    place = {"top": 0, "left": 0, "bottom": 20, "right": 30}
+    own = {"frame_name": "first", "frame_score": 0.96}
+    assert row == {"name": "first", "score": 0.96, "id": 1, **own, **place}
+    assert task.detections(answers[-1])[0]["id"] == 1
 
 
 def test_a_file_is_answered_and_drawn(tmp_path):
@@ -115,3 +131,18 @@ def test_liveness_is_answered_only_if_the_package_asks_for_it(tmp_path):
     task = open_task(folder)
     answer = task.answer(np.full((20, 30, 3), 90, np.uint8), task.new_state())
     assert task.rows(answer)[0]["live"] is False  # a picture without landmarks never is
+
+
+def _ears(aside):
+    """Return landmarks (6, 2) whose nose is this far from the middle between the ears."""
+    return np.float32([[0, 0], [0, 0], [aside, 0], [0, 0], [-10, 0], [10, 0]])
+
+
+def test_a_frame_that_shows_somebody_else_does_not_make_a_person_live():
+    turns, one = Turns(), {"name": "ann", "frame_name": "ann"}
+    assert faces._liveness(one, _ears(-7), turns) == {"live": False}
+    assert faces._liveness({**one, "frame_name": "bob"}, _ears(7), turns) == {"live": False}
+    assert faces._liveness({**one, "frame_name": "unknown"}, _ears(7), turns) == {"live": False}
+    assert faces._liveness(one, _ears(7), turns) == {"live": True}
+    assert faces._liveness({**one, "frame_name": "bob"}, _ears(0), turns) == {"live": True}
+    assert faces._liveness({"name": "unknown"}, _ears(0), turns) == {}

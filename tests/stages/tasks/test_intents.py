@@ -31,6 +31,10 @@ def test_a_sentence_gets_intent_confidence_entities_and_answer(task):
     assert list(row) == ["text", "intent", "score", "entities", "answer"]
     assert (row["text"], row["intent"], row["answer"]) == (text, "book", "A table for tomorrow?")
     assert 0.5 <= row["score"] <= 1
+    answer = task.answer(text, task.new_state())
+    assert task.detections(answer) == [
+        {"label": "book", "score": answer["score"], "box": None, "id": None}
+    ]
     assert json.loads(row["entities"]) == [
         {"entity": "day", "value": "tomorrow"},
         {"entity": "order", "value": "AB1234"},
@@ -46,8 +50,10 @@ def test_no_script_and_no_emoji_is_lost(task, text, intent):
 
 @pytest.mark.parametrize("text", ["", "   ", "\0", "zzz", "7777"])
 def test_what_resembles_nothing_is_not_understood(task, text):
-    [row] = task.rows(task.answer(text, task.new_state()))
+    answer = task.answer(text, task.new_state())
+    [row] = task.rows(answer)
     assert (row["intent"], row["answer"]) == ("", "I did not understand that.")
+    assert task.detections(answer) == []
 
 
 def test_a_conversation_remembers_contexts_and_entities(task):

@@ -12,7 +12,7 @@ from stages.edge.predict import predict
 from stages.tasks.columns.decision import Decision
 from stages.tasks.columns.schema import Schema
 from stages.tasks.signature import ANY
-from stages.tasks.table import needs
+from stages.tasks.table import detections, needs
 from stages.tasks.task import open_task
 from tests.stages.tasks import packages, tables
 
@@ -43,6 +43,16 @@ def test_each_row_gets_its_number_id_class_and_score(answered):
             **{"unseen": "", "beyond": "", "missing": ""},
         },
     ]
+
+
+def test_the_predicted_value_is_what_an_answer_detects():
+    assert detections({"value": "fast", "score": 0.9}) == [
+        {"label": "fast", "score": 0.9, "box": None, "id": None}
+    ]
+    assert detections({"value": 2.5, "low": 2.0, "high": 3.0}) == [
+        {"label": "2.5", "score": None, "box": None, "id": None}
+    ]
+    assert detections({"value": None, "score": 0.0}) == []
 
 
 def test_what_training_did_not_know_is_said(answered):

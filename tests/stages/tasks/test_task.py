@@ -29,8 +29,9 @@ TASKS = {
     "tensors": Tensors,
 }
 LIBRARY = {  # what tasks share
-    *("__init__", "package", "signature", "task"),
+    *("__init__", "clock", "package", "signature", "task"),
     *("alignment", "blazeface", "boxes", "face_input", "face_turn", "head", "liveness"),
+    *("assignment", "followed_faces", "motion", "smoothing", "tracking"),
 }
 ROOT = Path(interface.__file__).parent
 METHODS = {
@@ -59,6 +60,16 @@ def test_a_task_that_takes_sentences_can_hold_a_conversation():
         wanted = inspect.signature(getattr(interface.Talker, name))
         found = inspect.signature(getattr(Intents, name))
         assert list(found.parameters) == list(wanted.parameters)
+
+
+def test_tasks_whose_answer_has_two_halves_have_both_methods():
+    for name in ("classify", "detect", "faces"):
+        for method in ("look", "conclude"):
+            wanted = inspect.signature(getattr(interface.Looker, method))
+            found = inspect.signature(getattr(TASKS[name], method))
+            assert list(found.parameters) == list(wanted.parameters)
+    others = TASKS.keys() - {"classify", "detect", "faces"}
+    assert not any(hasattr(TASKS[name], "look") for name in others)
 
 
 def test_a_package_is_opened_with_the_task_that_its_manifest_names(tmp_path):

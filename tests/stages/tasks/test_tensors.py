@@ -25,6 +25,13 @@ def test_an_array_is_answered_with_the_outputs(opened, tmp_path):
     assert row["values"] == [0.5, 2.0, -1.0]
 
 
+def test_an_output_with_a_value_for_each_label_is_detected_as_its_class(opened, monkeypatch):
+    answer = {"outputs": {"y": [0.5, 2.0, -1.0]}}
+    assert opened.detections(answer) == []
+    monkeypatch.setattr(opened, "_labels", ["cat", "dog", "owl"])
+    assert opened.detections(answer) == [{"label": "dog", "score": 2.0, "box": None, "id": None}]
+
+
 def test_several_inputs_come_by_name_in_one_file(opened, tmp_path):
     ((name, _),) = opened._model.inputs.items()
     np.savez(tmp_path / "a.npz", **{name: np.array([1, 2], np.float32)})

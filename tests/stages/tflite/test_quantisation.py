@@ -5,6 +5,8 @@ import pytest
 
 from engine.stage import StageError
 from stages.tflite.quantisation import dequantise, quantise
+from stages.tflite.scaled import Scaled
+from stages.tflite.scaled import values as scaled
 from stages.tflite.tensor import Tensor, only
 
 INT8 = Tensor("x", (1, 3), "int8", 0.1, -5)
@@ -56,3 +58,29 @@ def test_a_model_of_two_outputs_has_not_only_one():
     said = r"exactly one output, but has 2: x: int8 \[1, 3\]; y: uint8 \[1\]"
     with pytest.raises(StageError, match=said):
         only({"x": INT8, "y": Tensor("y", (1,), "uint8")}, "output")
+
+
+TENSORS = [
+    Tensor("x", (1, 7, 256, 3), kind, scale, zero_point)
+    for kind in ("int8", "uint8")
+    for scale, zero_point in ((1.0, -128), (1 / 127.5, -1), (0.0078125, 3), (2.4, 7), (0.0, 0))
+]
+
+
+@pytest.mark.parametrize("tensor", TENSORS, ids=str)
+@pytest.mark.parametrize("scaling", [(0.0, 1.0), (127.5, 127.5), (103.9, 57.1), (128, 128)])
+def test_pixels_become_the_numbers_that_their_values_have(tensor, scaling):
+    """The numbers are looked up, and must be those of the formula, to the bit."""
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 256, 7, 3), dtype=np.uint8)
+    pixels = pixels.transpose(0, 2, 1, 3)  # not contiguous
+    for values, wanted in ((pixels, pixels), (Scaled(pixels, *scaling), scaled(pixels, *scaling))):
+        found = quantise(values, tensor)
+        expected = quantise(wanted.astype(np.float32), tensor)
+        assert found.dtype == expected.dtype and found.shape == pixels.shape
+        assert found.tobytes() == expected.tobytes()
+
+
+def test_scaled_pixels_are_the_values_of_a_float_tensor():
+    pixels = np.arange(256, dtype=np.uint8)[None]
+    found = quantise(Scaled(pixels, 128, 64), Tensor("x", (1, 256), "float32"))
+    assert found.dtype == np.float32 and found.tolist() == scaled(pixels, 128, 64).tolist()

@@ -1,0 +1,1 @@
+"""What the server does with answers: rules, events, MQTT, webhooks, pictures on disk, counters."""

@@ -1,0 +1,146 @@
+"""Reads `key=value` words as options; finds all mistakes before anything starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import operator
+from typing import (
+    Annotated,
+    Any,
+    Callable,
+    Dict,
+    List,
+    Literal,
+    Sequence,
+    Tuple,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from engine.stage.bounds import Range
+from stages.serving.mistakes import Mistake, Mistakes, did_you_mean
+from stages.serving.options import Options
+
+BOUNDS: "Dict[str, Tuple[str, Callable[[Any, Any], bool]]]" = {
+    "ge": (">=", operator.ge),
+    "gt": (">", operator.gt),
+    "le": ("<=", operator.le),
+    "lt": ("<", operator.lt),
+}
+TYPES = {int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def parsed(words: Sequence[str]) -> Options:
+    """Return the options; raise Mistakes. A list is written as several words with the same key, or as
+    key=[a,b].
+    """
+    kinds = get_type_hints(Options, include_extras=True)
+    mistakes: List[Mistake] = []
+    found: Dict[str, Any] = {}
+    for word in words:
+        key, has_value, text = word.partition("=")
+        if not has_value:
+            mistakes.append(Mistake(word, "an option is written as key=value", _spelt(key, kinds)))
+        elif key not in kinds:
+            what = f"there is no option '{key}'"
+            mistakes.append(Mistake(word, what, did_you_mean(key, kinds)))
+        else:
+            _take(found, key, text, kinds[key], mistakes)
+    if mistakes:
+        raise Mistakes(mistakes)
+    return dataclasses.replace(Options(), **found)
+
+
+def written(options: Options) -> List[str]:
+    """Return the words that make these options; what has its default is left out."""
+    words: List[str] = []
+    for one in dataclasses.fields(Options):
+        value = getattr(options, one.name)
+        if value != one.default:
+            values = value if isinstance(value, tuple) else [value]
+            words += [f"{one.name}={_plain(item)}" for item in values]
+    return words
+
+
+def described() -> List[str]:
+    """Return a line for each option: its key and default."""
+    defaults = dataclasses.asdict(Options())
+    return [f"  {key}={_plain(value) if value != () else '[]'}" for key, value in defaults.items()]
+
+
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _spelt(key: str, kinds: Dict[str, Any]) -> str:
+    return f"write {key}=VALUE" if key in kinds else f"write source={key}, or name another option"
+
+
+def _take(found: Dict[str, Any], key: str, text: str, kind: Any, mistakes: List[Mistake]) -> None:
+    """Add the word's value to what was found, or its mistake."""
+    if get_origin(kind) is tuple:
+        found[key] = (*found.get(key, ()), *_listed(text))
+        return
+    try:
+        found[key] = _value(text, kind)
+    except ValueError as error:
+        mistakes.append(
+            Mistake(f"{key}={text}", f"{text or 'nothing'} {error.args[0]}", error.args[1])
+        )
+
+
+def _listed(text: str) -> List[str]:
+    if text.startswith("[") and text.endswith("]"):
+        try:
+            return [str(one) for one in json.loads(text)]
+        except ValueError:
+            return [one.strip() for one in text[1:-1].split(",") if one.strip()]
+    return [text]
+
+
+def _value(text: str, kind: Any) -> Any:
+    """Return the text as a value; raise ValueError with what is wrong and the fix."""
+    if get_origin(kind) is Literal:
+        if text not in get_args(kind):
+            raise ValueError("is not one of the choices", f"write {' or '.join(get_args(kind))}")
+        return text
+    if get_origin(kind) is Annotated:
+        kind, *extras = get_args(kind)
+        value = _value(text, kind)
+        _check(value, [one for one in extras if isinstance(one, Range)], TYPES[kind])
+        return value
+    if kind is str:
+        return text
+    read: Dict[Any, Callable[[str], Any]] = {bool: _as_bool, int: int, float: _as_float}
+    try:
+        return read[kind](text)
+    except ValueError:
+        raise ValueError(f"is not {TYPES[kind]}", f"write {TYPES[kind]}") from None
+
+
+def _check(value: Any, ranges: Sequence[Range], kind: str) -> None:
+    for one in ranges:
+        limits = {name: bound for name, bound in vars(one).items() if bound is not None}
+        wanted = " and ".join(f"{BOUNDS[name][0]} {bound:g}" for name, bound in limits.items())
+        for name, bound in limits.items():
+            sign, holds = BOUNDS[name]
+            if not holds(value, bound):
+                raise ValueError(f"is not {sign} {bound:g}", f"write {kind} {wanted}")
+
+
+def _as_bool(text: str) -> bool:
+    return (
+        {"true": True, "false": False}[text.lower()] if text.lower() in ("true", "false") else _no()
+    )
+
+
+def _as_float(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _no()
+
+
+def _no() -> Any:
+    raise ValueError

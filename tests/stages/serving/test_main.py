@@ -1,0 +1,183 @@
+"""The server as a program: what it serves, how it ends, and what it says if it cannot start."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.stages.serving.events.waiting import wait
+from tests.stages.serving.servers import classifier, ended, mistakes, pictures, running
+
+RULES = """
+rules:
+  something:
+    when: {label: any, min_score: 0.6}
+    do: [snapshot]
+    text: "{label} with {score}"
+"""
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return classifier(tmp_path_factory.mktemp("classifier") / "package")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> str:
+    return f"source={pictures(tmp_path / 'pictures')}"
+
+
+def is_gone(pid: int) -> Callable[[], bool]:
+    return lambda: not Path(f"/proc/{pid}").exists()
+
+
+def test_it_answers_shows_events_and_ends_on_sigterm(
+    package: Path, source: str, tmp_path: Path
+) -> None:
+    (tmp_path / "r.yaml").write_text(RULES)
+    words = (source, f"rules={tmp_path / 'r.yaml'}", "snapshots_mb=1")
+    with running(package, tmp_path / "state", *words) as server:
+        server.wait_until_open()
+        assert server.lines[0] == "serving classify (classify), watching pictures"
+        (event, *_) = wait(lambda: server.json("api/events")["events"], 20)
+        assert event["text"] == "second with 75%"
+        wait((tmp_path / "state" / "events" / event["snapshot"]).exists)
+        assert server.get(f"snapshots/{event['snapshot']}")[:2] == b"\xff\xd8"
+        metrics = server.get("metrics").decode()
+        assert 'serving_events_total{rule="something"} 1' in metrics
+        assert 'serving_memory_bytes{process="main"}' in metrics
+        (child,) = server.children()
+        assert server.end() == 0
+        wait(is_gone(child))
+
+
+def test_the_token_is_in_a_private_file_and_not_in_the_log(
+    package: Path, source: str, tmp_path: Path
+) -> None:
+    with running(package, tmp_path / "state", source) as server:
+        server.wait_until_open()
+        token = server.token
+        mode = stat.S_IMODE((tmp_path / "state" / "token").stat().st_mode)
+        server.end()
+        output = "\n".join(server.lines) + server.log
+    assert mode == 0o600 and token not in output
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+
+
+def test_nothing_is_stored_unless_asked(package: Path, source: str, tmp_path: Path) -> None:
+    with running(package, tmp_path / "state", source) as server:
+        server.wait_until_open()
+        wait(lambda: server.json("api/updates"))
+        assert server.end(signal.SIGINT) == 130
+    assert [one.name for one in (tmp_path / "state").iterdir()] == ["token"]
+
+
+def test_it_fails_if_its_pipeline_is_gone(package: Path, source: str, tmp_path: Path) -> None:
+    with running(package, tmp_path / "state", source) as server:
+        server.wait_until_open()
+        os.kill(server.children()[0], signal.SIGKILL)
+        assert server.process.wait(20) == 1
+
+
+def test_it_ends_with_the_process_that_asked_for_it(package: Path, source: str) -> None:
+    """A server that another one started, which is gone: this test is not its parent."""
+    status, _ = ended("port=0", source, package=package, RPI_MLOPS_PARENT="1")
+    assert status == 0
+
+
+def test_it_stops_after_its_time(package: Path, source: str, tmp_path: Path) -> None:
+    assert ended("port=0", source, "seconds=0.2", f"state={tmp_path}", package=package)[0] == 0
+
+
+def test_all_mistakes_are_reported_and_nothing_is_written(package: Path, tmp_path: Path) -> None:
+    words = (
+        "source=@/absent",
+        "camera_size=1",
+        "mqtt=mqtt://u:p@h",
+        "rules=/absent",
+        f"state={tmp_path / 'state'}",
+    )
+    status, text = ended(*words, package=package)
+    assert status == 2
+    assert [one[0] for one in mistakes(text)] == [
+        "source",
+        "camera_size=1",
+        "mqtt=...",
+        "/absent",
+    ]
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_package_is_required(tmp_path: Path) -> None:
+    status, text = ended(package=tmp_path)
+    ((where, what, fix),) = mistakes(text)
+    assert (status, where) == (2, str(tmp_path)) and "manifest.json" in what and "usecase=" in fix
+
+
+def test_a_source_is_required(package: Path) -> None:
+    status, text = ended("port=0", package=package)
+    assert status == 2 and mistakes(text)[-1][:2] == ["source", "there is nothing to watch"]
+
+
+def test_a_model_that_is_damaged_is_refused(package: Path, source: str, tmp_path: Path) -> None:
+    import shutil
+
+    damaged = shutil.copytree(package, tmp_path / "damaged")
+    (damaged / "constants.json").write_text("{}")
+    status, text = ended("port=0", source, package=damaged)
+    assert status == 2 and "constants.json" in text and "Traceback" not in text
+
+
+def test_a_port_that_is_taken_is_refused(package: Path, source: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, text = ended(f"port={port}", source, f"state={tmp_path}", package=package)
+    assert status == 2 and str(port) in text and "Traceback" not in text
+
+
+def test_an_open_address_without_encryption_is_refused(package: Path, source: str) -> None:
+    status, text = ended("host=0.0.0.0", "tls=off", source, package=package)
+    assert status == 2 and "needs TLS" in text
+
+
+@pytest.mark.parametrize("words", [("captures_mb=1",), ("samples_mb=1", "captures_mb=1")])
+def test_faces_are_not_stored(words: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"v": 2, "task": "faces"}')
+    status, text = ended(*words, package=tmp_path)
+    assert status == 2 and text.count("never stored") == len(words)
+
+
+def test_help_lists_the_options(package: Path) -> None:
+    assert ended("--help", package=package) == (0, "")
+
+
+@pytest.mark.root
+def test_a_full_disk_costs_pictures_and_nothing_else(
+    package: Path, source: str, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(state)]
+    subprocess.run(mount, check=True)
+    try:
+        (tmp_path / "r.yaml").write_text(RULES.replace("min_score: 0.6", "for: 0s"))
+        words = (source, f"rules={tmp_path / 'r.yaml'}", "snapshots_mb=1")
+        with running(package, state, *words) as server:
+            server.wait_until_open()
+            with suppress(OSError):
+                (state / "filler").write_bytes(b"x" * 100_000)
+            wait(lambda: b'serving_storage_failed{kind="snapshots"} 1' in server.get("metrics"), 20)
+            assert server.json("api/events")["events"][0]["snapshot"] is None
+            assert server.get("healthz")
+            assert server.end() == 0
+            assert "No space left on device; the server continues without" in server.log
+    finally:
+        subprocess.run(["umount", "-l", str(state)], check=True)
