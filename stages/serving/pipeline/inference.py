@@ -66,6 +66,7 @@ class Channels:
     wake: int  # the pipe with a byte for each new frame
     asked: socket.socket
     messages: wire.Sender  # to the main process
+    replies: wire.Sender  # to its questions
     reports: wire.Sender  # to the supervisor
     busy: Busy
 
@@ -135,7 +136,7 @@ class Worker:
         self._accelerator = "cpu" if on == "none" else on
         has_phases = hasattr(task, "look") and hasattr(task, "conclude")
         self._looker = cast("Looker", task) if has_phases else None
-        self._asked = Asked(task, channels.asked, channels.messages)
+        self._asked = Asked(task, channels.asked, channels.replies)
         self._readers = [[Reader(one.ring, thread) for one in streams] for thread in (0, 1)]
         self._taking, self._answering = threading.Lock(), threading.Lock()
         self._concluding, self._sending = Turn(), Turn()

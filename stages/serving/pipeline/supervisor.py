@@ -67,7 +67,7 @@ class Supervisor:
         self._messages = wire.Sender(ends["messages"], 0)
         self._control = wire.Receiver(ends["control"])
         self._wake = wire.pipe()
-        self._busy = Busy()
+        self._busy, self._children = Busy(), children.Children()
         self._policy = Policy(settings)
         self._reports, self._report_end = wire.pair()
         self._inbox = wire.Receiver(self._reports)
@@ -88,6 +88,7 @@ class Supervisor:
                 self._watch_worker(now_s)
                 self._watch_cameras(now_s)
                 self._watch_probe(now_s)
+                self._children.reap()
                 if now_s - self._told_s >= self._settings.state_s:
                     self._tell()
         finally:
@@ -128,8 +129,7 @@ class Supervisor:
         limit_s = self._settings.watchdog_s if self._is_open else self._settings.open_s
         if self._busy.longest_s() > limit_s:
             self._why = f"no answer within {limit_s:g} s"
-            children.kill(self._worker)
-            children.reaped(self._worker, wait=True)
+            self._children.end(self._worker)
             self._failed(now_s)
         elif (status := children.reaped(self._worker)) is not None:
             self._take_reports()
@@ -157,6 +157,7 @@ class Supervisor:
             self._wake[0],
             self._ends["asked"],
             wire.Sender(self._ends["messages"], 1),
+            wire.Sender(self._ends["messages"], 2),
             wire.Sender(self._report_end, 1),
             self._busy,
         )
@@ -177,8 +178,7 @@ class Supervisor:
                 continue
             status = children.reaped(one.pid)
             if status is None and one.ring.silent_s(now_s) > self._settings.camera_s:
-                children.kill(one.pid)
-                children.reaped(one.pid, wait=True)
+                self._children.end(one.pid)
                 self._camera_failed(one, now_s, "the source did not respond")
             elif status is not None:
                 children.kill(one.pid)
@@ -197,7 +197,7 @@ class Supervisor:
         self._messages.send(wire.packed(_state(one, status, why)))
 
     def _run_camera(self, one: Place) -> None:
-        sender = wire.Sender(self._ends["messages"], 2 + one.index)
+        sender = wire.Sender(self._ends["messages"], 3 + one.index)
         module = importlib.import_module(self._settings.readers)
         reader = module.open_reader(one.name, one.text, self._settings.source)
         plain, drawn = (
@@ -221,9 +221,10 @@ class Supervisor:
         status = children.reaped(self._probe)
         if status is None and now_s <= self._probe_end_s:
             return
-        children.kill(self._probe)
         if status is None:
-            children.reaped(self._probe, wait=True)
+            self._children.end(self._probe)
+        else:
+            children.kill(self._probe)  # what it started
         self._probe = None
         self._policy.probed(now_s, status == 0)
         if status == 0:
@@ -232,8 +233,7 @@ class Supervisor:
     def _change_worker(self, now_s: float) -> None:
         """Start the inference process again, on the accelerator that is back."""
         if self._worker is not None:
-            children.kill(self._worker)
-            children.reaped(self._worker, wait=True)
+            self._children.end(self._worker)
         self._worker, self._is_open, self._why = None, False, ""
         self._busy.forget()
         for one in self._cameras:
@@ -281,7 +281,7 @@ class Supervisor:
                 children.kill(pid)
         for pid in pids:
             if pid:
-                children.reaped(pid, wait=True)
+                self._children.end(pid)
 
 
 def _state(one: Place, status: SourceStatus, why: str) -> SourceState:
