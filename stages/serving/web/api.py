@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Callable, Dict
 
 from stages.serving.web import prometheus
-from stages.serving.web.numbers import numbers_of
+from stages.serving.web.numbers import FRESH_S, numbers_of
 from stages.serving.web.request import Refused, Request
 from stages.serving.web.response import Response, as_json
 
@@ -29,6 +29,7 @@ class Api:
         own: Callable[[], Dict[str, float]],
     ) -> None:
         self._hub, self._changes, self._questions, self._own = hub, changes, questions, own
+        self._text, self._text_s = b"", float("-inf")
 
     async def health(self, request: Request) -> Response:
         """Return `ok`, `degraded` (a source or the accelerator is missing) or `failed`, and no more."""
@@ -43,8 +44,11 @@ class Api:
 
     async def metrics(self, request: Request) -> Response:
         """Return all metrics."""
-        body = prometheus.text({**self._hub.counters(), **self._own()})
-        return Response(200, body, prometheus.TYPE, {"Cache-Control": "no-store"})
+        now_s = time.monotonic()
+        if now_s - self._text_s >= FRESH_S:
+            self._text_s = now_s
+            self._text = prometheus.text({**self._changes.metrics.values(), **self._own()})
+        return Response(200, self._text, prometheus.TYPE, {"Cache-Control": "no-store"})
 
     async def state(self, request: Request) -> Response:
         """Return the model, the states and the numbers."""
@@ -57,7 +61,7 @@ class Api:
                 "summary": self._hub.feed.summary,
                 "sources": [state for state in states if state["kind"] == "source"],
                 "workers": [state for state in states if state["kind"] == "worker"],
-                "numbers": numbers_of(self._hub),
+                "numbers": numbers_of(self._changes.metrics.values()),
                 "captures": self._questions.labels(),
                 "last_event": self._changes.last_event,
             }
