@@ -206,6 +206,7 @@ def many_frames(frames: int, out: Path) -> None:
     answered, next_s = 0, 0.0
     start_s = time.monotonic()
     with serving.pipeline(about, {"fps": 0, "small": True}) as feed:
+        feed.want("camera", "viewer", serving.VIEWER_FPS)
         while answered < frames:
             answered += sum(one["kind"] == "update" for one in feed.messages(0.1))
             if answered > frames / 100 and time.monotonic() >= next_s:

@@ -182,7 +182,8 @@ class Pipeline:
             while not self._is_closed:
                 select.select([self._receiver], [], [], 0.5)
                 for data in self._receiver.receive():
-                    self._take(wire.unpacked(data))
+                    with suppress(ValueError, LookupError, TypeError):  # of a process gone mad
+                        self._take(wire.unpacked(data))
         self._stop("the pipeline has ended")
 
     def _take(self, message: Any) -> None:

@@ -33,7 +33,7 @@ class Settings:
         480  # pixels of the shorter side that pictures should have, if the source has them
     )
     frame_pixels: int = LARGEST  # larger frames are reduced
-    answer_s: float = 1.0  # longest wait for an answer to draw; then the frame is shown without one
+    answer_s: float = 2.0  # longest wait for an answer to draw; then the frame is shown without one
     state_s: float = 1.0  # between reports of a state
     source: Dict[str, Any] = field(default_factory=dict)  # ReadingOptions
     tasks: str = PACKAGED  # the module that opens a package; tests and benchmarks have their own
