@@ -9,19 +9,18 @@ import mmap
 import os
 import select
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, Optional, Sequence
 
-from stages.serving.interfaces import SourceState, SourceStatus, WorkerState, WorkerStatus
+from stages.serving.interfaces import SourceStatus, WorkerState, WorkerStatus
 from stages.serving.pipeline import children, inference, pictures, wire
 from stages.serving.pipeline.busy import Busy
 from stages.serving.pipeline.camera import Camera
-from stages.serving.pipeline.frames import Ring
-from stages.serving.pipeline.inference import Channels, Stream
+from stages.serving.pipeline.job import Channels, Stream
 from stages.serving.pipeline.machine import memory_mb
 from stages.serving.pipeline.painter import Painter, PainterEnds
 from stages.serving.pipeline.pictures import Pictures
+from stages.serving.pipeline.place import Place, state_of
 from stages.serving.pipeline.policy import Policy
 from stages.serving.pipeline.settings import Settings
 
@@ -31,23 +30,6 @@ if TYPE_CHECKING:
     from stages.tasks.task import Task
 
 TICK_S = 0.1  # between two looks
-
-
-@dataclass
-class Place:
-    """A source and its process."""
-
-    index: int
-    text: str  # as the user wrote it; it may contain a password
-    name: str
-    kind: str
-    ring: Ring
-    wake: int  # the painter's pipe
-    answers: Tuple[socket.socket, socket.socket]  # the inference process's end and the painter's
-    pid: Optional[int] = None
-    crashes: List[float] = field(default_factory=list)
-    start_s: float = 0.0  # when to start it
-    is_given_up: bool = False
 
 
 class Supervisor:
@@ -194,7 +176,7 @@ class Supervisor:
         one.start_s = now_s + self._settings.backoff_s * 2 ** (len(one.crashes) - 1)
         one.is_given_up = len(one.crashes) > self._settings.crashes
         status: SourceStatus = "failed" if one.is_given_up else "no_signal"
-        self._messages.send(wire.packed(_state(one, status, why)))
+        self._messages.send(wire.packed(state_of(one, status, why)))
 
     def _run_camera(self, one: Place) -> None:
         sender = wire.Sender(self._ends["messages"], 3 + one.index)
@@ -282,24 +264,6 @@ class Supervisor:
         for pid in pids:
             if pid:
                 self._children.end(pid)
-
-
-def _state(one: Place, status: SourceStatus, why: str) -> SourceState:
-    """Return the state of a source whose camera process has ended."""
-    return SourceState(
-        kind="source",
-        source=one.name,
-        type=one.kind,
-        status=status,
-        why=why,
-        size=None,
-        fps=0.0,
-        captured=0,
-        answered=one.ring.counted("answered"),
-        dropped=one.ring.dropped(),
-        reopened=one.ring.counted("restarts"),
-        resized=0,
-    )
 
 
 def _probe(package: Path, settings: Settings) -> None:
