@@ -43,13 +43,13 @@ class Webcam(LiveSource):
 
     def frames(self, stop: Stop) -> Generator[Decoded, None, None]:
         """Open it with the size and rate that are wanted, as far as it has them."""
+        if not self._device.exists():  # OpenCV would warn at each attempt
+            raise NoSignal(_why_not(self._device))
         try:
             import cv2
         except ImportError:
             yield from self._frames_of_pyav()
             return
-        if not self._device.exists():  # OpenCV would warn at each attempt
-            raise NoSignal(_why_not(self._device))
         capture = cv2.VideoCapture(self._number, cv2.CAP_V4L2)
         try:
             if not capture.isOpened():

@@ -275,10 +275,8 @@ def test_a_wrong_password_is_refused_and_never_shown(server, path):
 
 
 def test_a_camera_is_released_at_once(server):
-    with Camera(server.at("stalls")) as camera:
+    with Camera(server.at("stalls"), dataclasses.replace(QUICK, silent_s=600.0)) as camera:
         camera.until_frames(1)
-        begin = time.monotonic()
-    assert time.monotonic() - begin < 0.8  # and not after silent_s
     assert not [one for one in threading.enumerate() if one.name == "source"]
 
 
