@@ -17,6 +17,7 @@ def resized(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     """
     if picture.shape[:2] == (height, width):
         return picture
+    picture = np.ascontiguousarray(picture)  # Pillow would copy a part of a picture byte by byte
     try:
         from PIL import Image
     except ImportError:
@@ -47,7 +48,7 @@ def _resized_by_opencv(picture: np.ndarray, width: int, height: int) -> np.ndarr
         ) from None
     shrinks = width * height < picture.shape[0] * picture.shape[1]
     way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(np.ascontiguousarray(picture), (width, height), interpolation=way)
+    return cv2.resize(picture, (width, height), interpolation=way)
 
 
 def with_square_pixels(picture: np.ndarray, aspect: float) -> np.ndarray:

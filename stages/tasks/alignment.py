@@ -82,11 +82,17 @@ def _sampled(
         np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1) + 0.5
     )  # (height, width, 2)
     places = grid @ matrix[:, :2].T + matrix[:, 2] - 0.5 + 1  # + 1: the black border
-    bordered = np.pad(picture, ((1, 1), (1, 1), (0, 0))).astype(np.float32)
-    most = np.array([bordered.shape[1] - 1, bordered.shape[0] - 1])
+    bordered = np.pad(picture, ((1, 1), (1, 1), (0, 0)))
+    wide = bordered.shape[1]
+    most = np.array([wide - 1, bordered.shape[0] - 1])
     places = np.clip(places, 0, most - 1e-3)
     x, y = np.floor(places).astype(int).transpose(2, 0, 1)
     across, down = (places - np.floor(places)).astype(np.float32).transpose(2, 0, 1)[..., None]
-    upper = bordered[y, x] * (1 - across) + bordered[y, x + 1] * across
-    lower = bordered[y + 1, x] * (1 - across) + bordered[y + 1, x + 1] * across
+    pixels, at = bordered.reshape(-1, 3), y * wide + x
+
+    def beside(step: int) -> NDArray[np.float32]:
+        return pixels.take(at + step, axis=0).astype(np.float32)
+
+    upper = beside(0) * (1 - across) + beside(1) * across
+    lower = beside(wide) * (1 - across) + beside(wide + 1) * across
     return np.round(upper * (1 - down) + lower * down).astype(np.uint8)  # type: ignore[no-any-return]

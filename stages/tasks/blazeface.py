@@ -9,6 +9,7 @@ grid, then six in each cell of an 8 x 8 grid, all of the same size.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Mapping
 
 import numpy as np
@@ -103,6 +104,7 @@ def joined(faces: Found, others: Found) -> Found:
     return Found(*(one[order] for one in both))
 
 
+@lru_cache(maxsize=1)
 def _anchors() -> NDArray[np.float32]:
     """Return the centres of the anchors (896, 2), x and y, as shares of the input's side."""
     grids = []

@@ -103,7 +103,7 @@ class MoveNet:
 
     def _detect(self, picture: np.ndarray, square: crop.Square) -> np.ndarray:
         piece = crop.cut(picture, square, self._size)
-        raw = self._model.run({self._name: piece[np.newaxis].astype(self._type)})
+        raw = self._model.run({self._name: piece[np.newaxis].astype(self._type, copy=False)})
         y, x, score = raw[self._result][0, 0].T  # each (17,), x and y in 0..1
         return np.stack(
             [square.x + x * square.side, square.y + y * square.side, score], axis=1
