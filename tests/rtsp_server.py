@@ -1,4 +1,4 @@
-"""An RTSP server of GStreamer, run by Debian's Python: `rtsp_server.py PORT [secret]`, on loopback.
+"""An RTSP server of GStreamer, run by Debian's Python: `rtsp_server.py PORT WIDTH [secret]`, on loopback.
 
 /ball: a moving ball as H.264, 15 frames a second; /ball-jpeg: the same as JPEG; /blue: always the same
 frame. secret: only for the user `u` with the password `p@ss`.
@@ -12,7 +12,7 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
 
-CAPS = "video/x-raw,format=I420,width=320,height=240,framerate=15/1"
+CAPS = "video/x-raw,format=I420,width={},height=240,framerate=15/1"
 H264 = "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=10 ! rtph264pay name=pay0 pt=96"
 JPEG = "jpegenc ! rtpjpegpay name=pay0 pt=26"
 SHOWN = {
@@ -25,7 +25,9 @@ SHOWN = {
 def factory(pattern: str, encoder: str) -> GstRtspServer.RTSPMediaFactory:
     """Return what plays a test pattern to all clients."""
     made = GstRtspServer.RTSPMediaFactory()
-    made.set_launch(f"( videotestsrc is-live=true pattern={pattern} ! {CAPS} ! {encoder} )")
+    made.set_launch(
+        f"( videotestsrc is-live=true pattern={pattern} ! {CAPS.format(sys.argv[2])} ! {encoder} )"
+    )
     made.set_shared(True)
     return made
 
@@ -51,7 +53,7 @@ def main() -> None:
     mounts = server.get_mount_points()
     for path, (pattern, encoder) in SHOWN.items():
         made = factory(pattern, encoder)
-        if sys.argv[2:] == ["secret"]:
+        if sys.argv[3:] == ["secret"]:
             restrict(server, made)
         mounts.add_factory(path, made)
     if server.attach(None) == 0:

@@ -402,16 +402,17 @@ class RtspServer(Service):
 
     def __init__(self, secret: bool = False) -> None:
         super().__init__()
-        self.port = free_port()
-        self._words = [str(self.port), *(["secret"] if secret else [])]
+        self.port, self.width = free_port(), 320
+        self._extra = ["secret"] if secret else []
 
     def address(self, path: str, user: str = "") -> str:
         """Return the address of a pattern."""
         return f"rtsp://{user}127.0.0.1:{self.port}/{path}"
 
     def start(self) -> None:
-        """Start it; after `stop` or `kill`, at the same address."""
-        self._run(DEBIAN_PYTHON, str(Path(__file__).with_name("rtsp_server.py")), *self._words)
+        """Start it; after `stop` or `kill`, at the same address. Its pictures have its `width`."""
+        words = [str(self.port), str(self.width), *self._extra]
+        self._run(DEBIAN_PYTHON, str(Path(__file__).with_name("rtsp_server.py")), *words)
         self._until(
             lambda: _greets(self.port, b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n", b"RTSP/1.0")
         )

@@ -157,3 +157,17 @@ def test_an_ssh_server_that_is_stopped_ends_its_sessions(sshd):
         assert session.stdout.readline() == "in\n"
         sshd.stop()
         assert session.wait(50) == 255
+
+
+def test_an_rtsp_server_answers_again_after_a_crash_and_leaves_nothing_behind(rtsp_server):
+    def options():
+        with socket.create_connection(("127.0.0.1", rtsp_server.port), 5) as connection:
+            connection.sendall(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n")
+            return connection.recv(15)
+
+    assert options() == b"RTSP/1.0 200 OK"
+    rtsp_server.kill()
+    rtsp_server.start()
+    assert options() == b"RTSP/1.0 200 OK"
+    rtsp_server.close()
+    assert _leftovers(rtsp_server) == []

@@ -183,6 +183,9 @@ def _tell_rest(request: Request[Options], folders: Iterable[Path], words: Words)
         print(
             f"left: your pictures in {as_typed(path)}; if you keep them, the next run enrols the person"
         )
+    events = layout.serving_dir(request.outputs, request.usecase.name) / "events"
+    if events.is_dir() and any(events.iterdir()):
+        print(f"left: the pictures of events in {as_typed(events)} may show the person")
     files = remains.files(request.outputs, words)
     for path in files[:MOST_NAMED]:
         print(f"left: {as_typed(path)} still has the name")

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Callable, Dict, List, Optional
 
-from stages.serving.checked import Checked, nothing_to_watch
+from stages.serving.checked import Checked, nothing_to_watch, size_of
 from stages.serving.events.capped import CappedFolder
 from stages.serving.events.captures import Captures, folder_in
 from stages.serving.events.clips import Clips
@@ -124,6 +124,9 @@ def _pipeline(options: Options) -> PipelineSettings:
             "loop": options.loop,
             "watch": options.watch,
             "frozen_s": options.frozen_s,
+            "size": size_of(options),
+            # a wish that cameras get too, so only if the user has one
+            "fps": 0.0 if options.picture_s == Options.picture_s else 1.0 / options.picture_s,
         },
     )
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +22,7 @@ from stages.serving.mistakes import Mistake, Mistakes
 from stages.serving.options import Options
 from stages.serving.reading import naming
 
+SIZE = re.compile(r"([1-9]\d{1,4})x([1-9]\d{1,4})")
 RUNTIMES = ("ai_edge_litert", "tflite_runtime")
 Found = TypeVar("Found")
 
@@ -52,6 +54,7 @@ def check(package: Path, options: Options) -> Checked:
     _check_installed(found)
     packaged = _attempt(found, lambda: read_package(package))
     names = _sources(options, found)
+    _attempt(found, lambda: size_of(options))
     if packaged is None:
         raise Mistakes(found)
     _refuse_storing(packaged.task, options, found)
@@ -93,6 +96,17 @@ def state_of(options: Options, name: str) -> Path:
         return Path(options.state).expanduser().absolute()
     home = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
     return Path(home).expanduser().absolute() / "raspberrypi-mlops" / name
+
+
+def size_of(options: Options) -> Optional[Tuple[int, int]]:
+    """Return the height and width wanted of cameras; raise Mistakes."""
+    if not options.camera_size:
+        return None
+    match = SIZE.fullmatch(options.camera_size)
+    if not match:
+        where = f"camera_size={options.camera_size}"
+        raise Mistakes([Mistake(where, "this is no size", "write WIDTHxHEIGHT: 1280x720")])
+    return int(match[2]), int(match[1])
 
 
 def cameras() -> List[str]:

@@ -49,6 +49,10 @@ class Options:
     "begin files again when they end"
     watch: bool = False
     "wait for new pictures in a folder"
+    picture_s: Annotated[float, Range(gt=0)] = 1.0
+    "how long each picture of a folder is shown"
+    camera_size: str = ""
+    "the size wanted of cameras, such as 1280x720; default: their own choice"
     frozen_s: Annotated[float, Range(ge=0)] = 5.0
     "a source whose picture has not changed for this long is frozen; 0: never"
     seconds: Annotated[float, Range(ge=0)] = 0.0
@@ -56,7 +60,7 @@ class Options:
     rules: str = ""
     "a file with rules (YAML or JSON); see docs/serving.md"
     mqtt: str = ""
-    "an MQTT broker: mqtt://[USER@]HOST[:PORT][/TOPIC], or mqtts:// with TLS"
+    "an MQTT broker: mqtt://USER@HOST:1883/TOPIC, or mqtts:// with TLS; only HOST is required"
     mqtt_password_file: str = ""
     "the file with the broker's password; default: the environment variable MQTT_PASSWORD"
     mqtt_ca: str = ""

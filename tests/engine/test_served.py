@@ -1,11 +1,12 @@
 """The options of `serve`, read from the server's own file."""
 
+import ast
 import dataclasses
 
 import pytest
 from pydantic import ValidationError
 
-from engine import served
+from engine import served, syntax
 from engine.options import declared
 from stages.serving.options import Options
 from stages.serving.words import parsed
@@ -55,3 +56,31 @@ def test_only_what_differs_from_the_default_is_a_word():
 
 def test_a_composed_request_with_passwords_is_not_kept():
     assert served.options().IS_CACHED is False
+
+
+def imported(path):
+    """Return the modules of this project that a file imports."""
+    module = ".".join(path.with_suffix("").parts)
+    tree = ast.parse((served.ROOT / path).read_text(encoding="utf-8"))
+    names = {name for name, _ in syntax.imports(tree, module)}
+    return {name for name in names if name.split(".")[0] in ("engine", "stages")}
+
+
+def test_the_program_for_a_device_needs_nothing_else_of_the_project():
+    files = served.program_files()
+    modules = {".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in files}
+    known = modules | {one.rpartition(".")[0] for one in modules}
+    python = [path for path in files if path.suffix == ".py"]
+    missing = {
+        name
+        for path in python
+        for name in imported(path)
+        if name.rpartition(".")[0] not in known and name not in known
+    }
+    assert missing == set()
+
+
+def test_the_program_for_a_device_has_the_page_and_no_caches():
+    names = {path.as_posix() for path in served.program_files()}
+    assert {"stages/serving/web/static/page.js", "engine/stage/__init__.py"} <= names
+    assert not any("__pycache__" in name or name.startswith("engine/commands") for name in names)

@@ -107,7 +107,10 @@ def discovery(
     found = {}
     for component, identifier, entity in _entities(topics, summary, rules, has_temperature):
         unique = f"{node}-{identifier}"
-        configuration = {**entity, **shared, "unique_id": unique, "object_id": unique}
+        slug = unique.replace("-", "_").lower()
+        names = {"unique_id": unique, "default_entity_id": f"{component}.{slug}"}
+        # until Home Assistant 2025.9
+        configuration = {**entity, **shared, **names, "object_id": slug}
         topic = f"{DISCOVERY}/{component}/{unique}/config"
         found[topic] = json.dumps(configuration, sort_keys=True)
     return found

@@ -84,8 +84,10 @@ def _warm_up(settings: Settings) -> None:
 
     with suppress(StageError):
         runtime_module(settings.runtime)
-    with suppress(ImportError):
-        import PIL.Image  # noqa: F401
+    for name in ("PIL.Image", "cv2"):  # a device may have only the second
+        with suppress(ImportError):
+            importlib.import_module(name)
+            break
 
 
 if __name__ == "__main__":

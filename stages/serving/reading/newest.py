@@ -72,7 +72,7 @@ class Newest:
             frame, self._frame = self._frame, None
             self._changed.notify_all()
             if frame is None and self._end is not None:
-                raise self._end
+                raise self._end.with_traceback(None)
             return frame
 
     def close(self) -> bool:
@@ -98,7 +98,7 @@ class Newest:
         except Exception as error:  # decoders raise anything
             end = NoSignal(masked(f"{type(error).__name__}: {error}".partition("\n")[0]))
         with self._changed:
-            self._end = end
+            self._end = end.with_traceback(None)  # its frames would keep the decoder alive
             self._changed.notify_all()
 
     def _put(self, frame: Arrived) -> None:

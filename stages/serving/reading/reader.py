@@ -116,7 +116,8 @@ class Reader:
         if now - self._live_at > _SETTLED_S:
             self._retry_s = self._options.retry_s
         self._last_at = now
-        self._resized += self._size is not None and self._size != size
+        has_new_size = self._size is not None and self._size != size
+        self._resized += has_new_size and not self._source.is_still
         self._size = size
         number = self._captured()
         self._taken += 1

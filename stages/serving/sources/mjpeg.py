@@ -54,7 +54,10 @@ class Mjpeg(LiveSource):
             while not stop.is_set():
                 kind = connection.get()
                 if not kind.startswith((*_STREAMS, *_PICTURES)):
-                    raise NoSignal(f"it sends {kind[:60] or 'no type'}, and not JPEGs")
+                    found = kind[:60] or "no type"
+                    raise NoSignal(
+                        f"it sends {found}, and not JPEGs: give its address of MJPEG, or rtsp://"
+                    )
                 yield from self._pictures(connection)
                 if not kind.startswith(_PICTURES):
                     raise NoSignal("the camera ended the stream")

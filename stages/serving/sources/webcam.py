@@ -16,6 +16,7 @@ from stages.serving.reading.options import ReadingOptions
 from stages.serving.reading.pixels import Bgr
 
 _NUMBER = re.compile(r"(?:/dev/video)?(\d{1,3})")
+DEVICES = Path("/dev")
 _MOST_FAILURES = 10  # reads in a row; OpenCV waits 10 s for a frame
 
 
@@ -38,10 +39,12 @@ class Webcam(LiveSource):
 
     def __init__(self, number: int, options: ReadingOptions) -> None:
         super().__init__(f"/dev/video{number}", options)
-        self._number = number
+        self._number, self._device = number, DEVICES / f"video{number}"
 
     def frames(self, stop: Stop) -> Generator[Decoded, None, None]:
         """Open it with the size and rate that are wanted, as far as it has them."""
+        if not self._device.exists():  # OpenCV would warn at each attempt
+            raise NoSignal(_why_not(self._device))
         try:
             import cv2
         except ImportError:
@@ -50,7 +53,7 @@ class Webcam(LiveSource):
         capture = cv2.VideoCapture(self._number, cv2.CAP_V4L2)
         try:
             if not capture.isOpened():
-                raise NoSignal(_why_not(Path(self.label)))
+                raise NoSignal(_why_not(self._device))
             self._configure(cv2, capture)
             failures = 0
             while not stop.is_set() and failures < _MOST_FAILURES:
@@ -84,7 +87,7 @@ class Webcam(LiveSource):
                 yield from video.decoded()
                 raise NoSignal(video.broken or "the camera sends no frames")
         except Unreadable as error:
-            raise NoSignal(f"{_why_not(Path(self.label))} ({error})") from None
+            raise NoSignal(f"{_why_not(self._device)} ({error})") from None
         except StageError:
             raise StageError("a webcam needs OpenCV (python3-opencv) or PyAV (av)") from None
 

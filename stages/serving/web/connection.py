@@ -18,7 +18,8 @@ from stages.serving.web.request import Refused, Request
 from stages.serving.web.response import Response, error, head
 
 if TYPE_CHECKING:
-    from stages.serving.web.site import Route, Site
+    from stages.serving.web.route import Route
+    from stages.serving.web.site import Site
 
 HANDSHAKE = b"\x16"  # the first byte of TLS
 _LINGER_S, _LINGER_BYTES = 1.0, 1024 * 1024
@@ -32,20 +33,20 @@ class Connection:
         self, opened: socket.socket, address: str, site: Site, context: Optional[ssl.SSLContext]
     ) -> None:
         self.address, self.is_waiting = address, True
+        self.task: Optional[asyncio.Task[None]] = None  # which runs it
         self._socket, self._site, self._context = opened, site, context
         self._limits = site.settings.limits
         self._is_plain = False  # HTTP on a port for HTTPS
-        self._task: Optional[asyncio.Task[None]] = None
         self._is_handed_over = False  # the socket, to asyncio
         self._reader: asyncio.StreamReader
         self._writer: Optional[asyncio.StreamWriter] = None
         self.since_s = asyncio.get_running_loop().time()
         self.deadline_s = self.since_s + self._limits.head_s
         self._is_reading = False
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     async def run(self) -> None:
         """Serve the connection to its end."""
-        self._task = asyncio.current_task()
         try:
             await self._open()
             while await self._exchange():
@@ -57,14 +58,20 @@ class Connection:
 
     def expire(self) -> None:
         """End the connection, because its time is over or its place is needed."""
+        self.is_waiting = False
         if self._is_reading and self._writer and not self._writer.is_closing():
             self._is_reading = False
-            self._site.refused("time")
+            self._site.tally.refused("time")
             self._writer.write(head(error(408, "the request took too long"), False))
         elif self._writer:
             self._writer.transport.abort()
-        if self._task:
-            self._task.cancel()
+        if self.task:
+            self.task.cancel()
+
+    def release(self) -> None:
+        """Close the socket if that is still to be done, because the task never ran."""
+        if not self._is_handed_over:
+            self._socket.close()
 
     async def _open(self) -> None:
         loop = asyncio.get_running_loop()
@@ -110,12 +117,12 @@ class Connection:
         except (OSError, EOFError, asyncio.CancelledError):
             raise
         except Exception:
-            self._site.failed(traceback.format_exc())
+            self._site.tally.failed(traceback.format_exc())
             response = error(500, "the server failed; its log has the cause")
         if response.delay_s:
             self._step(response.delay_s + 1.0, is_waiting=True)
             await asyncio.sleep(response.delay_s)
-        self._site.answered(response.status)
+        self._site.tally.answered(response.status)
         keeps = bool(request and request.keeps_alive and response.has_length)
         keeps = keeps and (is_read or (request is not None and not request.length))
         await self._send(response, keeps, is_head=bool(request and request.method == "HEAD"))
@@ -130,7 +137,7 @@ class Connection:
         except asyncio.IncompleteReadError:
             return b""
         except asyncio.LimitOverrunError:
-            self._site.answered(431)
+            self._site.tally.answered(431)
             await self._send(error(431, "the head of the request is too large"), False, False)
             await self._linger()
             return b""
@@ -214,8 +221,6 @@ class Connection:
 
     async def _close(self) -> None:
         if self._writer is None:
-            if not self._is_handed_over:
-                self._socket.close()
             return
         self._step(self._limits.write_s)
         self._writer.close()

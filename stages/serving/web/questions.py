@@ -45,7 +45,9 @@ class Questions:
     async def capture(self, request: Request) -> Response:
         """Save the newest frame of a source under a class name."""
         if self._captures is None:
-            raise Refused(403, "captures are off: start the server with captures=MB to allow them")
+            raise Refused(
+                403, "captures are off: start the server with captures_mb=100 to allow them"
+            )
         data = _data(request)
         source, label = data.get("source"), data.get("label")
         if source not in self._feed.summary["sources"]:

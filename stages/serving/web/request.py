@@ -28,7 +28,7 @@ class Refused(Exception):
 class Request:
     """A request; header names are in lower case, path and query are decoded.
 
-    address: of the viewer. is_cookie: whether it is authorised by the cookie, as pages are.
+    address: of the viewer.
     """
 
     method: str
@@ -37,7 +37,6 @@ class Request:
     headers: Dict[str, str]
     is_1_1: bool = True
     address: str = ""
-    is_cookie: bool = False
     body: bytes = field(default=b"", repr=False)
 
     def header(self, name: str) -> str:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from stages.serving.web.settings import Settings
 
 SWEEP_S = 0.25  # how often time limits are checked
-_EVICTED_AFTER_S = 1.0  # a waiting connection may stay this long, whoever needs its place
-_PAUSE_S = 0.01  # after each refused connection, so that refusing many costs little
+# After each connection that is one too many: they cost little, and a new one has some time for its request
+# before it is the oldest.
+_PAUSE_S = 0.004
 _END_S = 5.0
 
 
@@ -51,7 +52,6 @@ class Server:
         self._site = Site(hub, settings, guard, names, captures, say)
         self._settings = settings
         self._connections: Set[Connection] = set()
-        self._tasks: Set[asyncio.Task[None]] = set()
         self._thread: Optional[threading.Thread] = None
         self._loop: Optional[asyncio.AbstractEventLoop] = None
         self._ended: Optional[asyncio.Event] = None
@@ -91,12 +91,12 @@ class Server:
         sweeping = self._loop.create_task(self._sweep())
         is_ready.set()
         await self._ended.wait()
-        for task in (accepting, sweeping, *self._tasks):
-            task.cancel()
+        tasks = {accepting, sweeping, *(one.task for one in self._connections if one.task)}
         for connection in self._connections:
-            connection.deadline_s = 0.0
             connection.expire()
-        await asyncio.wait({accepting, sweeping, *self._tasks}, timeout=_END_S)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=_END_S)
 
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
@@ -104,47 +104,52 @@ class Server:
             try:
                 opened, peer = await loop.sock_accept(self.listener)
             except OSError:  # too many open files
-                self._site.refused("files")
+                self._site.tally.refused("files")
                 await asyncio.sleep(SWEEP_S)
                 continue
             address = network(peer[0])
-            if not self._has_room(address):
-                opened.close()
-                await asyncio.sleep(_PAUSE_S)
-                continue
-            task = loop.create_task(self._serve(opened, address))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            pause_s = 0.0  # a burst of connections must not delay those that are open
+            if self._is_full(address):
+                pause_s = _PAUSE_S
+                if not self._evict(address):
+                    opened.close()
+                    await asyncio.sleep(pause_s)
+                    continue
+            self._serve(opened, address)
+            await asyncio.sleep(pause_s)
 
-    async def _serve(self, opened: socket.socket, address: str) -> None:
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def _serve(self, opened: socket.socket, address: str) -> None:
         connection = Connection(opened, address, self._site, self._context)
         self._connections.add(connection)
         self._site.throttle.opened(address)
-        try:
-            await connection.run()
-        finally:
-            self._connections.discard(connection)
-            self._site.throttle.closed(address)
+        connection.task = asyncio.get_running_loop().create_task(connection.run())
+        connection.task.add_done_callback(lambda _: self._ended_with(connection))
 
-    def _has_room(self, address: str) -> bool:
-        """Return whether another connection is accepted; end the one that has waited longest if need be."""
-        is_full = self._site.throttle.is_full(address)
-        if not is_full and len(self._connections) < self._settings.limits.connections:
-            return True
+    def _ended_with(self, connection: Connection) -> None:
+        connection.release()
+        self._connections.discard(connection)
+        self._site.throttle.closed(connection.address)
+
+    def _is_full(self, address: str) -> bool:
+        most = self._settings.limits.connections
+        return self._site.throttle.is_full(address) or len(self._connections) >= most
+
+    def _evict(self, address: str) -> bool:
+        """End the connection that has waited longest; return whether there was one.
+
+        If the address has too many, it is one of its own, so that it can only harm itself.
+        """
+        is_own = self._site.throttle.is_full(address)
         waiting = [
             one
             for one in self._connections
-            if one.is_waiting and (one.address == address or not is_full)
+            if one.is_waiting and (one.address == address or not is_own)
         ]
         oldest = min(waiting, key=lambda one: one.since_s, default=None)
-        now_s = asyncio.get_running_loop().time()
-        if oldest is None or now_s - oldest.since_s < _EVICTED_AFTER_S:
-            self._site.refused("connections")
-            return False
-        self._site.refused("evicted")
-        oldest.expire()
-        return True
+        self._site.tally.refused("evicted" if oldest else "connections")
+        if oldest:
+            oldest.expire()
+        return oldest is not None
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()

@@ -12,7 +12,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any, Dict, Hashable, List, Optional, Tuple
 
-from stages.serving.web.numbers import numbers
+from stages.serving.web.numbers import Recent, numbers_of
 from stages.serving.web.response import encode
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Changes:
     """
 
     def __init__(self, hub: Hub) -> None:
+        self.metrics = Recent(hub)
         self.boot = secrets.token_hex(4)
         self.last_event = 0
         self.viewers = 0
@@ -57,7 +58,12 @@ class Changes:
             self.last_event = found[-1]["number"]
         if now_s - self._numbers_s >= NUMBERS_S:
             self._numbers_s = now_s
-            self._put("numbers", "numbers", {**numbers(self._hub), "time_s": time.time()}, now_s)
+            self._put(
+                "numbers",
+                "numbers",
+                {**numbers_of(self.metrics.values()), "time_s": time.time()},
+                now_s,
+            )
             self._look_at_clips()
 
     def since(self, order: int) -> Tuple[int, List[bytes]]:

@@ -206,6 +206,15 @@ def test_the_users_own_pictures_and_other_files_are_named(team, give):
     assert left[1].endswith("remark.txt still has the name") and len(left) == 2
 
 
+def test_pictures_of_events_are_named(team, give):
+    events = team.outputs / ".engine" / "serving" / "team" / "events"
+    events.mkdir(parents=True)
+    (events / "20261130-150000-0001-stranger-door.jpg").touch()
+    done = give(*FORGETTING, "person=robert")
+    (left,) = [line for line in done.lines if line.startswith("left: ")]
+    assert "serving/team/events may show the person" in left
+
+
 @pytest.mark.parametrize("calls", [0, 1, 2])
 def test_a_command_that_was_killed_can_be_repeated(team, give, monkeypatch, calls):
     remove, made = Store.remove, []

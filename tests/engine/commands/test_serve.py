@@ -89,3 +89,13 @@ def test_the_pictures_of_verify_are_the_sample(packed, tmp_path):
     (run_dir.parent / "made").rename(golden / "inputs")
     result = packed.run(*WORDS, "seconds=0.2")
     assert result.returncode == 0 and f"showing {golden / 'inputs'}" in result.stderr
+
+
+def test_passwords_of_cameras_and_brokers_are_nowhere(packed):
+    packed.environment["MQTT_PASSWORD"] = "canary-of-mqtt"
+    camera = "source=a=http://me:canary-of-camera@127.0.0.1:9/x"
+    result = packed.run(*WORDS, camera, "mqtt=mqtt://me@127.0.0.1:9/x", "seconds=1.5")
+    assert result.returncode == 0
+    assert "canary" not in result.stdout + result.stderr
+    files = [path for path in packed.path.rglob("*") if path.is_file()]
+    assert files and [path for path in files if b"canary" in path.read_bytes()] == []

@@ -6,7 +6,9 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -96,10 +98,21 @@ def test_it_stops_after_its_time(package: Path, source: str, tmp_path: Path) -> 
 
 
 def test_all_mistakes_are_reported_and_nothing_is_written(package: Path, tmp_path: Path) -> None:
-    words = ("source=@/absent", "mqtt=mqtt://u:p@h", "rules=/absent", f"state={tmp_path / 'state'}")
+    words = (
+        "source=@/absent",
+        "camera_size=1",
+        "mqtt=mqtt://u:p@h",
+        "rules=/absent",
+        f"state={tmp_path / 'state'}",
+    )
     status, text = ended(*words, package=package)
     assert status == 2
-    assert [one[0] for one in mistakes(text)] == ["source", "mqtt=...", "/absent"]
+    assert [one[0] for one in mistakes(text)] == [
+        "source",
+        "camera_size=1",
+        "mqtt=...",
+        "/absent",
+    ]
     assert not (tmp_path / "state").exists()
 
 
@@ -144,3 +157,27 @@ def test_faces_are_not_stored(words: tuple[str, ...], tmp_path: Path) -> None:
 
 def test_help_lists_the_options(package: Path) -> None:
     assert ended("--help", package=package) == (0, "")
+
+
+@pytest.mark.root
+def test_a_full_disk_costs_pictures_and_nothing_else(
+    package: Path, source: str, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(state)]
+    subprocess.run(mount, check=True)
+    try:
+        (tmp_path / "r.yaml").write_text(RULES.replace("min_score: 0.6", "for: 0s"))
+        words = (source, f"rules={tmp_path / 'r.yaml'}", "snapshots_mb=1")
+        with running(package, state, *words) as server:
+            server.wait_until_open()
+            with suppress(OSError):
+                (state / "filler").write_bytes(b"x" * 100_000)
+            wait(lambda: b'serving_storage_failed{kind="snapshots"} 1' in server.get("metrics"), 20)
+            assert server.json("api/events")["events"][0]["snapshot"] is None
+            assert server.get("healthz")
+            assert server.end() == 0
+            assert "No space left on device; the server continues without" in server.log
+    finally:
+        subprocess.run(["umount", "-l", str(state)], check=True)

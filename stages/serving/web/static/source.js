@@ -93,7 +93,8 @@ export class SourceCard {
   #showNote() {
     const oldMs = performance.now() - this.picture.drawnMs;
     const status = this.state?.status ?? "starting";
-    const isOld = oldMs > OLD_MS || !this.picture.drawnMs;
+    const isStill = this.state?.type === "folder"; // whose pictures may change slowly
+    const isOld = (oldMs > OLD_MS && !isStill) || !this.picture.drawnMs;
     let title = status === "live" ? "" : (STATUSES[status]?.[0] ?? status);
     let why = this.state?.why ?? "";
     if (!title && isOld && this.picture.isVisible) {

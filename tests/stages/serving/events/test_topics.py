@@ -23,6 +23,7 @@ def test_each_rule_with_mqtt_is_a_binary_sensor() -> None:
     assert key == "binary_sensor/home-garden-rule-a-visitor/config"
     assert sensor["state_topic"] == "home/garden/rule/a-visitor"
     assert sensor["name"] == "a visitor"
+    assert sensor["default_entity_id"] == "binary_sensor.home_garden_rule_a_visitor"
 
 
 def test_every_entity_has_its_device_availability_and_identifier() -> None:

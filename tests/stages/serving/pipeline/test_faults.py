@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from engine.stage import StageError
+
 SOON_S = 0.5
 HUNG, RAISED, CRASHED = "no answer within 0.5 s", "the Edge TPU's process ended", "SIGSEGV"
 WHY = {
@@ -148,3 +150,22 @@ def test_a_stopped_worker_is_replaced(run):
     one.until(lambda m: m["kind"] == "worker" and m["restarts"] == 1)
     one.worker("ready")
     assert one.update()
+
+
+def test_nothing_is_left_behind_after_kills(run):
+    before = set(os.listdir("/dev/shm"))
+    one = run({}, {"fps": 100})
+    one.update()
+    one.worker("ready")
+    for pid in list(one.feed.processes().values())[1:]:
+        os.kill(pid, signal.SIGKILL)
+    one.worker("failed")
+    assert not {name for name in os.listdir("/dev/shm") if "serving" in name} - before
+    assert one.feed.has_ended
+
+
+def test_a_question_to_a_failed_worker_is_refused(run):
+    one = run({"takes": "sentences", "faults": ["open"]})
+    one.worker("failed")
+    with pytest.raises(StageError, match="the model cannot be opened"):
+        one.feed.ask("hello")

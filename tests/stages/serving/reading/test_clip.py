@@ -41,11 +41,11 @@ def video(make_video, tmp_path):
     return make_video(tmp_path / "a.mp4", [at / 10 for at in range(10)], STEPS)
 
 
-def test_every_frame_is_read_as_fast_as_possible(video):
-    begin = time.monotonic()
+def test_every_frame_is_read_without_waiting(video, monkeypatch):
+    monkeypatch.delattr(time, "sleep")
     clip = VideoClip(video, FAST)
     assert Shown(clip).rest() == list(range(10))
-    assert time.monotonic() - begin < 0.9 and clip.dropped == {"newer": 0, "damaged": 0}
+    assert clip.dropped == {"newer": 0, "damaged": 0}
 
 
 def test_frames_come_when_they_are_due(make_video, tmp_path):

@@ -6,6 +6,7 @@ unplugged, and how long a frame takes from the light to the buffer.
 
 import dataclasses
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,9 +17,10 @@ from tests.stages.serving.sources.cameras import QUICK, Camera
 
 
 class Capture:
-    """What OpenCV opens: frames (BGR) at a rate. Changed by a test: present, works, frame."""
+    """What OpenCV opens: frames (BGR) at a rate. Changed by a test: device (a file), works, frame."""
 
-    present, works = True, True
+    device: Path
+    works = True
     frame = np.zeros((24, 32, 3), np.uint8)
     opened: "list[tuple[int, int]]"
     settings: "dict[int, float]"
@@ -26,7 +28,7 @@ class Capture:
 
     def __init__(self, number, backend):
         self.opened.append((number, backend))
-        self.is_open = type(self).present and type(self).works
+        self.is_open = self.device.exists() and self.works
         type(self).open_now += self.is_open
 
     def isOpened(self):
@@ -41,7 +43,7 @@ class Capture:
 
     def read(self):
         time.sleep(0.005)
-        if not type(self).present:
+        if not self.device.exists():
             return False, None
         return True, type(self).frame.copy()
 
@@ -51,9 +53,13 @@ class Capture:
 
 
 @pytest.fixture
-def capture(monkeypatch):
-    """The stand-in; all captures that were opened must be released."""
-    made = type("Made", (Capture,), {"opened": [], "settings": {cv2.CAP_PROP_FPS: 25.0}})
+def capture(monkeypatch, tmp_path):
+    """The stand-in, with three device files; all captures that were opened must be released."""
+    for number in range(3):
+        (tmp_path / f"video{number}").touch()
+    own = {"opened": [], "settings": {cv2.CAP_PROP_FPS: 25.0}, "device": tmp_path / "video0"}
+    made = type("Made", (Capture,), own)
+    monkeypatch.setattr(webcam, "DEVICES", tmp_path)
     monkeypatch.setattr(cv2, "VideoCapture", made)
     yield made
     assert made.open_now == 0
@@ -89,10 +95,10 @@ def test_frames_are_reduced_for_a_small_model(capture):
 def test_a_camera_that_is_pulled_out_comes_back(capture):
     with Camera("0") as camera:
         camera.until_frames(2)
-        capture.present = False
+        capture.device.unlink()
         camera.until(lambda state: state["why"].startswith("the camera sends no frames"))
-        camera.until(lambda state: state["why"].startswith("there is no /dev/video0: plug"))
-        capture.present = True
+        camera.until(lambda state: state["why"].endswith("video0: plug the camera in"))
+        capture.device.touch()
         state = camera.until_status("live")
         assert state["reopened"] == 1 and state["dropped"]["damaged"] == 0
 
@@ -126,18 +132,24 @@ def test_a_new_size_is_followed(capture):
         assert state["size"] == (48, 64)
 
 
-def test_a_device_that_exists_but_cannot_be_used_says_what_helps(capture, monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("error", "help"),
+    [
+        (None, "is used by another program, or is not a camera"),
+        (PermissionError(13, "Permission denied"), "add this user to the group video"),
+        (OSError(19, "No such device"), "cannot be opened: No such device"),
+    ],
+)
+def test_a_device_that_cannot_be_used_says_what_helps(capture, monkeypatch, error, help):
     capture.works = False
-    assert "plug the camera in" in webcam._why_not(tmp_path / "video0")
-    device = tmp_path / "video1"
-    device.touch()
-    assert webcam._why_not(device).endswith("is used by another program, or is not a camera")
 
     def refuse(*words):
-        raise PermissionError(13, "Permission denied")
+        raise error
 
-    monkeypatch.setattr(type(device), "open", refuse)
-    assert webcam._why_not(device).endswith("add this user to the group video")
+    if error:
+        monkeypatch.setattr(type(capture.device), "open", refuse)
+    with Camera("0") as camera:
+        assert camera.until_status("no_signal")["why"].endswith(help)
 
 
 def test_pyav_reads_cameras_where_there_is_no_opencv(monkeypatch):

@@ -162,7 +162,7 @@ def test_a_client_that_waits_for_permission_gets_it(web):
 
 def test_captures_are_refused_when_they_are_off(web):
     answer = web.post("/api/capture", {"source": "door", "label": "cat"})
-    assert answer.status == 403 and "captures=" in answer.json["error"]
+    assert answer.status == 403 and "captures_mb=" in answer.json["error"]
 
 
 def test_a_frame_is_captured_under_its_class(opens):

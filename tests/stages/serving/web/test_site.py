@@ -61,7 +61,7 @@ def test_a_wrong_token_is_answered_late_and_the_right_one_at_once(opens):
     late = threading.Event()
     with web.connect() as slow:
         for _ in range(4):  # each wrong try takes twice as long
-            web.server._site._access.delay_s("127.0.0.1")
+            web.server._site._guard._access.delay_s("127.0.0.1")
         slow.sendall(web.request("GET", "/api/state", token=False, Authorization="Bearer wrong"))
         assert web.get("/api/state").status == 200
         slow.settimeout(0.01)
