@@ -3,6 +3,8 @@
 import { figure, find, make } from "./dom.js";
 import { post } from "./source.js";
 
+const REMARKS = { missing: "Missing", unseen: "Not in the training data", beyond: "Outside the training range" };
+
 /** Show what fits the model. */
 export function showQuestion(summary) {
   const shows = { sentences: chat, rows: row, pictures: picture }[summary.takes];
@@ -65,7 +67,7 @@ function row(summary) {
 function field(column) {
   const input = column.values?.length
     ? make("select", {}, make("option", { value: "", textContent: "" }), ...column.values.map((value) => make("option", { value, textContent: value })))
-    : make("input", { autocomplete: "off", attributes: column.kind === "number" ? { inputmode: "decimal" } : {} });
+    : make("input", { autocomplete: "off", placeholder: column.kind === "date" ? "2026-01-31" : "", attributes: column.kind === "number" ? { inputmode: "decimal" } : {} });
   return [make("label", {}, column.name, input), input];
 }
 
@@ -108,7 +110,13 @@ function show(output, answer, error, detections) {
   const parts = [make("b", { textContent: String(value ?? label ?? "") })];
   if (score !== undefined) parts.push(` ${figure(100 * score)} %`);
   if (low !== undefined) parts.push(` (${low} to ${high})`);
-  const remarks = Object.entries(rest).filter(([, one]) => one && Object.keys(one).length);
-  const lines = remarks.map(([name, one]) => `${name}: ${JSON.stringify(one)}`).join("\n");
-  output.replaceChildren(...parts, make("p", { className: "soft", textContent: lines }));
+  output.replaceChildren(...parts, ...Object.entries(rest).map(remark).filter(Boolean));
+}
+
+/** Return a paragraph with a list or an object of an answer, or null if it is empty or something else. */
+function remark([name, value]) {
+  if (typeof value !== "object" || !value || !Object.keys(value).length) return null;
+  const texts = Array.isArray(value) ? value : Object.entries(value).map(([key, one]) => `${key} = ${one}`);
+  const title = REMARKS[name] ?? name;
+  return make("p", { className: "soft", textContent: `${title}: ${texts.join(", ")}` });
 }

@@ -217,9 +217,8 @@ def test_a_row_is_filled_in(opens, browser):
     ]
     web = opens(feed=_feed((), takes="rows", columns=columns))
     asked = []
-    web.feed.ask = lambda raw, *_: (
-        asked.append(raw) or {"value": "rose", "score": 0.8, "missing": []}
-    )
+    answer = {"value": "rose", "score": 0.8, "missing": ["a", "b"], "unseen": {"c": HOSTILE}}
+    web.feed.ask = lambda raw, *_: asked.append(raw) or {**answer, "beyond": {}}
     page = browser.open(web.server.url)
     page.until("document.querySelector('#ask select')")
     page.run(
@@ -227,7 +226,7 @@ def test_a_row_is_filled_in(opens, browser):
         "document.querySelector('#ask select').selectedIndex = 2;"
         "document.querySelector('#ask').requestSubmit(); })()"
     )
-    _shown(page, "#ask .answer", "rose 80 %")
+    _shown(page, "#ask .answer", f"rose 80 %Missing: a, bNot in the training data: c = {HOSTILE}")
     assert asked == [{"width": "1.5", "colour": HOSTILE}]
 
 
