@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
 
@@ -18,8 +18,9 @@ from engine.stage import StageError
 from stages.tasks import boxes
 from stages.tasks.boxes import Detections
 from stages.tasks.clock import Clock
+from stages.tasks.followed_objects import followed
 from stages.tasks.signature import Needs, check
-from stages.tasks.tracking import Seen, Tracker
+from stages.tasks.tracking import Tracker
 from stages.tflite.scaled import Scaled
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Detect:
         def weak() -> Detections:
             return below(looked.outputs, self._constants, self._anchors, self._thresholds)
 
-        every, ids = followed(detections, weak, state, size)
+        every, ids = followed(detections, weak, state.tracker, state.tick(), size)
         numbered = zip(objects(every, self._labels, size), ids)
         return {"objects": [{**each, "id": number} for each, number in numbered]}
 
@@ -223,31 +224,6 @@ def objects(
         }
         for box, score, kind in zip(detections.boxes, detections.scores, detections.classes)
     ]
-
-
-def followed(
-    detections: Detections, weak: Callable[[], Detections], state: State, size: tuple[int, ...]
-) -> tuple[Detections, list[int]]:
-    """Return the objects of a clip's frame with their ids; those that only their past shows are last.
-
-    weak: returns detections whose scores are a little too low; size: height and width in pixels
-    """
-    others: list[Detections] = []
-
-    def weak_seen() -> Seen:
-        others.append(weak())
-        return _seen(others[0], size)
-
-    ids, kept = state.tracker.follow(_seen(detections, size), state.tick(), weak_seen)
-    if not kept:
-        return detections, ids
-    rows = np.array([row for row, _ in kept])
-    return detections.joined(others[0].at(rows)), [*ids, *(number for _, number in kept)]
-
-
-def _seen(detections: Detections, size: tuple[int, ...]) -> Seen:
-    sides = np.array([*size, *size], np.float64)
-    return Seen(detections.boxes * sides, detections.classes)
 
 
 def rows(answer: Mapping[str, Any]) -> list[dict[str, Any]]:

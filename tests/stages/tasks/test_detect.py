@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 from PIL import Image
+from stages.tasks.followed_objects import followed
 
 from engine.stage import StageError
 from stages.edge._items import answers
@@ -140,7 +141,7 @@ def _followed(frames):
     for one in frames:
         sure = detect.found(one, CONSTANTS, ANCHORS, floor)
         weak = partial(detect.below, one, CONSTANTS, ANCHORS, floor)
-        every, ids = detect.followed(sure, weak, state, (100, 200))
+        every, ids = followed(sure, weak, state.tracker, state.tick(), (100, 200))
         answers.append(list(zip(every.classes.tolist(), ids, strict=True)))
     return answers
 

@@ -31,7 +31,7 @@ TASKS = {
 LIBRARY = {  # what tasks share
     *("__init__", "clock", "package", "signature", "task"),
     *("alignment", "blazeface", "boxes", "face_input", "face_turn", "head", "liveness"),
-    *("assignment", "followed_faces", "motion", "smoothing", "tracking"),
+    *("assignment", "followed_faces", "followed_objects", "motion", "smoothing", "tracking"),
 }
 ROOT = Path(interface.__file__).parent
 METHODS = {
