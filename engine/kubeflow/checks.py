@@ -4,12 +4,17 @@ from collections.abc import Collection, Iterator
 
 from engine.errors import UserError
 from engine.foreach import base_of
-from engine.kubeflow import components
+from engine.kubeflow import components, names
 from engine.kubeflow.bucket import SCHEMES
 from engine.kubeflow.pipeline import Pipeline
-from engine.plan import Plan
+from engine.plan import Job, Plan
 from engine.settings import Kubeflow
 from engine.wording import listed
+
+_PAGES = {
+    "metrics": "rename it, and return the metrics from the stage: they are shown for each task",
+    "a page": "write the page itself as an output with the suffix .html, such as report.html",
+}
 
 
 def of_settings(settings: Kubeflow, *, is_submitted: bool) -> Iterator[UserError]:
@@ -40,11 +45,21 @@ def of_plan(
 ) -> Iterator[UserError]:
     """Yield what these stages need and the cluster would not give them; where: the use case's file."""
     for stage in stages:
-        names = plan.jobs[stage].job.spec.pass_env
-        if names and settings.secret is None:
-            what = f"kubeflow.secret does not name the secret that has {listed(names)}"
+        yield from _of_outputs(plan.jobs[stage].job, where)
+        variables = plan.jobs[stage].job.spec.pass_env
+        if variables and settings.secret is None:
+            what = f"kubeflow.secret does not name the secret that has {listed(variables)}"
             fix = "set kubeflow.secret=NAME, or remove pass_env"
             yield UserError(f"{where}: stages.{base_of(stage)}.pass_env", what, fix)
+
+
+def _of_outputs(job: Job, where: str) -> Iterator[UserError]:
+    """Yield the outputs that are named for the pages of Kubeflow Pipelines, which would not show them."""
+    for output in job.outputs:
+        if shown := names.of_page(output):
+            what = f"Kubeflow Pipelines 2 does not show {shown} by this name"
+            fix = _PAGES[shown]
+            yield UserError(f"{where}: stages.{base_of(job.stage)}.outputs.{output}", what, fix)
 
 
 def of_pipeline(pipeline: Pipeline, where: str) -> Iterator[UserError]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from engine import handles
 from engine.errors import UserError
 from engine.settings import Kubeflow
 
@@ -22,6 +23,7 @@ TOKEN = "KUBEFLOW_TOKEN"  # the environment variable with the token
 RETRY_FOR_S = 120.0  # how long a request is repeated if the server does not answer or is overloaded
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 15.0
 ANSWER_MOST_BYTES = 50_000_000
+TOKEN_MOST_BYTES = 32_000  # servers refuse longer headers
 CONNECT_S = 10.0
 NOTICE_S = 0.2  # how often a pause looks whether the request is still wanted
 CONNECTIONS = 8  # kept open, for threads that read logs
@@ -287,7 +289,8 @@ class Client:
         where = f"kubeflow.token_file={self.token_file}" if self.token_file else TOKEN
         if self.token_file:
             try:
-                token = Path(self.token_file).expanduser().read_text(encoding="ascii").strip()
+                file = Path(self.token_file).expanduser().resolve()  # Kubernetes mounts links
+                token = handles.read(file, TOKEN_MOST_BYTES).decode("ascii").strip()
             except (OSError, UnicodeError) as error:
                 why = error.strerror if isinstance(error, OSError) else "it is not text"
                 fix = "name a file that contains the token alone"
@@ -368,6 +371,8 @@ def _message(body: Any) -> str:
     """Return the message in an error of the server, in one short line."""
     if isinstance(body, str):
         body = _decoded(body.encode(), is_text=False)
+    if str(body).lstrip().startswith("<"):  # a page for people, of a proxy for example
+        return "an HTML page"
     if isinstance(body, dict):
         body = body.get("message") or body.get("error_message") or body.get("error") or ""
     return " ".join(str(body).split())[:200]
