@@ -6,11 +6,11 @@ from functools import partial
 import numpy as np
 import pytest
 from PIL import Image
-from stages.tasks.followed_objects import followed
 
 from engine.stage import StageError
 from stages.edge._items import answers
 from stages.tasks import detect
+from stages.tasks.followed_objects import followed
 from stages.tasks.task import open_task
 from stages.tflite.tensor import Tensor
 from tests.stages.tasks import packages
