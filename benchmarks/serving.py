@@ -109,6 +109,7 @@ class Camera:
 
         self._count += 1
         if self._small:
+            time.sleep(max(0.0, self._start_s + self._count / self._fps - time.time()))
             buffer(48, 64)[0, 0] = self._count % 256
             return Taken(48, 64, self._count - 1, time.time(), 0, False)
         jpeg, number, time_s = self.grab()

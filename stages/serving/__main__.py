@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, List, Sequence
+from typing import TYPE_CHECKING, Any, List, Sequence, Tuple
 
 from engine.stage import StageError
 from stages.serving import words
@@ -19,6 +19,7 @@ from stages.serving.checked import check
 from stages.serving.mistakes import Mistake, Mistakes
 
 if TYPE_CHECKING:
+    from stages.serving.options import Options
     from stages.serving.pipeline.feed import Pipeline
     from stages.serving.web.server import Server
 
@@ -51,13 +52,12 @@ def main(argv: Sequence[str]) -> int:
     return INTERRUPTED if signal.SIGINT in came else status
 
 
-def _request(argv: Sequence[str]) -> Any:
+def _request(argv: Sequence[str]) -> Tuple[Path, Options]:
     """Return the package and the options; raise Mistakes."""
-    plain = [word for word in argv if "=" not in word]
-    if len(plain) != 1 or not argv or "=" in argv[0]:
-        what = "name one package, and then options as key=value"
-        raise Mistakes([Mistake(" ".join(argv) or "python -m stages.serving", what, USAGE)])
-    return Path(plain[0]).absolute(), words.parsed([word for word in argv if word != plain[0]])
+    if not argv or ("=" in argv[0] and not Path(argv[0]).exists()):
+        what = "the first word must be the folder of a package"
+        raise Mistakes([Mistake("python -m stages.serving", what, USAGE)])
+    return Path(argv[0]).absolute(), words.parsed(argv[1:])
 
 
 def _signals(stop: threading.Event) -> List[int]:

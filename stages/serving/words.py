@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import json
 import math
 import operator
+import textwrap
+from pathlib import Path
 from typing import (
     Annotated,
     Any,
@@ -21,6 +24,7 @@ from typing import (
 )
 
 from engine.stage.bounds import Range
+from stages.serving import options
 from stages.serving.mistakes import Mistake, Mistakes, did_you_mean
 from stages.serving.options import Options
 
@@ -54,11 +58,11 @@ def parsed(words: Sequence[str]) -> Options:
     return dataclasses.replace(Options(), **found)
 
 
-def written(options: Options) -> List[str]:
+def written(made: Options) -> List[str]:
     """Return the words that make these options; what has its default is left out."""
     words: List[str] = []
     for one in dataclasses.fields(Options):
-        value = getattr(options, one.name)
+        value = getattr(made, one.name)
         if value != one.default:
             values = value if isinstance(value, tuple) else [value]
             words += [f"{one.name}={_plain(item)}" for item in values]
@@ -66,9 +70,19 @@ def written(options: Options) -> List[str]:
 
 
 def described() -> List[str]:
-    """Return a line for each option: its key and default."""
-    defaults = dataclasses.asdict(Options())
-    return [f"  {key}={_plain(value) if value != () else '[]'}" for key, value in defaults.items()]
+    """Return the help: each option with its default, and below it what it means."""
+    tree = ast.parse(Path(options.__file__).read_text(encoding="utf-8"))
+    body = next(one.body for one in tree.body if isinstance(one, ast.ClassDef))
+    texts = {
+        ast.unparse(node.target): " ".join(ast.literal_eval(after.value).split())
+        for node, after in zip(body, body[1:])
+        if isinstance(node, ast.AnnAssign) and isinstance(after, ast.Expr)
+    }
+    lines: List[str] = []
+    for key, value in dataclasses.asdict(Options()).items():
+        lines.append(f"  {key}={_plain(value) if value != () else '[]'}")
+        lines += textwrap.wrap(texts[key], 90, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    return lines
 
 
 def _plain(value: Any) -> str:

@@ -6,6 +6,7 @@ not be in a list of processes.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import select
 import signal
@@ -18,8 +19,9 @@ from engine.stage import StageError
 from stages.serving.pipeline import pictures, wire
 from stages.serving.pipeline.frames import Ring
 from stages.serving.pipeline.memory import shared
+from stages.serving.pipeline.place import Place
 from stages.serving.pipeline.settings import Settings
-from stages.serving.pipeline.supervisor import Place, Supervisor
+from stages.serving.pipeline.supervisor import Supervisor
 from stages.serving.reading import naming
 
 
@@ -49,7 +51,7 @@ def main(numbers: List[int]) -> None:
     sender.send(wire.packed({"kind": "summary", "summary": summary}), 2.0)
     if task.picture_side and "side" not in settings.source:
         settings.source["side"] = max(task.picture_side, settings.shown_side)
-    _warm_up(settings)
+    _warm_up(settings, bool(cameras))
     Supervisor(package, task, cameras, shown, ends, settings).run()
 
 
@@ -78,16 +80,26 @@ def _places(sources: List[str], wakes: List[int], settings: Settings) -> List[Pl
     ]
 
 
-def _warm_up(settings: Settings) -> None:
+def _warm_up(settings: Settings, has_cameras: bool) -> None:
     """Import what the processes need before they are forked, so that they share it and restart fast."""
     from stages.tflite.interpreters import runtime_module
 
     with suppress(StageError):
         runtime_module(settings.runtime)
-    for name in ("PIL.Image", "cv2"):  # a device may have only the second
+    # A device may have only OpenCV, which then resizes and decodes.
+    _import_one("PIL.Image", "cv2")
+    if has_cameras:
+        _import_one("av", "cv2")
+    gc.collect()
+    gc.freeze()  # so that collections in the processes do not copy shared pages
+
+
+def _import_one(*names: str) -> None:
+    """Import the first of these modules that is installed."""
+    for name in names:
         with suppress(ImportError):
             importlib.import_module(name)
-            break
+            return
 
 
 if __name__ == "__main__":

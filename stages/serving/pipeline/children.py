@@ -6,10 +6,12 @@ import ctypes
 import os
 import signal
 import sys
+import time
 import traceback
 from contextlib import suppress
-from typing import Callable, Optional
+from typing import Callable, List, Optional
 
+LINGER_S = 1.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -48,6 +50,27 @@ def end_with_parent(parent: int) -> None:
         os._exit(1)
 
 
+class Children:
+    """The processes that were ended but may linger: one that waits for a driver ends only after it."""
+
+    def __init__(self) -> None:
+        self._lingering: List[int] = []
+
+    def end(self, pid: int) -> None:
+        """End a process and its group; wait a moment for it, and reap it later if that is too short."""
+        kill(pid)
+        end_s = time.monotonic() + LINGER_S
+        while reaped(pid) is None:
+            if time.monotonic() >= end_s:
+                self._lingering.append(pid)
+                return
+            time.sleep(0.005)
+
+    def reap(self) -> None:
+        """Reap those that have ended meanwhile."""
+        self._lingering = [pid for pid in self._lingering if reaped(pid) is None]
+
+
 def kill(pid: int) -> None:
     """End a process and its group, such as the process of an Edge TPU; it must be reaped afterwards."""
     with suppress(OSError):
@@ -56,10 +79,10 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def reaped(pid: int, wait: bool = False) -> Optional[int]:
+def reaped(pid: int) -> Optional[int]:
     """Return the exit status of a process that has ended, negative for a signal; None: it runs."""
     try:
-        found, status = os.waitpid(pid, 0 if wait else os.WNOHANG)
+        found, status = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
         return 0
     return _status(status) if found else None

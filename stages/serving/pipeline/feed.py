@@ -44,7 +44,7 @@ class Pipeline:
         self._arrived = threading.Condition()
         self._replies: Dict[int, Any] = {}
         self._pids: Dict[str, int] = {}
-        self._lock = threading.Lock()  # of questions and wants
+        self._lock, self._asking = threading.Lock(), threading.Lock()  # of wants, of questions
         self._questions, self._count = wire.Sender(ends["asked"], 0), 0
         self._worker: Optional[WorkerState] = None
         self._receiver = wire.Receiver(ends["messages"])
@@ -99,11 +99,15 @@ class Pipeline:
         end_s, restarts = time.monotonic() + timeout_s, self._restarts()
         if self._worker and self._worker["status"] == "failed":
             raise StageError(f"nothing answers: {self._worker['why']}")
-        with self._lock:
-            self._count += 1
-            number = self._count
-            question = asking.question(number, raw, conversation)
-            is_sent = self._questions.send(question, timeout_s)
+        is_sent = False
+        if self._asking.acquire(timeout=timeout_s):
+            try:
+                self._count += 1
+                number = self._count
+                question = asking.question(number, raw, conversation)
+                is_sent = self._questions.send(question, end_s - time.monotonic())
+            finally:
+                self._asking.release()
         if not is_sent:
             raise TimeoutError("the inference process does not take questions now")
         with self._arrived:
@@ -137,7 +141,7 @@ class Pipeline:
             self._process.wait()
         if self._thread is not None:
             self._thread.join()
-        with self._lock:
+        with self._lock, self._asking:
             for end in self._ends.values():
                 end.close()
             while self._wakes:
@@ -178,7 +182,8 @@ class Pipeline:
             while not self._is_closed:
                 select.select([self._receiver], [], [], 0.5)
                 for data in self._receiver.receive():
-                    self._take(wire.unpacked(data))
+                    with suppress(ValueError, LookupError, TypeError):  # of a process gone mad
+                        self._take(wire.unpacked(data))
         self._stop("the pipeline has ended")
 
     def _take(self, message: Any) -> None:

@@ -15,24 +15,21 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterator, List, Optional, Sequence, Tuple, cast
+from typing import TYPE_CHECKING, Any, Iterator, List, Optional, Sequence, cast
 
 from engine.stage import StageError
 from stages.serving.interfaces import Update
 from stages.serving.pipeline import wire
 from stages.serving.pipeline.asking import Asked
-from stages.serving.pipeline.busy import Busy
-from stages.serving.pipeline.frames import PAINTER, Frame, Reader, Ring
+from stages.serving.pipeline.frames import PAINTER, Reader
+from stages.serving.pipeline.job import Channels, Job, Stream
 from stages.serving.pipeline.pace import Pace, Turn
 from stages.serving.pipeline.settings import Settings
 from stages.tasks.task import set_time
 from stages.tflite.turns import waited_s
 
 if TYPE_CHECKING:
-    import socket
-
     from stages.tasks.task import Looker, Task
 
 IN_A_ROW = 3  # frames that fail one after another before the models are opened again
@@ -43,31 +40,6 @@ EDGE_TPU = "Edge TPU"  # in a task's `ran_on`
 
 class GivenUp(Exception):
     """The task fails at frame after frame; the models should be opened again."""
-
-
-@dataclass
-class Stream:
-    """A source, as the inference process sees it."""
-
-    name: str
-    ring: Ring
-    answers: wire.Sender  # to its camera process
-    seen: int = 0  # the newest frame that was taken
-    clip: int = -1
-    state: Any = None
-    errors: int = 0  # in a row
-    last: Optional[Tuple[Frame, Any]] = None  # the last answer
-
-
-@dataclass(frozen=True)
-class Channels:
-    """How an inference process talks."""
-
-    wake: int  # the pipe with a byte for each new frame
-    asked: socket.socket
-    messages: wire.Sender  # to the main process
-    reports: wire.Sender  # to the supervisor
-    busy: Busy
 
 
 def run(
@@ -100,21 +72,6 @@ def _fail(channels: Channels, why: str) -> None:
     os._exit(1)
 
 
-@dataclass
-class Job:
-    """A frame that was taken, and what became of it."""
-
-    stream: Stream
-    reader: Reader
-    frame: Frame
-    place: int  # in the order of frames
-    start_s: float
-    looked: Any = None
-    answer: Any = None
-    infer_ms: float = 0.0
-    error: Optional[Exception] = None
-
-
 class Worker:
     """Answers frames in two threads, so that one prepares or sends while the other's inference runs.
 
@@ -135,7 +92,7 @@ class Worker:
         self._accelerator = "cpu" if on == "none" else on
         has_phases = hasattr(task, "look") and hasattr(task, "conclude")
         self._looker = cast("Looker", task) if has_phases else None
-        self._asked = Asked(task, channels.asked, channels.messages)
+        self._asked = Asked(task, channels.asked, channels.replies)
         self._readers = [[Reader(one.ring, thread) for one in streams] for thread in (0, 1)]
         self._taking, self._answering = threading.Lock(), threading.Lock()
         self._concluding, self._sending = Turn(), Turn()

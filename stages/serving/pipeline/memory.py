@@ -7,6 +7,7 @@ import threading
 from typing import Optional
 
 PAGE = mmap.PAGESIZE
+_MAP_NORESERVE = 0x4000  # in Python since 3.11; the same number on x86 and ARM
 
 
 class Fence:
@@ -43,8 +44,13 @@ def size_of(words: int, floats: int = 0) -> int:
 
 
 def shared(size_bytes: int, number: Optional[int] = None) -> mmap.mmap:
-    """Return memory that children share; number: that of a memory file, for other processes too."""
-    return mmap.mmap(-1 if number is None else number, size_bytes)
+    """Return memory that children share; number: that of a memory file, for other processes too.
+
+    Pages that are never used take no memory, and none is reserved for them.
+    """
+    if number is None:
+        return mmap.mmap(-1, size_bytes, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | _MAP_NORESERVE)
+    return mmap.mmap(number, size_bytes)
 
 
 def milliseconds(now_s: float) -> int:

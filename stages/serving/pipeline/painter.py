@@ -10,6 +10,7 @@ import os
 import select
 import threading
 import time
+import traceback
 from typing import TYPE_CHECKING, Any, List, NamedTuple, Optional
 
 from stages.serving.pipeline import pictures
@@ -66,17 +67,24 @@ class Painter:
 
     def _run(self) -> None:
         while True:
-            self._wait()
-            now_s = time.monotonic()
-            self._take_answers()
-            if self._is_due(PLAIN, now_s):
-                self._show_newest(PLAIN)
-            if self._is_due(DRAWN, now_s) and self._wished_s is None:
-                self._reader.wish()
-                wake(self._ends.inference)
-                self._wished_s = now_s
-            if self._wished_s is not None and now_s - self._wished_s > self._settings.answer_s:
-                self._show_newest(DRAWN)  # nobody answers now
+            try:
+                self._step()
+            except Exception:  # pictures may fail, but answers must go on
+                traceback.print_exc()
+                time.sleep(self._settings.answer_s)
+
+    def _step(self) -> None:
+        self._wait()
+        now_s = time.monotonic()
+        self._take_answers()
+        if self._is_due(PLAIN, now_s):
+            self._show_newest(PLAIN)
+        if self._is_due(DRAWN, now_s) and self._wished_s is None:
+            self._reader.wish()
+            wake(self._ends.inference)
+            self._wished_s = now_s
+        if self._wished_s is not None and now_s - self._wished_s > self._settings.answer_s:
+            self._show_newest(DRAWN)  # nobody answers now
 
     def _wait(self) -> None:
         """Wait for an answer, for a change of what is wanted, or until a picture is due."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any, Dict
 
+# The addresses of 32 bits have room for the slots of several sources with frames of 4K.
+LARGEST = 16_000_000 if sys.maxsize > 2**32 else 8_300_000
 PACKAGED = "stages.serving.pipeline.packaged"
 
 
@@ -29,8 +32,8 @@ class Settings:
     shown_side: int = (
         480  # pixels of the shorter side that pictures should have, if the source has them
     )
-    frame_pixels: int = 16_000_000  # larger frames are reduced
-    answer_s: float = 1.0  # longest wait for an answer to draw; then the frame is shown without one
+    frame_pixels: int = LARGEST  # larger frames are reduced
+    answer_s: float = 2.0  # longest wait for an answer to draw; then the frame is shown without one
     state_s: float = 1.0  # between reports of a state
     source: Dict[str, Any] = field(default_factory=dict)  # ReadingOptions
     tasks: str = PACKAGED  # the module that opens a package; tests and benchmarks have their own

@@ -9,19 +9,18 @@ import mmap
 import os
 import select
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, Optional, Sequence
 
-from stages.serving.interfaces import SourceState, SourceStatus, WorkerState, WorkerStatus
+from stages.serving.interfaces import SourceStatus, WorkerState, WorkerStatus
 from stages.serving.pipeline import children, inference, pictures, wire
 from stages.serving.pipeline.busy import Busy
 from stages.serving.pipeline.camera import Camera
-from stages.serving.pipeline.frames import Ring
-from stages.serving.pipeline.inference import Channels, Stream
+from stages.serving.pipeline.job import Channels, Stream
 from stages.serving.pipeline.machine import memory_mb
 from stages.serving.pipeline.painter import Painter, PainterEnds
 from stages.serving.pipeline.pictures import Pictures
+from stages.serving.pipeline.place import Place, state_of
 from stages.serving.pipeline.policy import Policy
 from stages.serving.pipeline.settings import Settings
 
@@ -31,23 +30,6 @@ if TYPE_CHECKING:
     from stages.tasks.task import Task
 
 TICK_S = 0.1  # between two looks
-
-
-@dataclass
-class Place:
-    """A source and its process."""
-
-    index: int
-    text: str  # as the user wrote it; it may contain a password
-    name: str
-    kind: str
-    ring: Ring
-    wake: int  # the painter's pipe
-    answers: Tuple[socket.socket, socket.socket]  # the inference process's end and the painter's
-    pid: Optional[int] = None
-    crashes: List[float] = field(default_factory=list)
-    start_s: float = 0.0  # when to start it
-    is_given_up: bool = False
 
 
 class Supervisor:
@@ -67,7 +49,7 @@ class Supervisor:
         self._messages = wire.Sender(ends["messages"], 0)
         self._control = wire.Receiver(ends["control"])
         self._wake = wire.pipe()
-        self._busy = Busy()
+        self._busy, self._children = Busy(), children.Children()
         self._policy = Policy(settings)
         self._reports, self._report_end = wire.pair()
         self._inbox = wire.Receiver(self._reports)
@@ -88,6 +70,7 @@ class Supervisor:
                 self._watch_worker(now_s)
                 self._watch_cameras(now_s)
                 self._watch_probe(now_s)
+                self._children.reap()
                 if now_s - self._told_s >= self._settings.state_s:
                     self._tell()
         finally:
@@ -128,8 +111,7 @@ class Supervisor:
         limit_s = self._settings.watchdog_s if self._is_open else self._settings.open_s
         if self._busy.longest_s() > limit_s:
             self._why = f"no answer within {limit_s:g} s"
-            children.kill(self._worker)
-            children.reaped(self._worker, wait=True)
+            self._children.end(self._worker)
             self._failed(now_s)
         elif (status := children.reaped(self._worker)) is not None:
             self._take_reports()
@@ -157,6 +139,7 @@ class Supervisor:
             self._wake[0],
             self._ends["asked"],
             wire.Sender(self._ends["messages"], 1),
+            wire.Sender(self._ends["messages"], 2),
             wire.Sender(self._report_end, 1),
             self._busy,
         )
@@ -177,8 +160,7 @@ class Supervisor:
                 continue
             status = children.reaped(one.pid)
             if status is None and one.ring.silent_s(now_s) > self._settings.camera_s:
-                children.kill(one.pid)
-                children.reaped(one.pid, wait=True)
+                self._children.end(one.pid)
                 self._camera_failed(one, now_s, "the source did not respond")
             elif status is not None:
                 children.kill(one.pid)
@@ -194,10 +176,10 @@ class Supervisor:
         one.start_s = now_s + self._settings.backoff_s * 2 ** (len(one.crashes) - 1)
         one.is_given_up = len(one.crashes) > self._settings.crashes
         status: SourceStatus = "failed" if one.is_given_up else "no_signal"
-        self._messages.send(wire.packed(_state(one, status, why)))
+        self._messages.send(wire.packed(state_of(one, status, why)))
 
     def _run_camera(self, one: Place) -> None:
-        sender = wire.Sender(self._ends["messages"], 2 + one.index)
+        sender = wire.Sender(self._ends["messages"], 3 + one.index)
         module = importlib.import_module(self._settings.readers)
         reader = module.open_reader(one.name, one.text, self._settings.source)
         plain, drawn = (
@@ -221,9 +203,10 @@ class Supervisor:
         status = children.reaped(self._probe)
         if status is None and now_s <= self._probe_end_s:
             return
-        children.kill(self._probe)
         if status is None:
-            children.reaped(self._probe, wait=True)
+            self._children.end(self._probe)
+        else:
+            children.kill(self._probe)  # what it started
         self._probe = None
         self._policy.probed(now_s, status == 0)
         if status == 0:
@@ -232,8 +215,7 @@ class Supervisor:
     def _change_worker(self, now_s: float) -> None:
         """Start the inference process again, on the accelerator that is back."""
         if self._worker is not None:
-            children.kill(self._worker)
-            children.reaped(self._worker, wait=True)
+            self._children.end(self._worker)
         self._worker, self._is_open, self._why = None, False, ""
         self._busy.forget()
         for one in self._cameras:
@@ -281,25 +263,7 @@ class Supervisor:
                 children.kill(pid)
         for pid in pids:
             if pid:
-                children.reaped(pid, wait=True)
-
-
-def _state(one: Place, status: SourceStatus, why: str) -> SourceState:
-    """Return the state of a source whose camera process has ended."""
-    return SourceState(
-        kind="source",
-        source=one.name,
-        type=one.kind,
-        status=status,
-        why=why,
-        size=None,
-        fps=0.0,
-        captured=0,
-        answered=one.ring.counted("answered"),
-        dropped=one.ring.dropped(),
-        reopened=one.ring.counted("restarts"),
-        resized=0,
-    )
+                self._children.end(pid)
 
 
 def _probe(package: Path, settings: Settings) -> None:

@@ -63,8 +63,12 @@ class VideoClip:
             if time.monotonic() - begin_s > self._options.wait_s / 2:  # decoding alone is too slow
                 self._start_s = time.monotonic() - self._next.time_s
                 break
+            try:
+                newer = self._following()
+            except Ended:  # nothing replaces the last frame, however late it is
+                break
             self.dropped["newer"] += 1
-            self._next = None
+            self._next = newer
         frame, self._next = self._next, None
         self.time_s = time.time()
         return frame.write(buffer, self._options.side)
@@ -80,7 +84,7 @@ class VideoClip:
         for _ in range(2):
             try:
                 frame = next(self._frames, None)
-            except Unreadable as error:
+            except (Unreadable, OSError) as error:  # the file may have been removed meanwhile
                 raise StageError(f"{self._path.name} cannot be read: {error}") from None
             self._count_lost()
             if frame is not None:

@@ -66,6 +66,8 @@ class Reader:
             self._lose(str(error))
         except (StageError, Unreadable) as error:
             self._close("failed", str(error))
+        except Exception as error:  # decoders raise anything, and the other sources go on
+            self._lose(f"{type(error).__name__}: {error}".partition("\n")[0])
         else:
             if size is not None:
                 return self._take(size, kept[0])

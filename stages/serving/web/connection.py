@@ -42,7 +42,8 @@ class Connection:
         self._writer: Optional[asyncio.StreamWriter] = None
         self.since_s = asyncio.get_running_loop().time()
         self.deadline_s = self.since_s + self._limits.head_s
-        self._is_reading = False
+        self._is_reading = False  # a body
+        self._is_read = False  # the whole request
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     async def run(self) -> None:
@@ -51,7 +52,7 @@ class Connection:
             await self._open()
             while await self._exchange():
                 pass
-        except (OSError, EOFError, asyncio.CancelledError):  # it was lost, or expired
+        except (OSError, EOFError, Refused, asyncio.CancelledError):  # lost, or expired
             pass
         finally:
             await self._close()
@@ -96,39 +97,46 @@ class Connection:
         raw = await self._head()
         if not raw:
             return False
+        self._is_read = False
         request: Optional[Request] = None
-        is_read = False
         try:
             request = requests.parse(raw, self._limits.headers)
             request.address = self.address
-            await self._turn()
-            if self._is_plain:
-                response = self._site.redirect(request)
-            else:
-                route = self._site.admit(request)
-                async with self._site.room_for(route):
-                    await self._read_body(request, route)
-                    is_read = True
-                    self._step(self._limits.answer_s)
-                    response = await route.handle(request)
+            response = await self._response(request)
         except Refused as refused:
             response = error(refused.status, refused.why, refused.headers)
             response.delay_s = refused.delay_s
-        except (OSError, EOFError, asyncio.CancelledError):
-            raise
-        except Exception:
-            self._site.tally.failed(traceback.format_exc())
-            response = error(500, "the server failed; its log has the cause")
         if response.delay_s:
             self._step(response.delay_s + 1.0, is_waiting=True)
             await asyncio.sleep(response.delay_s)
         self._site.tally.answered(response.status)
-        keeps = bool(request and request.keeps_alive and response.has_length)
-        keeps = keeps and (is_read or (request is not None and not request.length))
+        keeps = request is not None and self._keeps(request, response)
         await self._send(response, keeps, is_head=bool(request and request.method == "HEAD"))
-        if not keeps and not is_read:
+        if not keeps and not self._is_read:
             await self._linger()
         return keeps
+
+    def _keeps(self, request: Request, response: Response) -> bool:
+        """Return whether the connection can be used again: nothing of this request is left in it."""
+        is_complete = self._is_read or not request.length
+        return request.keeps_alive and response.has_length and is_complete
+
+    async def _response(self, request: Request) -> Response:
+        await self._turn()
+        if self._is_plain:
+            return self._site.redirect(request)
+        route = self._site.admit(request)
+        async with self._site.room_for(route):
+            await self._read_body(request, route)
+            self._is_read = True
+            self._step(self._limits.answer_s)
+            try:
+                return await route.handle(request)
+            except Refused:
+                raise
+            except Exception:
+                self._site.tally.failed(traceback.format_exc())
+                return error(500, "the server failed; its log has the cause")
 
     async def _head(self) -> bytes:
         """Return the next head; empty: the viewer has closed the connection, or sends too much."""

@@ -9,17 +9,15 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from typing import Callable, FrozenSet, Iterable, Optional
+from typing import FrozenSet, Iterable, Optional
 from urllib.parse import urlsplit
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?", re.IGNORECASE | re.ASCII)
 
 
-def known_names(
-    more: Iterable[str], hostname: Callable[[], str] = socket.gethostname
-) -> FrozenSet[str]:
+def known_names(more: Iterable[str], hostname: str = "") -> FrozenSet[str]:
     """Return the names by which this machine may be called, in lower case."""
-    own = hostname().lower()
+    own = (hostname or socket.gethostname()).lower()
     short = own.partition(".")[0]
     return frozenset({"localhost", own, short, f"{short}.local", *(one.lower() for one in more)})
 

@@ -61,8 +61,9 @@ class Server:
         """The page's address, with the token."""
         scheme = "https" if self._context else "http"
         host = self._settings.host
-        if host in ("0.0.0.0", "::"):
-            host = socket.gethostname()
+        if host in ("0.0.0.0", "::", ""):  # Raspberry Pi OS announces its name in the local network
+            name = socket.gethostname()
+            host = name if "." in name else f"{name}.local"
         host = f"[{host}]" if ":" in host else host
         token = f"?token={self._token}" if self._token else ""
         return f"{scheme}://{host}:{self.port}/{token}"

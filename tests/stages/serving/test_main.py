@@ -122,6 +122,11 @@ def test_a_package_is_required(tmp_path: Path) -> None:
     assert (status, where) == (2, str(tmp_path)) and "manifest.json" in what and "usecase=" in fix
 
 
+def test_a_package_comes_first(tmp_path: Path) -> None:
+    status, text = ended("port=0", package=Path("source=rtsp://me:canary@h"))
+    assert status == 2 and "folder of a package" in text and "canary" not in text
+
+
 def test_a_source_is_required(package: Path) -> None:
     status, text = ended("port=0", package=package)
     assert status == 2 and mistakes(text)[-1][:2] == ["source", "there is nothing to watch"]

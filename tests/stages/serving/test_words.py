@@ -67,7 +67,10 @@ def test_written_words_are_read_as_the_same_options() -> None:
     assert written(Options()) == []
 
 
-def test_every_option_is_listed() -> None:
-    assert [line.split("=")[0].strip() for line in described()] == [
-        one.name for one in dataclasses.fields(Options)
+def test_every_option_is_listed_with_its_meaning() -> None:
+    lines = described()
+    keys = [
+        line.split("=")[0].strip() for line in lines if line.startswith("  ") and line[2] != " "
     ]
+    assert keys == [one.name for one in dataclasses.fields(Options)]
+    assert len(lines) >= 2 * len(keys) and max(map(len, lines)) <= 100

@@ -24,5 +24,9 @@ export function figure(value, digits = 0) {
 
 /** Return a time of day. */
 export function clock(timeS) {
-  return new Date(timeS * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  return new Date(timeS * 1000).toLocaleTimeString([], {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+  });
 }

@@ -30,18 +30,37 @@ export function showEvent(event) {
 function itemOf(event) {
   const hasEnded = event.state === "ended";
   const item = make("li", { className: hasEnded ? "ended" : "began" });
-  const time = make("time", { textContent: clock(event.time_s), dateTime: new Date(event.time_s * 1000).toISOString() });
+  const time = make("time", {
+    textContent: clock(event.time_s),
+    dateTime: new Date(event.time_s * 1000).toISOString(),
+  });
   item.append(make("span", { className: "text", textContent: event.text }), time);
   const where = [event.rule, event.source, hasEnded ? "ended" : ""].filter(Boolean).join(" · ");
   item.append(make("span", { className: "where", textContent: where }));
-  if (event.clip) item.append(make("a", { href: path(event.clip), target: "_blank", textContent: "Clip", attributes: { "aria-label": `Clip: ${event.text}` } }));
+  if (event.clip)
+    item.append(
+      make("a", {
+        href: path(event.clip),
+        target: "_blank",
+        textContent: "Clip",
+        attributes: { "aria-label": `Clip: ${event.text}` },
+      }),
+    );
   if (event.snapshot && !hasEnded) item.append(snapshot(event));
   return item;
 }
 
 function snapshot(event) {
-  const image = make("img", { alt: `Snapshot: ${event.text}`, loading: "lazy", src: path(event.snapshot) });
-  const link = make("a", { className: "media", href: path(event.snapshot), target: "_blank" }, image);
+  const image = make("img", {
+    alt: `Snapshot: ${event.text}`,
+    loading: "lazy",
+    src: path(event.snapshot),
+  });
+  const link = make(
+    "a",
+    { className: "media", href: path(event.snapshot), target: "_blank" },
+    image,
+  );
   let isRetried = false;
   image.addEventListener("error", () => {
     if (isRetried) return link.remove();

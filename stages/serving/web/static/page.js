@@ -23,8 +23,12 @@ async function begin() {
   state.workers.forEach(setWorker);
   state.sources.forEach((one) => cards.get(one.source)?.setState(one));
   setNumbers(state.numbers);
-  await readEvents();
-  new Stream({ hello, update, source, worker: setWorker, numbers: setNumbers, event: showEvent }, showStatus);
+  const place = await readEvents();
+  new Stream(
+    { hello, update, source, worker: setWorker, numbers: setNumbers, event: showEvent },
+    showStatus,
+    place,
+  );
 }
 
 function showSummary({ summary, captures }) {
@@ -47,12 +51,14 @@ function showSummary({ summary, captures }) {
   showQuestion(summary);
 }
 
+/** Show the events so far, and return the identifier of the last one. */
 async function readEvents() {
   const answer = await fetch("/api/events?most=1000").catch(() => null);
-  if (!answer?.ok) return;
-  const { events } = await answer.json();
+  if (!answer?.ok) return "";
+  const { boot, events } = await answer.json();
   clearEvents();
   events.slice(-100).forEach(showEvent);
+  return `${boot}.${events.at(-1)?.number ?? 0}`;
 }
 
 function hello(message) {
@@ -85,17 +91,26 @@ function showBanners() {
   const found = [];
   for (const { status, why, wanted } of workers.values()) {
     const called = CALLED[wanted] ?? wanted;
-    if (status === "fallback") found.push(["warn", `The CPU has taken over from the ${called}`, why]);
-    if (status === "restarting") found.push(["warn", `The ${called} does not answer; it is being restarted`, why]);
+    if (status === "fallback")
+      found.push(["warn", `The CPU has taken over from the ${called}`, why]);
+    if (status === "restarting")
+      found.push(["warn", `The ${called} does not answer; it is being restarted`, why]);
     if (status === "failed") found.push(["bad", "The model does not answer", why]);
   }
-  if (machine.undervoltage) found.push(["warn", "The supply voltage is too low", "use a stronger power supply"]);
-  if (machine.throttled) found.push(["warn", "The processor is slowed down", "because of heat or power"]);
+  if (machine.undervoltage)
+    found.push(["warn", "The supply voltage is too low", "use a stronger power supply"]);
+  if (machine.throttled)
+    found.push(["warn", "The processor is slowed down", "because of heat or power"]);
   const key = JSON.stringify(found);
   if (key === find("banners").dataset.shown) return;
   find("banners").dataset.shown = key;
   find("banners").replaceChildren(
-    ...found.map(([colour, text, why]) => make("p", { className: `banner ${colour}`, textContent: why ? `${text}: ${why}` : `${text}.` })),
+    ...found.map(([colour, text, why]) =>
+      make("p", {
+        className: `banner ${colour}`,
+        textContent: why ? `${text}: ${why}` : `${text}.`,
+      }),
+    ),
   );
 }
 
@@ -106,14 +121,22 @@ function showDevice() {
     if (restarts) rows.push(["Restarts", String(restarts)]);
     if (machine.memory_mb === undefined) rows.push(["Memory", `${figure(memory_mb)} MB`]);
   }
-  if (machine.temperature_c !== undefined) rows.push(["Temperature", `${figure(machine.temperature_c, 1)} °C`]);
+  if (machine.temperature_c !== undefined)
+    rows.push(["Temperature", `${figure(machine.temperature_c, 1)} °C`]);
   if (machine.memory_mb !== undefined) rows.push(["Memory", `${figure(machine.memory_mb)} MB`]);
   const list = find("device");
   const key = JSON.stringify(rows);
   if (key === list.dataset.shown) return;
   list.dataset.shown = key;
   list.replaceChildren(
-    ...rows.map(([name, value, isWide]) => make("div", { className: isWide ? "wide" : "" }, make("dt", { textContent: name }), make("dd", { textContent: value }))),
+    ...rows.map(([name, value, isWide]) =>
+      make(
+        "div",
+        { className: isWide ? "wide" : "" },
+        make("dt", { textContent: name }),
+        make("dd", { textContent: value }),
+      ),
+    ),
   );
 }
 

@@ -4,6 +4,7 @@
 const RETRY_MS = 1000;
 const MOST = 4; // pictures that are waited for at once: browsers open six connections to a server
 
+let count = 0; // of pictures on the page
 let busy = 0;
 const queue = [];
 
@@ -19,6 +20,7 @@ export class LivePicture {
       this.wake?.();
     }).observe(canvas);
     document.addEventListener("visibilitychange", () => this.wake?.());
+    count += 1;
     this.#run();
   }
 
@@ -42,7 +44,7 @@ export class LivePicture {
   }
 
   async #next(after) {
-    const wait = queue.length ? 0.5 : 8;
+    const wait = count > MOST ? 0.5 : 8; // a source without pictures must not keep others waiting
     const answer = await fetch(`${this.url}?wait=${wait}${after && `&after=${after}`}`);
     if (!answer.ok) throw new Error(answer.status);
     if (answer.status === 204) return null;

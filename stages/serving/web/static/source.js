@@ -1,5 +1,6 @@
-// The card of a source: its picture, what the model found, its numbers, and the capture form.
+// The card of a source: its picture, what the model found, and its numbers.
 
+import { captureForm } from "./capture.js";
 import { figure, make, say } from "./dom.js";
 import { LivePicture } from "./picture.js";
 
@@ -19,13 +20,25 @@ export class SourceCard {
     this.source = source;
     this.state = null;
     this.numbers = {};
-    this.canvas = make("canvas", { width: 640, height: 480, attributes: { role: "img", "aria-label": `Live picture of ${source}` } });
+    this.canvas = make("canvas", {
+      width: 640,
+      height: 480,
+      attributes: { role: "img", "aria-label": `Live picture of ${source}` },
+    });
     this.note = make("div", { className: "note", hidden: true }, make("b"), make("span"));
     this.screen = make("div", { className: "screen" }, this.canvas, this.note);
     this.pill = make("p", { className: "pill" }, make("span"));
-    this.found = make("ul", { className: "found", attributes: { "aria-label": `Found in ${source}` } });
+    this.found = make("ul", {
+      className: "found",
+      attributes: { "aria-label": `Found in ${source}` },
+    });
     this.figures = make("dl", { className: "figures" });
-    const top = make("div", { className: "top" }, make("h2", { textContent: source, title: source }), this.pill);
+    const top = make(
+      "div",
+      { className: "top" },
+      make("h2", { textContent: source, title: source }),
+      this.pill,
+    );
     const below = make("div", { className: "below" }, top, this.found, this.figures);
     if (labels) below.append(captureForm(source, labels));
     this.element = make("article", { className: "card source" }, this.screen, below);
@@ -55,17 +68,27 @@ export class SourceCard {
   }
 
   #showFound(detections) {
-    const key = JSON.stringify(detections.map(({ label, score, id }) => [label, score?.toFixed(2), id]));
+    const key = JSON.stringify(
+      detections.map(({ label, score, id }) => [label, score?.toFixed(2), id]),
+    );
     if (key === this.shown) return;
     this.shown = key;
-    const best = [...detections].sort((a, b) => (b.score ?? 0) - (a.score ?? 0)).slice(0, MOST_FOUND);
+    const best = [...detections]
+      .sort((a, b) => (b.score ?? 0) - (a.score ?? 0))
+      .slice(0, MOST_FOUND);
     const items = best.map(({ label, score, id }) => {
-      const item = make("li", { title: label }, make("span", { textContent: label.replaceAll("_", " ") }));
+      const item = make(
+        "li",
+        { title: label },
+        make("span", { textContent: label.replaceAll("_", " ") }),
+      );
       const more = [id === null ? "" : `#${id}`, score === null ? "" : `${figure(100 * score)} %`];
-      if (more.some(Boolean)) item.append(make("small", { textContent: more.filter(Boolean).join(" ") }));
+      if (more.some(Boolean))
+        item.append(make("small", { textContent: more.filter(Boolean).join(" ") }));
       return item;
     });
-    if (!items.length) items.push(make("li", { className: "nothing", textContent: "nothing found" }));
+    if (!items.length)
+      items.push(make("li", { className: "nothing", textContent: "nothing found" }));
     this.found.replaceChildren(...items);
   }
 
@@ -80,7 +103,9 @@ export class SourceCard {
       ["Skipped", total.toLocaleString(), total === 1 ? "frame" : "frames", causes],
     ];
     while (this.figures.children.length < rows.length)
-      this.figures.append(make("div", {}, make("dt"), make("dd", {}, make("span"), " ", make("small"))));
+      this.figures.append(
+        make("div", {}, make("dt"), make("dd", {}, make("span"), " ", make("small"))),
+      );
     rows.forEach(([name, value, unit, title = ""], at) => {
       const [term, detail] = this.figures.children[at].children;
       say(term, name);
@@ -106,43 +131,5 @@ export class SourceCard {
     this.screen.classList.toggle("dim", Boolean(title));
     say(this.note.children[0], title);
     say(this.note.children[1], why);
-  }
-}
-
-function captureForm(source, labels) {
-  const list = make("datalist", { id: `labels-${crypto.getRandomValues(new Uint32Array(1))[0]}` });
-  list.append(...labels.map((label) => make("option", { value: label })));
-  const input = make("input", {
-    required: true, maxLength: 64, placeholder: "Class name", autocomplete: "off",
-    attributes: { list: list.id, "aria-label": `Class of the frame of ${source}`, enterkeyhint: "done" },
-  });
-  const button = make("button", { textContent: "Save frame" });
-  const output = make("output", { textContent: "Saves the newest frame for the next version of the data." });
-  const form = make("form", { className: "capture" }, input, button, output, list);
-  let saved = 0;
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    button.disabled = true;
-    try {
-      const answer = await post("/api/capture", { source, label: input.value });
-      const label = input.value.trim();
-      output.textContent = answer.error ?? `Saved as “${label}”: ${++saved} in this visit`;
-      if (!answer.error && ![...list.options].some((one) => one.value === label)) list.append(make("option", { value: label }));
-    } finally {
-      button.disabled = false;
-    }
-  });
-  return form;
-}
-
-/** Send JSON, or a file, and return the answer, or {error} with a sentence. */
-export async function post(path, data) {
-  const isFile = data instanceof Blob;
-  const headers = { "Content-Type": isFile ? "image/jpeg" : "application/json" };
-  try {
-    const answer = await fetch(path, { method: "POST", headers, body: isFile ? data : JSON.stringify(data) });
-    return await answer.json();
-  } catch {
-    return { error: "The server does not answer." };
   }
 }

@@ -4,12 +4,15 @@ const SILENT_MS = 6000; // numbers come every 2 s
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
 
 export class Stream {
-  /** handlers: by the name of a message; onStatus: "live", "silent" or "lost", and for how many seconds. */
-  constructor(handlers, onStatus) {
+  /**
+   * handlers: by the name of a message; onStatus: "live", "silent" or "lost", and for how many seconds;
+   * place: the identifier of the last event that is known, so that none is lost.
+   */
+  constructor(handlers, onStatus, place) {
     this.handlers = handlers;
     this.onStatus = onStatus;
     this.tries = 0;
-    this.place = "";
+    this.place = place;
     this.heardMs = performance.now();
     document.addEventListener("visibilitychange", () => this.#show());
     addEventListener("online", () => this.#open());
@@ -53,7 +56,8 @@ export class Stream {
   }
 
   #show() {
-    if (document.hidden) this.close(); // a page that nobody sees costs nothing
+    if (document.hidden)
+      this.close(); // a page that nobody sees costs nothing
     else {
       this.heardMs = performance.now();
       this.#open();

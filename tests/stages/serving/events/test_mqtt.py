@@ -162,6 +162,7 @@ def test_a_broker_that_restarts_gets_everything_again(mosquitto: services.Mosqui
     assert said[1] == "the MQTT broker is not connected; trying again"
 
 
+@pytest.mark.mosquitto
 def test_a_wrong_password_is_said_once_and_is_in_no_message() -> None:
     said = list[str]()
     with services.Mosquitto(user=("ann", "right")) as broker:
@@ -174,6 +175,7 @@ def test_a_wrong_password_is_said_once_and_is_in_no_message() -> None:
         assert "secret" not in "".join(said) + broker.log
 
 
+@pytest.mark.mosquitto
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_broker_with_tls_is_checked_against_its_certificate(tmp_path: Path) -> None:
     """paho leaves the socket of a failed handshake open, which Python reports."""

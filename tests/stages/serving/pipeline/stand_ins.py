@@ -66,6 +66,8 @@ class Task:
         return []
 
     def draw(self, picture: Any, answer: dict[str, Any]) -> Any:
+        if self._about.get("draws") is False:
+            raise ValueError("it cannot be drawn")
         drawn = np.array(picture)
         drawn[:, : drawn.shape[1] // 2] = (255, 0, 0)
         return drawn

@@ -1,6 +1,5 @@
 """Frames in shared memory: the newest one is read whole, whoever is faster."""
 
-import os
 import time
 
 import numpy as np
@@ -112,8 +111,8 @@ def test_another_process_never_sees_a_torn_frame():
 
     pid = children.fork(write)
     reader, seen, last = Reader(ring, 0), 0, -1
-    end_s = time.monotonic() + 0.7
-    while time.monotonic() < end_s:
+    end_s = time.monotonic() + 20
+    while seen < 100 and time.monotonic() < end_s:
         frame = reader.take()
         if frame is None:
             continue
@@ -124,7 +123,5 @@ def test_another_process_never_sees_a_torn_frame():
             last = frame.frame
             seen += 1
         reader.release(frame)
-    children.kill(pid)
-    assert children.reaped(pid, wait=True) == -9
-    assert seen > 20
-    assert os.getpid() != pid
+    children.Children().end(pid)
+    assert seen == 100

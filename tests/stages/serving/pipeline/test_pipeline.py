@@ -76,6 +76,13 @@ def test_a_drawn_picture_shows_the_answer_on_its_own_frame(run):
         assert abs(found[24, 56] - picture.frame % 256).max() < 8
 
 
+def test_an_answer_that_cannot_be_drawn_leaves_the_picture(run):
+    one = run({"draws": False}, {"fps": 100})
+    one.update()
+    picture = one.picture("camera0")
+    assert abs(pixels(picture) - picture.frame % 256).max() < 8
+
+
 def test_a_plain_picture_has_nothing_drawn_on_it(run):
     one = run({}, {"fps": 100})
     one.update()

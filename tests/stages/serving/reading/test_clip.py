@@ -76,6 +76,14 @@ def test_frames_that_are_late_are_left_out_and_counted(video):
     assert at >= 2 and clip.dropped["newer"] == at - 1
 
 
+def test_the_last_frame_is_shown_however_late_it_is(video):
+    clip = VideoClip(video, ReadingOptions(loop=False))
+    shown = Shown(clip)
+    assert shown.read() == 0
+    time.sleep(1.3)
+    assert shown.rest() == [9] and clip.dropped["newer"] == 8
+
+
 def test_a_loop_begins_a_clip_each_time(video):
     clip = VideoClip(video, ReadingOptions(speed="fast"))
     shown = Shown(clip)

@@ -152,6 +152,15 @@ def test_an_end_is_final(error, status, why):
     assert reader.read(buffer) is None and len(source.opened_s) == 1
 
 
+@pytest.mark.parametrize("error", [OSError(2, "No such file"), MemoryError("much"), KeyError("x")])
+def test_whatever_else_a_source_raises_is_an_interruption(error):
+    reader = Reader("x", Scripted(FRAME, error, FRAME), QUICK)
+    state, _ = read_until(reader, lambda state: state["status"] == "no_signal")
+    assert state["why"].startswith(f"{type(error).__name__}: ")
+    state, _ = read_until(reader, lambda state: state["status"] == "live")
+    assert state["reopened"] == 1
+
+
 def test_a_source_that_can_never_be_opened_has_failed():
     reader = Reader("x", Scripted(FRAME, refused=[StageError("install OpenCV")]), QUICK)
     state, frames = read_until(reader, lambda state: state["status"] == "failed")

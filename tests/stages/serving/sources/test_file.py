@@ -1,8 +1,10 @@
 """A video or a picture as a source; how a video is paced is tested with its clip."""
 
 import dataclasses
+import sys
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.stages.serving.sources.cameras import QUICK, Camera
@@ -37,8 +39,12 @@ def test_a_file_that_is_no_video_has_failed(tmp_path):
         assert camera.until_status("failed")["why"] == "a.mp4 cannot be read: not a readable video"
 
 
-def test_a_file_that_disappears_has_failed(make_video, tmp_path):
+@pytest.mark.parametrize("has_pyav", [True, False])
+def test_a_file_that_disappears_has_failed(make_video, tmp_path, monkeypatch, has_pyav):
     path = make_video(tmp_path / "a.mp4")
+    if not has_pyav:
+        for name in ("av", "stages.media.video_pyav"):
+            monkeypatch.setitem(sys.modules, name, None)
     with Camera(str(path), dataclasses.replace(ONCE, loop=True)) as camera:
         camera.until_frames(1)
         path.unlink()

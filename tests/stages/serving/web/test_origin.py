@@ -4,7 +4,7 @@ import pytest
 
 from stages.serving.web.origin import is_known_host, is_own_origin, known_names
 
-NAMES = known_names(["Camera.home"], lambda: "Raspberry.lan")
+NAMES = known_names(["Camera.home"], "Raspberry.lan")
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,26 @@ def test_changes_arrive_by_themselves(opens, browser):
     _shown(page, "#events", "something happened")
 
 
+def test_no_event_is_lost_between_the_first_list_and_the_stream(opens, browser):
+    web = opens(feed=_feed())
+    _event(web, "the first")
+    page = browser.open(web.server.url)
+    _shown(page, "#events", "the first")
+    _shown(page, "#connection", "Connected")
+    boot = web.server._site.changes.boot
+    assert f"http://{web.host}/api/stream?after={boot}.1" in page.requests
+
+
+def test_many_sources_are_shown_although_some_have_no_picture(opens, browser):
+    names = tuple(f"camera {number}" for number in range(9))
+    feed = _feed(names)
+    for name in names[:5]:
+        del feed.pictures[name]
+    page = browser.open(opens(feed=feed).server.url, height=6000)
+    drawn = "[...document.querySelectorAll('canvas')].filter((one) => one.width === 8).length"
+    page.until(drawn, lambda found: found == 4)
+
+
 def test_hostile_names_are_only_text(opens, browser):
     names = (HOSTILE, "../../x", "javascript:alert(1)")
     captures = Captures()

@@ -164,6 +164,16 @@ def test_a_server_refuses_to_be_exposed_before_it_makes_a_token(tmp_path, web):
     assert not (tmp_path / "new").exists()
 
 
+def test_a_server_for_all_addresses_is_called_by_its_name(opens, monkeypatch):
+    monkeypatch.setattr(socket, "gethostname", lambda: "raspberrypi")
+    web = opens(host="0.0.0.0")
+    assert web.server.url.startswith("https://raspberrypi.local:")
+    assert ":" in web.server.fingerprint
+    with trusting().wrap_socket(web.connect(), server_hostname="localhost") as connection:
+        connection.sendall(web.request("GET", "/api/state", Host="raspberrypi.local:8800"))
+        assert answer_of(connection).status == 200
+
+
 def test_tls_is_used_and_its_fingerprint_known(opens):
     web = opens(tls="on")
     assert web.server.url.startswith("https://127.0.0.1:")
