@@ -3,8 +3,9 @@ decoded frames: with the same runtime, the answers of arm64 and arm/v7 are equal
 x86 agree as far as `verify` wants them to.
 
 The models are integer models from input to output. Operators that quantise inside of a model round
-differently on arm/v7 (seen with MobileFaceNet, whose PReLU layers are float). Under QEMU's arm/v7,
-tflite-runtime 2.14 crashes at a dense int8 layer with two or three outputs, so these have more.
+differently on arm/v7 (seen with MobileFaceNet, whose PReLU layers are float). Under QEMU,
+both runtimes crash at a dense int8 layer with two or three outputs (docs/troubleshooting.md), so these have
+more.
 """
 
 import json
