@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from engine import handles
 from engine.errors import UserError
@@ -311,9 +311,16 @@ def _address(host: str) -> str:
         what = "the address contains a user name or a password, which the journal would record"
         fix = f"remove it; give a token by the variable {TOKEN} or kubeflow.token_file=FILE"
         raise UserError(where, what, fix)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or not _has_valid_port(parts):
         raise UserError(f"{where}={host}", "it is not an address", _NOT_KFP)
     return host.rstrip("/")
+
+
+def _has_valid_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
 
 
 def _readable(ca_file: str) -> str:

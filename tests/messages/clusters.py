@@ -124,6 +124,12 @@ ROWS = {
         "tasks",
         "write it again",
     ),
+    "no_secret_and_a_host": (
+        ["executor=kubeflow", "kubeflow.host=http://127.0.0.1:9", ROOT, REGISTRY, "usecase=secret"],
+        "conf/usecases/secret.yaml: stages.a.pass_env",
+        "PASSWORD",
+        "kubeflow.secret=NAME",
+    ),
     "no_secret": (
         [*CLUSTER, "usecase=secret"],
         "conf/usecases/secret.yaml: stages.a.pass_env",

@@ -2,8 +2,10 @@
 
 import pytest
 
+from engine.contract import Contract
 from engine.kubeflow import checks, components
 from engine.settings import Kubeflow
+from engine.spec import StageSpec
 
 
 def _of_settings(*, is_submitted=True, **settings):
@@ -40,18 +42,26 @@ def test_ordinary_parameters_fit(mine):
 
 
 @pytest.mark.parametrize(
-    "output", ["mlpipeline_metrics", "mlpipeline_ui_metadata.json", "MLPipeline_UI_metadata"]
+    "output", ["mlpipeline_metrics", "mlpipeline_ui_metadata", "MLPipeline_UI_metadata"]
 )
-def test_an_output_that_kubeflow_would_not_show_by_its_name_is_refused(mine, output):
-    """KFP 1 reserved `mlpipeline-metrics`: an output named otherwise was never shown, without a word."""
-    name = output.partition(".")[0]
-    made = mine(f"  a: {{command: [touch, '{{outputs.{name}}}'], outputs: [{output}]}}\n")
-    settings = made.request.settings.kubeflow
-    [mistake] = checks.of_plan(made.plan, settings, made.plan.jobs, "u.yaml")
-    assert mistake.where == f"u.yaml: stages.a.outputs.{name}"
+def test_an_output_that_kubeflow_would_not_show_by_its_name_is_refused(output):
+    """KFP 1 reserved `mlpipeline-metrics`: an output named otherwise was not shown, without a word."""
+    [mistake] = _of_stage(outputs=(output,))
+    assert mistake.where == f"outputs.{output}"
     assert "does not show" in mistake.what
 
 
-def test_an_output_with_metrics_in_its_name_is_an_ordinary_one(mine):
-    made = mine("  a: {command: [touch, '{outputs.metrics}'], outputs: [metrics]}\n")
-    assert not [*checks.of_plan(made.plan, made.request.settings.kubeflow, made.plan.jobs, "u")]
+def test_an_output_with_metrics_in_its_name_is_an_ordinary_one():
+    assert _of_stage(outputs=("metrics",)) == []
+
+
+def test_variables_need_a_secret():
+    [mistake] = _of_stage(pass_env=["TOKEN"])
+    assert (mistake.where, "TOKEN" in mistake.what) == ("pass_env", True)
+    assert _of_stage(pass_env=["TOKEN"], secret="stages") == []
+
+
+def _of_stage(outputs=(), pass_env=(), **settings):
+    spec = StageSpec.model_validate({"command": ["true"], "pass_env": pass_env})
+    contract = Contract(label="true", outputs=outputs)
+    return list(checks.of_stage(spec, contract, Kubeflow(**settings)))

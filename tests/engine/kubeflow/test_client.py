@@ -216,7 +216,7 @@ def test_a_closed_port_is_refused_with_a_fix():
     assert "refused" in error.what and "output=" in error.fix
 
 
-@pytest.mark.parametrize("host", ["kfp.example.org", "ftp://x", "http://", ""])
+@pytest.mark.parametrize("host", ["kfp.example.org", "ftp://x", "http://", "http://x:99999", ""])
 def test_a_host_that_is_no_address_is_refused(host):
     with pytest.raises(UserError, match="not an address"):
         Client.of(Kubeflow(host=host))
