@@ -114,11 +114,16 @@ class Kubeflow(_Model):
     )
     gpu_label: _Label = Field(None, description="label of the nodes with NVIDIA GPUs: KEY=VALUE")
     poll_s: float = Field(
-        5.0, gt=0, allow_inf_nan=False, description="seconds between looks at a submitted run"
+        5.0,
+        gt=0,
+        le=3600,
+        allow_inf_nan=False,
+        description="seconds between looks at a submitted run",
     )
     timeout_s: float = Field(
         30.0,
         gt=0,
+        le=3600,
         allow_inf_nan=False,
         description="time limit of one request to host or data_root",
     )

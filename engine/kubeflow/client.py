@@ -262,6 +262,8 @@ class Client:
         cause = getattr(error, "reason", None) or error
         if isinstance(cause, urllib3.exceptions.SSLError):
             fix = "name the file with the certificates to trust: kubeflow.ca_file=FILE.pem"
+            if "WRONG_VERSION_NUMBER" in str(error):  # as OpenSSL says of an answer without TLS
+                fix = f"if the server has no TLS, write kubeflow.host=http://{self.host[8:]}"
             raise UserError(self.where, f"its TLS connection fails: {_reason(error)}", fix)
 
     def _connected(self) -> Any:

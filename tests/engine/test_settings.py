@@ -53,6 +53,13 @@ def test_a_data_root_is_written_in_one_way(given, root):
     assert settings.Kubeflow(data_root=given).data_root == root
 
 
+@pytest.mark.parametrize("key", ["poll_s", "timeout_s"])
+@pytest.mark.parametrize("value", [0, 1e300, float("nan")])
+def test_a_time_of_the_cluster_is_bounded(key, value):
+    with pytest.raises(ValidationError):
+        settings.Kubeflow(**{key: value})
+
+
 @pytest.mark.parametrize("label", ["gpu", "=x", "a b=c", "a=b c"])
 def test_a_label_is_a_key_and_a_value(label):
     with pytest.raises(ValidationError, match="KEY=VALUE"):

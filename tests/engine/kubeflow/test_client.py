@@ -262,6 +262,11 @@ def test_a_self_signed_certificate_is_refused_unless_it_is_trusted(certificate):
         Client(api.url, ca_file=str(certificate[0]), timeout_s=5).check()
 
 
+def test_a_server_without_tls_is_one_for_http(api):
+    error = _refused(Client(f"https{api.url[4:]}", timeout_s=5))
+    assert error.fix.endswith(f"write kubeflow.host={api.url}")
+
+
 def test_a_missing_certificate_file_is_refused(tmp_path):
     client = Client("https://127.0.0.1:1", ca_file=str(tmp_path / "none"))
     assert "no such file" in _refused(client).what
