@@ -46,7 +46,7 @@ def serve(request: Checked, stop: threading.Event, say: Say, tell: Tell) -> int:
         feed = start(request.package, options.source, _pipeline(options))
         opened.callback(feed.close)
         _check_sources(feed, options)
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(state)
         reactions, captures = _reactions(request, say), _captures(request, feed, say)
         measure = _every(5.0, partial(_measured, feed))
         hub = Hub(feed, request.rules, reactions, [measure], snapshot_name)
@@ -56,6 +56,16 @@ def serve(request: Checked, stop: threading.Event, say: Say, tell: Tell) -> int:
         opened.callback(server.close)
         tell(server, feed)
         return _wait(hub, feed, stop, options.seconds)
+
+
+def _make(state: Path) -> None:
+    """Make the folder of everything that is stored; raise Mistakes."""
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"the folder cannot be made: {error.strerror}"
+        fix = "give state= a folder that you can write"
+        raise Mistakes([Mistake(f"state={state}", what, fix)]) from None
 
 
 def _wait(hub: Hub, feed: Pipeline, stop: threading.Event, seconds: float) -> int:
