@@ -93,6 +93,12 @@ def test_it_ends_with_the_process_that_asked_for_it(package: Path, source: str) 
     assert status == 0
 
 
+def test_the_log_says_what_is_wrong_with_a_source(package: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not a video")
+    words = (f"source={tmp_path / 'notes.txt'}", "port=0", "seconds=2", f"state={tmp_path / 's'}")
+    assert "notes: failed: notes.txt cannot be read" in ended(*words, package=package)[1]
+
+
 def test_it_stops_after_its_time(package: Path, source: str, tmp_path: Path) -> None:
     assert ended("port=0", source, "seconds=0.2", f"state={tmp_path}", package=package)[0] == 0
 
