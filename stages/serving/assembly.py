@@ -12,6 +12,7 @@ from typing import Callable, Dict, List, Optional
 from stages.serving.checked import Checked, nothing_to_watch, size_of
 from stages.serving.events.capped import CappedFolder
 from stages.serving.events.captures import Captures, folder_in
+from stages.serving.events.changes import Changes
 from stages.serving.events.clips import Clips
 from stages.serving.events.hub import Hub
 from stages.serving.events.mqtt import Mqtt
@@ -46,7 +47,7 @@ def serve(request: Checked, stop: threading.Event, say: Say, tell: Tell) -> int:
         feed = start(request.package, options.source, _pipeline(options))
         opened.callback(feed.close)
         _check_sources(feed, options)
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(state)
         reactions, captures = _reactions(request, say), _captures(request, feed, say)
         measure = _every(5.0, partial(_measured, feed))
         hub = Hub(feed, request.rules, reactions, [measure], snapshot_name)
@@ -56,6 +57,16 @@ def serve(request: Checked, stop: threading.Event, say: Say, tell: Tell) -> int:
         opened.callback(server.close)
         tell(server, feed)
         return _wait(hub, feed, stop, options.seconds)
+
+
+def _make(state: Path) -> None:
+    """Make the folder of everything that is stored; raise Mistakes."""
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"the folder cannot be made: {error.strerror}"
+        fix = "give state= a folder that you can write"
+        raise Mistakes([Mistake(f"state={state}", what, fix)]) from None
 
 
 def _wait(hub: Hub, feed: Pipeline, stop: threading.Event, seconds: float) -> int:
@@ -76,7 +87,9 @@ def _reactions(request: Checked, say: Say) -> List[Reaction]:
     mqtt = Mqtt(request.broker, rules, say) if request.broker else None
     snapshots = CappedFolder(events, options.snapshots_mb, ".jpg", say)
     samples = CappedFolder(request.state / "samples", options.samples_mb, ".jpg", say)
-    found: List[Reaction] = [mqtt] if mqtt else []
+    found: List[Reaction] = [Changes(say)]
+    if mqtt:
+        found.append(mqtt)
     if options.snapshots_mb or options.samples_mb:
         found.append(
             Snapshots(
