@@ -167,8 +167,12 @@ class Kubeflow:
         )
 
     def _plan_key(self, client: Client, forced: frozenset[str]) -> str:
-        """Return what identifies the plan on this cluster, whatever of it is cached."""
-        there = {name: self._keys[name] for name in self._there}
+        """Return what identifies the plan on this cluster, whatever of it is cached.
+
+        A changed gate makes another plan, because the gates are a part of the pipeline.
+        """
+        jobs = self._plan.jobs
+        there = {name: [self._keys[name], jobs[name].job.spec.require] for name in self._there}
         again = sorted(forced.intersection(there))
         text = json.dumps([client.host, client.namespace, there, again], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()

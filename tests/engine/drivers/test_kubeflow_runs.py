@@ -125,7 +125,7 @@ def test_a_run_that_someone_cancels_on_the_cluster_ends_here(bench):
 def test_a_run_that_the_server_forgets_ends_here_and_is_submitted_again(bench):
     bench.cluster.hold("last")
     bench.cluster.after["read"] = lambda: bench.api.fail(
-        status=404, count=1, path="GET .*/runs/", body="{}"
+        status=404, count=1, path="GET .*/v2beta1/runs/", body="{}"
     )
     state = bench.run(status=1)
     assert state.status == "failed" and "does not know the run" in " ".join(state.notes)
