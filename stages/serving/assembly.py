@@ -20,6 +20,7 @@ from stages.serving.events.webhook import Webhooks
 from stages.serving.interfaces import Reaction
 from stages.serving.mistakes import Mistake, Mistakes
 from stages.serving.options import Options
+from stages.serving.paths import absolute
 from stages.serving.pipeline import machine
 from stages.serving.pipeline.feed import Pipeline
 from stages.serving.pipeline.launch import start
@@ -46,7 +47,7 @@ def serve(request: Checked, stop: threading.Event, say: Say, tell: Tell) -> int:
         feed = start(request.package, options.source, _pipeline(options))
         opened.callback(feed.close)
         _check_sources(feed, options)
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(state)
         reactions, captures = _reactions(request, say), _captures(request, feed, say)
         measure = _every(5.0, partial(_measured, feed))
         hub = Hub(feed, request.rules, reactions, [measure], snapshot_name)
@@ -56,6 +57,16 @@ def serve(request: Checked, stop: threading.Event, say: Say, tell: Tell) -> int:
         opened.callback(server.close)
         tell(server, feed)
         return _wait(hub, feed, stop, options.seconds)
+
+
+def _make(state: Path) -> None:
+    """Make the state folder; raise Mistakes if that is not possible."""
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"the folder cannot be made: {error.strerror}"
+        fix = "give state= a folder in which this user may write"
+        raise Mistakes([Mistake(f"state={state}", what, fix)]) from None
 
 
 def _wait(hub: Hub, feed: Pipeline, stop: threading.Event, seconds: float) -> int:
@@ -147,7 +158,7 @@ def _web(options: Options, state: Path) -> WebSettings:
 
 
 def _path(text: str) -> Optional[Path]:
-    return Path(text).expanduser().absolute() if text else None
+    return absolute(text) if text else None
 
 
 def _measured(feed: Pipeline) -> Dict[str, float]:

@@ -15,11 +15,14 @@ from typing import Callable, List, Optional, Tuple, TypeVar
 from engine.stage import StageError
 from stages.serving.events import captures, rules_file
 from stages.serving.events.broker import Broker, broker_of
+from stages.serving.events.capped import safe
 from stages.serving.events.counters import HIDDEN
 from stages.serving.events.mqtt import require_paho
 from stages.serving.events.rule import Rule
+from stages.serving.limited import read_text
 from stages.serving.mistakes import Mistake, Mistakes
 from stages.serving.options import Options
+from stages.serving.paths import absolute
 from stages.serving.reading import naming
 
 SIZE = re.compile(r"([1-9]\d{1,4})x([1-9]\d{1,4})")
@@ -55,6 +58,7 @@ def check(package: Path, options: Options) -> Checked:
     packaged = _attempt(found, lambda: read_package(package))
     names = _sources(options, found)
     _attempt(found, lambda: size_of(options))
+    _check_certificate(options, found)
     if packaged is None:
         raise Mistakes(found)
     _refuse_storing(packaged.task, options, found)
@@ -79,7 +83,7 @@ def check(package: Path, options: Options) -> Checked:
 def read_package(package: Path) -> Packaged:
     """Return what the manifest says; the models are checked when they are opened."""
     try:
-        manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
+        manifest = json.loads(read_text(package / "manifest.json"))
         task = manifest["task"] if manifest.get("v", 1) != 1 else "activity"
         name = str(manifest.get("name") or task)
         labels = _lines(package / "labels.txt")
@@ -91,11 +95,11 @@ def read_package(package: Path) -> Packaged:
 
 
 def state_of(options: Options, name: str) -> Path:
-    """Return the folder for everything that is stored."""
+    """Return the folder for everything that is stored; name: of the package, which anybody may have made."""
     if options.state:
-        return Path(options.state).expanduser().absolute()
+        return absolute(options.state)
     home = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(home).expanduser().absolute() / "raspberrypi-mlops" / name
+    return absolute(home) / "raspberrypi-mlops" / safe(name)
 
 
 def size_of(options: Options) -> Optional[Tuple[int, int]]:
@@ -123,6 +127,16 @@ def nothing_to_watch() -> Mistakes:
     return Mistakes([Mistake("source", "there is nothing to watch", fix)])
 
 
+def _check_certificate(options: Options, found: List[Mistake]) -> None:
+    """Refuse half a pair: the server would use a certificate of its own without a word."""
+    if bool(options.certificate) != bool(options.key):
+        given, absent = ("certificate", "key") if options.certificate else ("key", "certificate")
+        what = f"there is a {given}, but no {absent}"
+        where = f"{given}={getattr(options, given)}"
+        fix = f"add {absent}=FILE; one file may have both: give it twice"
+        found.append(Mistake(where, what, fix))
+
+
 def _check_installed(found: List[Mistake]) -> None:
     """Report what the processes of the pipeline could not import."""
     if not find_spec("numpy"):
@@ -145,7 +159,7 @@ def _attempt(found: List[Mistake], read: Callable[[], Found]) -> Optional[Found]
 def _lines(path: Path) -> Tuple[str, ...]:
     if not path.is_file():
         return ()
-    return tuple(filter(None, path.read_text(encoding="utf-8").splitlines()))
+    return tuple(filter(None, read_text(path).splitlines()))
 
 
 def _sources(options: Options, found: List[Mistake]) -> Tuple[str, ...]:
@@ -166,7 +180,7 @@ def _broker(options: Options, name: str) -> Broker:
 def _rules(options: Options, setting: rules_file.Setting) -> List[Rule]:
     if not options.rules:
         return []
-    return rules_file.read(Path(options.rules).expanduser(), setting)
+    return rules_file.read(absolute(options.rules), setting)
 
 
 def _refuse_storing(task: str, options: Options, found: List[Mistake]) -> None:
