@@ -18,6 +18,7 @@ from stages.serving.events.mqtt import Mqtt
 from stages.serving.events.snapshots import Snapshots, snapshot_name
 from stages.serving.events.webhook import Webhooks
 from stages.serving.interfaces import Reaction
+from stages.serving.lock import storing
 from stages.serving.mistakes import Mistake, Mistakes
 from stages.serving.options import Options
 from stages.serving.paths import absolute
@@ -48,6 +49,8 @@ def serve(request: Checked, stop: threading.Event, say: Say, tell: Tell) -> int:
         opened.callback(feed.close)
         _check_sources(feed, options)
         _make(state)
+        if options.snapshots_mb or options.clips_mb or options.captures_mb or options.samples_mb:
+            opened.enter_context(storing(state))
         reactions, captures = _reactions(request, say), _captures(request, feed, say)
         measure = _every(5.0, partial(_measured, feed))
         hub = Hub(feed, request.rules, reactions, [measure], snapshot_name)

@@ -91,7 +91,11 @@ def _plain(value: Any) -> str:
 
 
 def _spelt(key: str, kinds: Dict[str, Any]) -> str:
-    return f"write {key}=VALUE" if key in kinds else f"write source={masked(key)}, or name another option"
+    return (
+        f"write {key}=VALUE"
+        if key in kinds
+        else f"write source={masked(key)}, or name another option"
+    )
 
 
 def _take(found: Dict[str, Any], key: str, text: str, kind: Any, mistakes: List[Mistake]) -> None:
