@@ -97,8 +97,8 @@ def test_a_state_folder_that_cannot_be_made_is_a_mistake(
     assert mistakes(text) == [
         [
             f"state={state}",
-            "the folder cannot be made: Not a directory",
-            "give state= a folder in which this user may write",
+            f"no folder can be made there: {tmp_path / 'file'} is not a folder",
+            "give state= a folder that you can write",
         ]
     ]
 
