@@ -64,7 +64,7 @@ def check(package: Path, options: Options) -> Checked:
         raise Mistakes(found)
     if not packaged.can_see:
         found.append(blind(package))
-    _check_files(options, packaged.name, found)
+    _check_state(options, packaged.name, found)
     _refuse_storing(packaged.task, options, found)
     address = _attempt(found, lambda: _broker(options, packaged.name)) if options.mqtt else None
     setting = rules_file.Setting(
@@ -159,13 +159,8 @@ def _check_installed(found: List[Mistake]) -> None:
         found.append(Mistake("runtime", "no TFLite runtime is installed", fix))
 
 
-def _check_files(options: Options, name: str, found: List[Mistake]) -> None:
-    """Report a certificate without its key, and a state folder that cannot be one."""
-    if bool(options.certificate) != bool(options.key):
-        given, missing = ("certificate", "key") if options.certificate else ("key", "certificate")
-        where = f"{given}={getattr(options, given)}"
-        fix = f"add {missing}=FILE, or remove {given}= (the server makes a certificate)"
-        found.append(Mistake(where, f"{given}= needs {missing}=", fix))
+def _check_state(options: Options, name: str, found: List[Mistake]) -> None:
+    """Report a state folder that cannot be made or written."""
     state = state_of(options, name)
     nearest = next(path for path in (state, *state.parents) if os.path.lexists(path))
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
