@@ -15,6 +15,7 @@ from stages.media.unreadable import Unreadable, refuse_bomb
 
 try:  # tells planning that PyAV is optional
     import av
+    from av.sidedata.sidedata import SideDataContainer
     from av.sidedata.sidedata import Type as SideData
 except ImportError:
     raise
@@ -56,7 +57,9 @@ class _Decoded(Decoded):
         return height, width
 
     def _orientation(self) -> Orientation:
-        matrix = self._frame.side_data.get(SideData.DISPLAYMATRIX)
+        # `frame.side_data` would refer to the frame, which refers to it: memory and threads of thousands of
+        # frames would wait for the garbage collector.
+        matrix = SideDataContainer(self._frame).get(SideData.DISPLAYMATRIX)
         if matrix is None:
             return UPRIGHT
         return orientation.of_matrix(np.frombuffer(matrix, np.int32))

@@ -12,14 +12,17 @@ from typing import Callable, Dict, List, Optional
 from stages.serving.checked import Checked, nothing_to_watch, size_of
 from stages.serving.events.capped import CappedFolder
 from stages.serving.events.captures import Captures, folder_in
+from stages.serving.events.changes import Changes
 from stages.serving.events.clips import Clips
 from stages.serving.events.hub import Hub
 from stages.serving.events.mqtt import Mqtt
 from stages.serving.events.snapshots import Snapshots, snapshot_name
 from stages.serving.events.webhook import Webhooks
 from stages.serving.interfaces import Reaction
+from stages.serving.lock import storing
 from stages.serving.mistakes import Mistake, Mistakes
 from stages.serving.options import Options
+from stages.serving.paths import absolute
 from stages.serving.pipeline import machine
 from stages.serving.pipeline.feed import Pipeline
 from stages.serving.pipeline.launch import start
@@ -46,7 +49,9 @@ def serve(request: Checked, stop: threading.Event, say: Say, tell: Tell) -> int:
         feed = start(request.package, options.source, _pipeline(options))
         opened.callback(feed.close)
         _check_sources(feed, options)
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(state)
+        if options.snapshots_mb or options.clips_mb or options.captures_mb or options.samples_mb:
+            opened.enter_context(storing(state))
         reactions, captures = _reactions(request, say), _captures(request, feed, say)
         measure = _every(5.0, partial(_measured, feed))
         hub = Hub(feed, request.rules, reactions, [measure], snapshot_name)
@@ -56,6 +61,16 @@ def serve(request: Checked, stop: threading.Event, say: Say, tell: Tell) -> int:
         opened.callback(server.close)
         tell(server, feed)
         return _wait(hub, feed, stop, options.seconds)
+
+
+def _make(state: Path) -> None:
+    """Make the state folder; raise Mistakes if that is not possible."""
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"the folder cannot be made: {error.strerror}"
+        fix = "give state= a folder that you can write"
+        raise Mistakes([Mistake(f"state={state}", what, fix)]) from None
 
 
 def _wait(hub: Hub, feed: Pipeline, stop: threading.Event, seconds: float) -> int:
@@ -76,7 +91,9 @@ def _reactions(request: Checked, say: Say) -> List[Reaction]:
     mqtt = Mqtt(request.broker, rules, say) if request.broker else None
     snapshots = CappedFolder(events, options.snapshots_mb, ".jpg", say)
     samples = CappedFolder(request.state / "samples", options.samples_mb, ".jpg", say)
-    found: List[Reaction] = [mqtt] if mqtt else []
+    found: List[Reaction] = [Changes(say)]
+    if mqtt:
+        found.append(mqtt)
     if options.snapshots_mb or options.samples_mb:
         found.append(
             Snapshots(
@@ -147,7 +164,7 @@ def _web(options: Options, state: Path) -> WebSettings:
 
 
 def _path(text: str) -> Optional[Path]:
-    return Path(text).expanduser().absolute() if text else None
+    return absolute(text) if text else None
 
 
 def _measured(feed: Pipeline) -> Dict[str, float]:

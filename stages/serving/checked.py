@@ -15,11 +15,14 @@ from typing import Callable, List, Optional, Tuple, TypeVar
 from engine.stage import StageError
 from stages.serving.events import captures, rules_file
 from stages.serving.events.broker import Broker, broker_of
+from stages.serving.events.capped import safe
 from stages.serving.events.counters import HIDDEN
 from stages.serving.events.mqtt import require_paho
 from stages.serving.events.rule import Rule
+from stages.serving.limited import read_text
 from stages.serving.mistakes import Mistake, Mistakes
 from stages.serving.options import Options
+from stages.serving.paths import absolute
 from stages.serving.reading import naming
 
 SIZE = re.compile(r"([1-9]\d{1,4})x([1-9]\d{1,4})")
@@ -34,6 +37,7 @@ class Packaged:
     name: str
     task: str
     labels: Tuple[str, ...]
+    can_see: bool = True  # pictures; an activity model that learned from keypoints cannot
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,12 @@ def check(package: Path, options: Options) -> Checked:
     packaged = _attempt(found, lambda: read_package(package))
     names = _sources(options, found)
     _attempt(found, lambda: size_of(options))
+    _check_certificate(options, found)
     if packaged is None:
         raise Mistakes(found)
+    if not packaged.can_see:
+        found.append(blind(package))
+    _check_files(options, packaged.name, found)
     _refuse_storing(packaged.task, options, found)
     address = _attempt(found, lambda: _broker(options, packaged.name)) if options.mqtt else None
     setting = rules_file.Setting(
@@ -79,23 +87,31 @@ def check(package: Path, options: Options) -> Checked:
 def read_package(package: Path) -> Packaged:
     """Return what the manifest says; the models are checked when they are opened."""
     try:
-        manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
+        manifest = json.loads(read_text(package / "manifest.json"))
         task = manifest["task"] if manifest.get("v", 1) != 1 else "activity"
         name = str(manifest.get("name") or task)
         labels = _lines(package / "labels.txt")
+        can_see = task != "activity" or "pose" in manifest.get("models", {"pose": {}})
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         what = "this is not a packaged model: it has no readable manifest.json"
         fix = "give the folder of a package; python run.py usecase=NAME makes one"
         raise Mistakes([Mistake(str(package), what, fix)]) from None
-    return Packaged(name, str(task), labels)
+    return Packaged(name, str(task), labels, can_see)
+
+
+def blind(package: Path) -> Mistake:
+    """Return the mistake of a package that cannot see anything."""
+    what = "it has no pose model: it was trained on keypoints, so it cannot watch pictures"
+    fix = "train it on videos: python run.py usecase=pose_activity assets.recordings=FOLDER"
+    return Mistake(str(package), what, fix)
 
 
 def state_of(options: Options, name: str) -> Path:
-    """Return the folder for everything that is stored."""
+    """Return the folder for everything that is stored; name: of the package, which anybody may have made."""
     if options.state:
-        return Path(options.state).expanduser().absolute()
+        return absolute(options.state)
     home = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(home).expanduser().absolute() / "raspberrypi-mlops" / name
+    return absolute(home) / "raspberrypi-mlops" / safe(name)
 
 
 def size_of(options: Options) -> Optional[Tuple[int, int]]:
@@ -123,6 +139,16 @@ def nothing_to_watch() -> Mistakes:
     return Mistakes([Mistake("source", "there is nothing to watch", fix)])
 
 
+def _check_certificate(options: Options, found: List[Mistake]) -> None:
+    """Refuse half a pair: the server would use a certificate of its own without a word."""
+    if bool(options.certificate) != bool(options.key):
+        given, absent = ("certificate", "key") if options.certificate else ("key", "certificate")
+        what = f"there is a {given}, but no {absent}"
+        where = f"{given}={getattr(options, given)}"
+        fix = f"add {absent}=FILE; one file may have both: give it twice"
+        found.append(Mistake(where, what, fix))
+
+
 def _check_installed(found: List[Mistake]) -> None:
     """Report what the processes of the pipeline could not import."""
     if not find_spec("numpy"):
@@ -131,6 +157,22 @@ def _check_installed(found: List[Mistake]) -> None:
     if not any(map(find_spec, RUNTIMES)):
         fix = "install one: pip install ai-edge-litert, or on armv7 pip install tflite-runtime"
         found.append(Mistake("runtime", "no TFLite runtime is installed", fix))
+
+
+def _check_files(options: Options, name: str, found: List[Mistake]) -> None:
+    """Report a certificate without its key, and a state folder that cannot be one."""
+    if bool(options.certificate) != bool(options.key):
+        given, missing = ("certificate", "key") if options.certificate else ("key", "certificate")
+        where = f"{given}={getattr(options, given)}"
+        fix = f"add {missing}=FILE, or remove {given}= (the server makes a certificate)"
+        found.append(Mistake(where, f"{given}= needs {missing}=", fix))
+    state = state_of(options, name)
+    nearest = next(path for path in (state, *state.parents) if os.path.lexists(path))
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        what = f"no folder can be made there: {nearest} is " + (
+            "not writable" if nearest.is_dir() else "not a folder"
+        )
+        found.append(Mistake(f"state={state}", what, "give state= a folder that you can write"))
 
 
 def _attempt(found: List[Mistake], read: Callable[[], Found]) -> Optional[Found]:
@@ -145,7 +187,7 @@ def _attempt(found: List[Mistake], read: Callable[[], Found]) -> Optional[Found]
 def _lines(path: Path) -> Tuple[str, ...]:
     if not path.is_file():
         return ()
-    return tuple(filter(None, path.read_text(encoding="utf-8").splitlines()))
+    return tuple(filter(None, read_text(path).splitlines()))
 
 
 def _sources(options: Options, found: List[Mistake]) -> Tuple[str, ...]:
@@ -166,7 +208,7 @@ def _broker(options: Options, name: str) -> Broker:
 def _rules(options: Options, setting: rules_file.Setting) -> List[Rule]:
     if not options.rules:
         return []
-    return rules_file.read(Path(options.rules).expanduser(), setting)
+    return rules_file.read(absolute(options.rules), setting)
 
 
 def _refuse_storing(task: str, options: Options, found: List[Mistake]) -> None:

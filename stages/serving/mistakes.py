@@ -6,6 +6,8 @@ import difflib
 from dataclasses import dataclass
 from typing import Iterable, Sequence
 
+from stages.serving.reading.address import masked
+
 
 @dataclass(frozen=True)
 class Mistake:
@@ -16,7 +18,7 @@ class Mistake:
     fix: str
 
     def __str__(self) -> str:
-        return "\n  ".join(map(_visible, (self.where, self.what, self.fix)))
+        return "\n  ".join(map(visible, (masked(self.where), self.what, self.fix)))
 
 
 class Mistakes(Exception):
@@ -37,6 +39,6 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"choose one of: {shown}" if names else "there are none"
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """Escape what a terminal would interpret: messages quote files and words."""
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
