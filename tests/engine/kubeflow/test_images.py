@@ -105,6 +105,24 @@ def test_an_image_is_never_pulled_from_where_it_was_not_pushed(pushed, tmp_path,
     assert Pushed(tmp_path / "store", f"{registry.address}/team", code, 5).missing([NAME]) == [NAME]
 
 
+def test_an_image_that_was_pushed_under_another_tag_or_path_is_not_pulled(
+    pushed, tmp_path, code, registry
+):
+    """The registry has all of them: only the record says which one was pushed for this name."""
+    records = tmp_path / "store" / "kubeflow" / "images"
+    known = []
+    for full_name, path in ((NAME, "team"), (OTHER, "team"), (NAME, "elsewhere")):
+        pushed(full_name, path)
+        known.append(next(one for one in records.iterdir() if one not in known))
+    texts = [one.read_text() for one in known]
+    team = f"{registry.address}/team"
+    for text in texts[1:]:
+        known[0].write_text(text)
+        assert Pushed(tmp_path / "store", team, code, 5).missing([NAME]) == [NAME]
+    known[0].write_text(texts[0])
+    assert Pushed(tmp_path / "store", team, code, 5).missing([NAME]) == []
+
+
 def test_changed_code_is_another_image(pushed, tmp_path, code):
     first = pushed().reference(NAME)
     changed = _changed(code, tmp_path)
