@@ -15,6 +15,7 @@ from stages.media.unreadable import Unreadable, refuse_bomb
 
 try:  # tells planning that PyAV is optional
     import av
+    from av.sidedata.sidedata import SideDataContainer
     from av.sidedata.sidedata import Type as SideData
 except ImportError:
     raise
@@ -37,15 +38,15 @@ _PICTURES = ("mpjpeg", "mjpeg")  # a sequence of JPEGs without times
 
 
 class _Decoded(Decoded):
-    def __init__(self, frame: "av.VideoFrame", aspect: float, turn: Orientation) -> None:
-        self._frame, self._aspect, self._orientation = frame, aspect, turn
+    def __init__(self, frame: "av.VideoFrame", aspect: float) -> None:
+        self._frame, self._aspect = frame, aspect
 
     def picture(self) -> np.ndarray:
         pixels = self._frame.to_ndarray(format="rgb24")
-        return self._orientation.upright(with_square_pixels(pixels, self._aspect))
+        return self._orientation().upright(with_square_pixels(pixels, self._aspect))
 
     def write(self, buffer: Buffer, at_least: "int | None" = None) -> "tuple[int, int]":
-        if not has_square_pixels(self._aspect) or self._orientation != UPRIGHT:
+        if not has_square_pixels(self._aspect) or self._orientation() != UPRIGHT:
             return super().write(buffer, at_least)
         height, width = reduced(self._frame.height, self._frame.width, at_least)
         way = "AREA" if height < self._frame.height else None
@@ -55,25 +56,13 @@ class _Decoded(Decoded):
         np.copyto(buffer(height, width), rows[:height, : 3 * width].reshape(height, width, 3))
         return height, width
 
-
-class _Turns:
-    """The orientation of a video's frames: that of the first, until the angle changes.
-
-    A frame whose side data were read refers to itself, so that its megabyte stays in memory until Python's
-    collector of cycles runs, which may be after hundreds of frames. So they are read as rarely as possible.
-    """
-
-    def __init__(self) -> None:
-        self._degrees: "int | None" = None
-        self._orientation = UPRIGHT
-        self._is_known = False
-
-    def of_frame(self, frame: "av.VideoFrame") -> Orientation:
-        degrees = getattr(frame, "rotation", None)  # in PyAV since 14
-        if not self._is_known or degrees != self._degrees:
-            self._is_known, self._degrees = True, degrees
-            self._orientation = _orientation(frame)
-        return self._orientation
+    def _orientation(self) -> Orientation:
+        # `frame.side_data` would refer to the frame, which refers to it: memory and threads of thousands of
+        # frames would wait for the garbage collector.
+        matrix = SideDataContainer(self._frame).get(SideData.DISPLAYMATRIX)
+        if matrix is None:
+            return UPRIGHT
+        return orientation.of_matrix(np.frombuffer(matrix, np.int32))
 
 
 class PyAVVideo(Video):
@@ -96,7 +85,7 @@ class PyAVVideo(Video):
         super().__init__(float(self._stream.average_rate or 0))
 
     def decoded(self) -> "Iterator[Decoded]":
-        first_s, turns = None, _Turns()
+        first_s = None
         for frame in self._frames():
             refuse_bomb(frame.width, frame.height)
             time_s = time.monotonic() if self._has_no_times else frame.time
@@ -104,8 +93,7 @@ class PyAVVideo(Video):
                 first_s = time_s if first_s is None else first_s
                 time_s -= first_s
             self.damaged += bool(frame.is_corrupt)
-            aspect = float(self._stream.sample_aspect_ratio or 0)
-            yield self._next(_Decoded(frame, aspect, turns.of_frame(frame)), time_s)
+            yield self._next(_Decoded(frame, float(self._stream.sample_aspect_ratio or 0)), time_s)
         self.lost = self._failed + self._missing()
         if not self.read:
             raise Unreadable("no frame of the video can be decoded")
@@ -140,13 +128,6 @@ class PyAVVideo(Video):
             return 0
         rest_s = self._container.duration / av.time_base - self._last_s
         return max(0, round(rest_s * self.frame_rate) - 1)
-
-
-def _orientation(frame: "av.VideoFrame") -> Orientation:
-    matrix = frame.side_data.get(SideData.DISPLAYMATRIX)
-    if matrix is None:
-        return UPRIGHT
-    return orientation.of_matrix(np.frombuffer(matrix, np.int32))
 
 
 def _opened(source: "Path | int | str", silent_s: float) -> "av.container.InputContainer":

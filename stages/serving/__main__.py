@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, List, Sequence, Tuple
 from engine.stage import StageError
 from stages.serving import words
 from stages.serving.checked import check
-from stages.serving.mistakes import Mistake, Mistakes
+from stages.serving.mistakes import Mistake, Mistakes, visible
+from stages.serving.paths import is_there
 
 if TYPE_CHECKING:
     from stages.serving.options import Options
@@ -47,14 +48,14 @@ def main(argv: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return INVALID
     except StageError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(str(error))}", file=sys.stderr)
         return INVALID
     return INTERRUPTED if signal.SIGINT in came else status
 
 
 def _request(argv: Sequence[str]) -> Tuple[Path, Options]:
     """Return the package and the options; raise Mistakes."""
-    if not argv or ("=" in argv[0] and not Path(argv[0]).exists()):
+    if not argv or ("=" in argv[0] and not is_there(argv[0])):
         what = "the first word must be the folder of a package"
         raise Mistakes([Mistake("python -m stages.serving", what, USAGE)])
     return Path(argv[0]).absolute(), words.parsed(argv[1:])
@@ -94,7 +95,7 @@ def _tell(server: Server, feed: Pipeline) -> None:
     """Print where the page is; the token only to a person, since logs are kept."""
     summary, url = feed.summary, server.url
     watched = f", watching {', '.join(summary['sources'])}" if summary["sources"] else ""
-    print(f"serving {summary['name']} ({summary['task']}){watched}", flush=True)
+    print(f"serving {visible(summary['name'])} ({summary['task']}){watched}", flush=True)
     if sys.stdout.isatty():
         print(f"open {url}", flush=True)
     else:

@@ -19,8 +19,10 @@ from stages.serving.events.mqtt import Mqtt
 from stages.serving.events.snapshots import Snapshots, snapshot_name
 from stages.serving.events.webhook import Webhooks
 from stages.serving.interfaces import Reaction
+from stages.serving.lock import storing
 from stages.serving.mistakes import Mistake, Mistakes
 from stages.serving.options import Options
+from stages.serving.paths import absolute
 from stages.serving.pipeline import machine
 from stages.serving.pipeline.feed import Pipeline
 from stages.serving.pipeline.launch import start
@@ -48,6 +50,8 @@ def serve(request: Checked, stop: threading.Event, say: Say, tell: Tell) -> int:
         opened.callback(feed.close)
         _check_sources(feed, options)
         _make(state)
+        if options.snapshots_mb or options.clips_mb or options.captures_mb or options.samples_mb:
+            opened.enter_context(storing(state))
         reactions, captures = _reactions(request, say), _captures(request, feed, say)
         measure = _every(5.0, partial(_measured, feed))
         hub = Hub(feed, request.rules, reactions, [measure], snapshot_name)
@@ -60,12 +64,12 @@ def serve(request: Checked, stop: threading.Event, say: Say, tell: Tell) -> int:
 
 
 def _make(state: Path) -> None:
-    """Make the folder of everything that is stored; raise Mistakes."""
+    """Make the state folder; raise Mistakes if that is not possible."""
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         what = f"the folder cannot be made: {error.strerror}"
-        fix = "give state= a folder that you can write"
+        fix = "give state= a folder in which this user may write"
         raise Mistakes([Mistake(f"state={state}", what, fix)]) from None
 
 
@@ -160,7 +164,7 @@ def _web(options: Options, state: Path) -> WebSettings:
 
 
 def _path(text: str) -> Optional[Path]:
-    return Path(text).expanduser().absolute() if text else None
+    return absolute(text) if text else None
 
 
 def _measured(feed: Pipeline) -> Dict[str, float]:

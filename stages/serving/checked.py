@@ -15,11 +15,14 @@ from typing import Callable, List, Optional, Tuple, TypeVar
 from engine.stage import StageError
 from stages.serving.events import captures, rules_file
 from stages.serving.events.broker import Broker, broker_of
+from stages.serving.events.capped import safe
 from stages.serving.events.counters import HIDDEN
 from stages.serving.events.mqtt import require_paho
 from stages.serving.events.rule import Rule
+from stages.serving.limited import read_text
 from stages.serving.mistakes import Mistake, Mistakes
 from stages.serving.options import Options
+from stages.serving.paths import absolute
 from stages.serving.reading import naming
 
 SIZE = re.compile(r"([1-9]\d{1,4})x([1-9]\d{1,4})")
@@ -56,6 +59,7 @@ def check(package: Path, options: Options) -> Checked:
     packaged = _attempt(found, lambda: read_package(package))
     names = _sources(options, found)
     _attempt(found, lambda: size_of(options))
+    _check_certificate(options, found)
     if packaged is None:
         raise Mistakes(found)
     if not packaged.can_see:
@@ -83,7 +87,7 @@ def check(package: Path, options: Options) -> Checked:
 def read_package(package: Path) -> Packaged:
     """Return what the manifest says; the models are checked when they are opened."""
     try:
-        manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
+        manifest = json.loads(read_text(package / "manifest.json"))
         task = manifest["task"] if manifest.get("v", 1) != 1 else "activity"
         name = str(manifest.get("name") or task)
         labels = _lines(package / "labels.txt")
@@ -103,11 +107,11 @@ def blind(package: Path) -> Mistake:
 
 
 def state_of(options: Options, name: str) -> Path:
-    """Return the folder for everything that is stored."""
+    """Return the folder for everything that is stored; name: of the package, which anybody may have made."""
     if options.state:
-        return Path(options.state).expanduser().absolute()
+        return absolute(options.state)
     home = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(home).expanduser().absolute() / "raspberrypi-mlops" / name
+    return absolute(home) / "raspberrypi-mlops" / safe(name)
 
 
 def size_of(options: Options) -> Optional[Tuple[int, int]]:
@@ -133,6 +137,16 @@ def nothing_to_watch() -> Mistakes:
     here = f" (here: {', '.join(found)})" if found else ""
     fix = f"add source= with a camera{here}, a video, a folder of pictures, or rtsp://ADDRESS"
     return Mistakes([Mistake("source", "there is nothing to watch", fix)])
+
+
+def _check_certificate(options: Options, found: List[Mistake]) -> None:
+    """Refuse half a pair: the server would use a certificate of its own without a word."""
+    if bool(options.certificate) != bool(options.key):
+        given, absent = ("certificate", "key") if options.certificate else ("key", "certificate")
+        what = f"there is a {given}, but no {absent}"
+        where = f"{given}={getattr(options, given)}"
+        fix = f"add {absent}=FILE; one file may have both: give it twice"
+        found.append(Mistake(where, what, fix))
 
 
 def _check_installed(found: List[Mistake]) -> None:
@@ -173,7 +187,7 @@ def _attempt(found: List[Mistake], read: Callable[[], Found]) -> Optional[Found]
 def _lines(path: Path) -> Tuple[str, ...]:
     if not path.is_file():
         return ()
-    return tuple(filter(None, path.read_text(encoding="utf-8").splitlines()))
+    return tuple(filter(None, read_text(path).splitlines()))
 
 
 def _sources(options: Options, found: List[Mistake]) -> Tuple[str, ...]:
@@ -194,7 +208,7 @@ def _broker(options: Options, name: str) -> Broker:
 def _rules(options: Options, setting: rules_file.Setting) -> List[Rule]:
     if not options.rules:
         return []
-    return rules_file.read(Path(options.rules).expanduser(), setting)
+    return rules_file.read(absolute(options.rules), setting)
 
 
 def _refuse_storing(task: str, options: Options, found: List[Mistake]) -> None:

@@ -6,6 +6,8 @@ import difflib
 from dataclasses import dataclass
 from typing import Iterable, Sequence
 
+from stages.serving.reading.address import masked
+
 
 @dataclass(frozen=True)
 class Mistake:
@@ -16,7 +18,7 @@ class Mistake:
     fix: str
 
     def __str__(self) -> str:
-        return "\n  ".join(map(visible, (self.where, self.what, self.fix)))
+        return "\n  ".join(map(visible, (masked(self.where), self.what, self.fix)))
 
 
 class Mistakes(Exception):

@@ -27,6 +27,7 @@ from engine.stage.bounds import Range
 from stages.serving import options
 from stages.serving.mistakes import Mistake, Mistakes, did_you_mean
 from stages.serving.options import Options
+from stages.serving.reading.address import masked
 
 BOUNDS: "Dict[str, Tuple[str, Callable[[Any, Any], bool]]]" = {
     "ge": (">=", operator.ge),
@@ -90,7 +91,11 @@ def _plain(value: Any) -> str:
 
 
 def _spelt(key: str, kinds: Dict[str, Any]) -> str:
-    return f"write {key}=VALUE" if key in kinds else f"write source={key}, or name another option"
+    return (
+        f"write {key}=VALUE"
+        if key in kinds
+        else f"write source={masked(key)}, or name another option"
+    )
 
 
 def _take(found: Dict[str, Any], key: str, text: str, kind: Any, mistakes: List[Mistake]) -> None:

@@ -19,6 +19,7 @@ from stages.tasks import boxes
 from stages.tasks.boxes import Detections
 from stages.tasks.clock import Clock
 from stages.tasks.followed_objects import followed
+from stages.tasks.package import read_array
 from stages.tasks.signature import Needs, check
 from stages.tasks.tracking import Tracker
 from stages.tflite.scaled import Scaled
@@ -289,4 +290,4 @@ def _anchors(package: Package) -> NDArray[np.float32]:
     """Return the packed anchors (anchors, 4); none if the model decodes its boxes itself."""
     if package.constants.get("postprocess") == TFLITE:
         return np.zeros((0, 4), np.float32)
-    return np.load(package.data(ANCHORS) / ANCHORS, allow_pickle=False)  # type: ignore[no-any-return]
+    return read_array(package.data(ANCHORS) / ANCHORS)

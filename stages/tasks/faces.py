@@ -23,6 +23,7 @@ from stages.tasks.face_input import FaceInput
 from stages.tasks.followed_faces import FollowedFaces, Named
 from stages.tasks.head import unit_length
 from stages.tasks.liveness import Turns
+from stages.tasks.package import read_array
 from stages.tasks.signature import ANY, Needs
 
 if TYPE_CHECKING:
@@ -293,7 +294,7 @@ def read(folder: Path, people: int) -> Gallery:
     """Return the gallery in a folder; StageError: its files are damaged, or do not fit together or the
     names.
     """
-    embeddings, of = (_loaded(folder / name) for name in (GALLERY, PEOPLE))
+    embeddings, of = (read_array(folder / name) for name in (GALLERY, PEOPLE))
     is_whole = embeddings.ndim == 2 and of.shape == embeddings.shape[:1] and embeddings.size > 0
     is_whole = is_whole and embeddings.dtype.kind == "f" and of.dtype.kind in "iu"
     if not is_whole or of.min() < 0 or of.max() >= people:
@@ -302,13 +303,3 @@ def read(folder: Path, people: int) -> Gallery:
             f"{list(of.shape)}, and there are {people} names: package the model again"
         )
     return Gallery(embeddings.astype(np.float32), of.astype(np.int64))
-
-
-def _loaded(path: Path) -> NDArray[Any]:
-    try:
-        found = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        found = None
-    if not isinstance(found, np.ndarray):  # np.load also opens archives of arrays
-        raise StageError(f"{path.name} of the gallery is damaged: package the model again")
-    return found

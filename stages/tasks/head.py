@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.stage import StageError
+from stages.tasks.package import read_array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,7 +40,7 @@ class Head:
 
 def read(folder: Path) -> Head:
     """Return the layer in a folder; StageError: its files do not fit together."""
-    weights, bias = (np.load(folder / name, allow_pickle=False) for name in FILES)
+    weights, bias = (read_array(folder / name) for name in FILES)
     if weights.ndim != 2 or bias.shape != weights.shape[:1]:
         raise StageError(
             f"the last layer has weights {list(weights.shape)} and biases {list(bias.shape)}: "

@@ -6,12 +6,17 @@ import os
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from engine.stage import StageError
 from stages.tflite import roles
 from stages.tflite.delegate_process import Process
 from stages.tflite.model import Model, open_on
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MANIFEST = "manifest.json"
 _VERSION_1 = {"model.tflite", "labels.txt", "preprocessing.json"}
@@ -63,6 +68,17 @@ class Package:
                 f"the package's constants have no number '{name}': package the model again"
             )
         return found
+
+
+def read_array(path: Path) -> "NDArray[Any]":
+    """Return the array of a packed .npy file; StageError: it is damaged."""
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError, MemoryError):
+        found = None
+    if not isinstance(found, np.ndarray):  # np.load also opens archives of arrays
+        raise StageError(f"{path.name} of the package is damaged: package the model again")
+    return found
 
 
 def open_package(folder: Path) -> Package:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import re
 import socket
+import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import List, Mapping
 from urllib.parse import SplitResult, urlsplit
 
 from stages.serving.events.capped import safe
+from stages.serving.limited import read_text
 from stages.serving.mistakes import Mistake, Mistakes
 from stages.serving.options import Options
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 TOPIC = re.compile(r"[^#+\x00/]+(/[^#+\x00/]+)*")
 VARIABLE = "MQTT_PASSWORD"
+MOST_SECRET_BYTES = 65_536
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -46,9 +49,8 @@ def broker_of(options: Options, name: str, environment: Mapping[str, str] = os.e
     password = environment.get(VARIABLE, "")
     if options.mqtt_password_file:
         password = _secret(options.mqtt_password_file, found)
-    if options.mqtt_ca and not Path(options.mqtt_ca).is_file():
-        what = "there is no such file"
-        found.append(Mistake(f"mqtt_ca={options.mqtt_ca}", what, "give the path of a .pem file"))
+    if options.mqtt_ca:
+        _check_ca(options.mqtt_ca, parts, found)
     if password and not parts.username:
         what = "there is a password, but no user"
         found.append(
@@ -85,10 +87,26 @@ def _address(text: str) -> "tuple[SplitResult, int]":
     return parts, port
 
 
+def _check_ca(ca: str, parts: SplitResult, mistakes: List[Mistake]) -> None:
+    """Refuse a certificate that cannot be read, or would not be used."""
+    what, fix = "", "give the path of a .pem file"
+    if parts.scheme != "mqtts":
+        what, fix = "mqtt:// does not use it", f"write mqtt=mqtts://{parts.netloc}"
+    else:
+        try:
+            ssl.create_default_context(cafile=ca)
+        except (OSError, ValueError) as error:
+            what = f"it cannot be read as a certificate: {getattr(error, 'reason', None) or error}"
+            if isinstance(error, FileNotFoundError):
+                what = "there is no such file"
+    if what:
+        mistakes.append(Mistake(f"mqtt_ca={ca}", what, fix))
+
+
 def _secret(file: str, mistakes: List[Mistake]) -> str:
     """Return the first line of a file."""
     try:
-        lines = Path(file).read_text(encoding="utf-8").splitlines()
+        lines = read_text(Path(file), MOST_SECRET_BYTES).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         what = f"it cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}"
         fix = "give the path of a file with the password"

@@ -9,6 +9,7 @@ import os
 import re
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Tuple
 
@@ -57,7 +58,8 @@ class CappedFolder:
                 self._found()[path] = (time.time(), path.stat().st_size)
                 self._make_room(0, besides=path)
         except OSError as error:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):  # such as a disk that can only be read now
+                part.unlink(missing_ok=True)
             self._fail(error.strerror or str(error))
             return None
         if self.failure:
@@ -92,9 +94,13 @@ class CappedFolder:
         """Return all files; the first call looks for them, and removes incomplete ones."""
         if self._files is None:
             for part in self.folder.rglob(f".*{self.suffix}*"):
-                part.unlink(missing_ok=True)
-            states = {path: path.stat() for path in self.folder.rglob(f"*{self.suffix}")}
-            self._files = {path: (one.st_mtime, one.st_size) for path, one in states.items()}
+                with suppress(OSError):
+                    part.unlink(missing_ok=True)
+            self._files = {}
+            for path in self.folder.rglob(f"*{self.suffix}"):
+                with suppress(OSError):  # it has just been removed
+                    found = path.stat()
+                    self._files[path] = (found.st_mtime, found.st_size)
         return self._files
 
 

@@ -25,6 +25,7 @@ MOST_BYTES = 32_000_000  # of the kept pictures of a source
 MOST_OPEN = 4  # clips of a source that are filled at the same time
 MOST_WAITING = 4  # clips that wait to be encoded
 ENCODE_S = 120.0
+FIRST_S = 5.0  # how long an ended clip waits for a picture if it has none
 Encode = Callable[[Path, List["tuple[float, bytes]"], float], None]
 
 
@@ -35,6 +36,10 @@ class _Clip:
     event: Event
     until_s: float
     pictures: List[Picture] = field(default_factory=list)
+
+    def is_complete(self, now_s: float) -> bool:
+        """Return whether its time is over; a slow source has some more time for its first picture."""
+        return now_s >= self.until_s + (0.0 if self.pictures else FIRST_S)
 
 
 class Ring:
@@ -147,8 +152,8 @@ class Clips:
             if picture and self._rings[source].add(picture):
                 for one in begun:
                     one.pictures.append(picture)
-            ended = [one for one in begun if now_s >= one.until_s]
-            self._open[source] = [one for one in begun if now_s < one.until_s]
+            ended = [one for one in begun if one.is_complete(now_s)]
+            self._open[source] = [one for one in begun if not one.is_complete(now_s)]
         for one in ended:
             try:
                 self._full.put_nowait(one)

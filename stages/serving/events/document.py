@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
+from stages.serving.limited import TooLarge, read_text
 from stages.serving.mistakes import Mistake, Mistakes
 
-MOST_BYTES = 1_000_000
 MOST_VALUES = 20_000  # aliases of YAML can make millions of a few bytes
 NO_YAML = "install PyYAML (sudo apt install python3-yaml), or write the file as JSON"
 Path_ = Tuple[Any, ...]  # the keys that lead to a value
@@ -40,9 +40,9 @@ def read(path: Path) -> Document:
     """Return the file's content; raise Mistakes if it cannot be read."""
     name = str(path)
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise _mistake(name, f"it has more than {MOST_BYTES} bytes", "write fewer rules")
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
+    except TooLarge as error:
+        raise _mistake(name, str(error.strerror), "write fewer rules") from None
     except UnicodeDecodeError:
         raise _mistake(name, "it is not UTF-8 text", "save the file as UTF-8") from None
     except OSError as error:

@@ -12,6 +12,7 @@ import signal
 import struct
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Iterable, Iterator, Tuple
 
@@ -20,8 +21,22 @@ Shot = Tuple[float, bytes]  # seconds since the first one, JPEG
 
 
 def encode(path: Path, shots: Iterable[Shot], timeout_s: float) -> None:
-    """Write the clip as MP4; raise OSError if that fails."""
+    """Write the clip as MP4; raise OSError, and leave nothing, if that fails."""
     data = b"".join(HEADER.pack(at_s, len(jpeg)) + jpeg for at_s, jpeg in shots)
+    try:
+        _encode_apart(data, path, timeout_s)
+    except OSError:
+        with suppress(OSError):
+            _made(path).unlink(missing_ok=True)
+        raise
+
+
+def _made(path: Path) -> Path:
+    """Return where the clip is while it is being made: encoders choose the format by the suffix."""
+    return path.with_suffix(".mp4")
+
+
+def _encode_apart(data: bytes, path: Path, timeout_s: float) -> None:
     command = [sys.executable, "-m", __spec__.name, str(path)]
     try:
         done = subprocess.run(
@@ -55,7 +70,7 @@ def main(path: Path) -> None:
     shots = list(unpacked(sys.stdin.buffer))
     seconds = shots[-1][0] - shots[0][0] if len(shots) > 1 else 1.0
     rate = max(1.0, (len(shots) - 1) / seconds) if seconds else 10.0
-    made = path.with_suffix(".mp4")  # encoders choose the format by the suffix
+    made = _made(path)
     write_video(made, (Frame(_pixels(jpeg), at_s) for at_s, jpeg in shots), rate)
     made.replace(path)
 
@@ -81,4 +96,7 @@ if __name__ == "__main__":
     for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(one, signal.SIG_IGN)
     os.nice(10)  # answers come first
-    main(Path(sys.argv[1]))
+    try:
+        main(Path(sys.argv[1]))
+    except OSError as error:  # without the file's name, so that it is the same reason for each clip
+        sys.exit(error.strerror or str(error))

@@ -23,6 +23,7 @@ MOST_IN_FLIGHT = 20  # messages that the broker has not confirmed
 STATES_S = 1.0  # between two states of a source
 SYSTEM_S = 10.0
 RETRY_MOST_S = 60
+SILENT_S = 10.0  # after which a broker that neither takes nor refuses the connection is reported
 Say = Callable[[str], None]
 
 
@@ -30,9 +31,14 @@ class Mqtt:
     """A reaction that publishes."""
 
     def __init__(
-        self, broker: Broker, rules: Sequence[Rule], say: Say, retry_most_s: int = RETRY_MOST_S
+        self,
+        broker: Broker,
+        rules: Sequence[Rule],
+        say: Say,
+        retry_most_s: int = RETRY_MOST_S,
+        silent_s: float = SILENT_S,
     ) -> None:
-        self.is_connected = False
+        self.is_connected, self._silent_s = False, silent_s
         self._broker, self._say = broker, say
         self._rules = [one for one in rules if one.do.mqtt]
         self._topics, self._outbox = Topics(broker.base), Outbox()
@@ -105,8 +111,11 @@ class Mqtt:
 
     def _work(self) -> None:
         """Send what waits, as fast as the broker confirms."""
+        start_s = time.monotonic()
         while not self._has_ended.is_set():
             self._refresh(time.monotonic())
+            if not self._said and time.monotonic() - start_s > self._silent_s:
+                self._tell(f"the MQTT broker {self._broker.host} does not answer; trying again")
             if not self.is_connected or self._unconfirmed() >= MOST_IN_FLIGHT:
                 self._has_ended.wait(0.05)
                 continue

@@ -1,5 +1,6 @@
 """Posts events as JSON to the addresses in rules. Only hosts that the user listed are in rules; redirects
-are not followed. A thread of its own tries a few times; what waits is bounded.
+are not followed. Each host has a thread, so that none waits for another; it tries a few times, and what
+waits is bounded.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import queue
 import socket
 import ssl
 import threading
+import time
 from contextlib import suppress
-from typing import Callable, Dict, Optional, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, Optional, Tuple
 from urllib.parse import SplitResult, urlsplit
 
 from stages.serving.interfaces import Event, Happening, Hub, Message
@@ -20,6 +22,9 @@ MOST_WAITING = 100
 TIMEOUT_S = 5.0
 PAUSES_S = (1.0, 5.0)  # before the second and the third attempt
 Say = Callable[[str], None]
+
+if TYPE_CHECKING:
+    Waiting = queue.Queue[Optional[Tuple[str, Event]]]
 
 
 class Webhooks:
@@ -33,14 +38,15 @@ class Webhooks:
         most_waiting: int = MOST_WAITING,
     ) -> None:
         self._say, self._timeout_s, self._pauses_s = say, timeout_s, pauses_s
-        self._waiting: queue.Queue[Optional[Tuple[str, Event]]] = queue.Queue(most_waiting)
+        self._most_waiting = most_waiting
+        self._hosts: Dict[str, Tuple[Waiting, threading.Thread]] = {}
+        self._lock = threading.Lock()  # of the counts
         self._sent = self._lost = 0
         self._failing: Dict[str, str] = {}  # host -> why, as it was said
         self._has_ended = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="webhooks", daemon=True)
 
     def start(self, hub: Hub) -> None:
-        self._thread.start()
+        """Nothing: a host's thread starts with its first event."""
 
     def see(self, message: Message) -> None:
         """Messages of the pipeline are not posted."""
@@ -49,9 +55,9 @@ class Webhooks:
         """Order the posts of an event."""
         for url in happening.rule.do.webhooks:
             try:
-                self._waiting.put_nowait((url, event))
+                self._waiting(urlsplit(url).netloc).put_nowait((url, event))
             except queue.Full:
-                self._lost += 1
+                self._count(lost=1)
 
     def counters(self) -> Dict[str, float]:
         return {"serving_webhook_sent_total": self._sent, "serving_webhook_lost_total": self._lost}
@@ -59,20 +65,34 @@ class Webhooks:
     def close(self) -> None:
         """Post what waits once, without further attempts, and end within seconds."""
         self._has_ended.set()
-        try:
-            self._waiting.put_nowait(None)
-        except queue.Full:
-            return
-        self._thread.join(self._timeout_s + 1.0)
+        for waiting, _ in self._hosts.values():
+            with suppress(queue.Full):
+                waiting.put_nowait(None)
+        end_s = time.monotonic() + self._timeout_s + 1.0
+        for _, thread in self._hosts.values():
+            thread.join(max(0.0, end_s - time.monotonic()))
 
-    def _work(self) -> None:
-        for url, event in iter(self._waiting.get, None):
+    def _waiting(self, host: str) -> Waiting:
+        """Return what waits for a host; the first time, start its thread."""
+        if host not in self._hosts:
+            waiting: Waiting = queue.Queue(self._most_waiting)
+            thread = threading.Thread(
+                target=self._work, args=(host, waiting), name="webhook", daemon=True
+            )
+            self._hosts[host] = waiting, thread
+            thread.start()
+        return self._hosts[host][0]
+
+    def _work(self, host: str, waiting: Waiting) -> None:
+        for url, event in iter(waiting.get, None):
             why = self._attempts(url, event)
-            if why:
-                self._lost += 1
-            else:
-                self._sent += 1
-            self._tell(urlsplit(url).netloc, why)
+            self._count(lost=bool(why), sent=not why)
+            self._tell(host, why)
+
+    def _count(self, lost: int = 0, sent: int = 0) -> None:
+        with self._lock:
+            self._lost += lost
+            self._sent += sent
 
     def _attempts(self, url: str, event: Event) -> str:
         """Return why the event was not accepted, or nothing."""

@@ -47,6 +47,10 @@ def main(numbers: List[int]) -> None:
     except StageError as error:
         sender.send(wire.packed({"kind": "refused", "why": str(error)}), 2.0)
         return
+    except Exception as error:  # packages may come from anywhere
+        why = f"the package cannot be opened: {type(error).__name__}: {error}; package the model again"
+        sender.send(wire.packed({"kind": "refused", "why": why}), 2.0)
+        return
     summary["sources"] = [one.name for one in cameras]
     sender.send(wire.packed({"kind": "summary", "summary": summary}), 2.0)
     if task.picture_side and "side" not in settings.source:

@@ -18,6 +18,7 @@ from stages.serving.pipeline.busy import Busy
 from stages.serving.pipeline.camera import Camera
 from stages.serving.pipeline.job import Channels, Stream
 from stages.serving.pipeline.machine import memory_mb
+from stages.serving.pipeline.neglect import Neglect
 from stages.serving.pipeline.painter import Painter, PainterEnds
 from stages.serving.pipeline.pictures import Pictures
 from stages.serving.pipeline.place import Place, state_of
@@ -50,6 +51,7 @@ class Supervisor:
         self._control = wire.Receiver(ends["control"])
         self._wake = wire.pipe()
         self._busy, self._children = Busy(), children.Children()
+        self._neglect = Neglect([one.ring for one in self._cameras])
         self._policy = Policy(settings)
         self._reports, self._report_end = wire.pair()
         self._inbox = wire.Receiver(self._reports)
@@ -109,7 +111,9 @@ class Supervisor:
                 self._start_worker(now_s)
             return
         limit_s = self._settings.watchdog_s if self._is_open else self._settings.open_s
-        if self._busy.longest_s() > limit_s:
+        busy_s = self._busy.longest_s()
+        is_busy = busy_s > 0 or not self._is_open
+        if max(busy_s, self._neglect.lasts_s(now_s, is_busy)) > limit_s:
             self._why = f"no answer within {limit_s:g} s"
             self._children.end(self._worker)
             self._failed(now_s)

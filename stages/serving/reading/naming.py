@@ -12,6 +12,7 @@ from typing import List, NamedTuple, Sequence, Set
 from urllib.parse import urlsplit
 
 from engine.stage import StageError
+from stages.serving.paths import is_there
 from stages.serving.reading.address import masked
 
 _NAMED = re.compile(r"([A-Za-z][A-Za-z0-9_-]{0,31})=(.+)", re.DOTALL)
@@ -35,7 +36,7 @@ def named(texts: Sequence[str]) -> List[Named]:
     found: List[Named] = []
     taken: Set[str] = set()
     for text in texts:
-        match = None if Path(text).exists() else _NAMED.fullmatch(text)
+        match = None if is_there(text) else _NAMED.fullmatch(text)
         if match is None:
             text = _resolved(text)
             name = _other_than(taken, _name_of(text))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Iterator
 
 from engine.stage import StageError
 from stages.serving import sources
+from stages.serving.paths import obstacle
 from stages.serving.reading.address import masked
 from stages.serving.reading.options import ReadingOptions
 
@@ -27,6 +28,8 @@ def open_source(text: str, options: ReadingOptions = ReadingOptions()) -> Source
         if kind.recognises(text):
             source: Source = kind.make(text, options)
             return source
+    if reason := obstacle(text):
+        raise StageError(f"the source {masked(text)!r} cannot be read: {reason}")
     raise StageError(
         f"there is no source {masked(text)!r}: give the number of a camera, /dev/videoN, libcamera, "
         "an address (rtsp://, http://), a file, a folder, or - for standard input"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages.media import kinds
+from stages.serving.paths import is_file
 from stages.serving.reading.clip import VideoClip
 from stages.serving.reading.options import ReadingOptions
 from stages.serving.reading.slides import Slides
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def recognises(text: str) -> bool:
     """Return whether it is the path of a file."""
-    return Path(text).is_file()
+    return is_file(text)
 
 
 def make(text: str, options: ReadingOptions) -> Source:

@@ -278,3 +278,24 @@ def test_without_a_decoder_both_are_named(monkeypatch: pytest.MonkeyPatch, tmp_p
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(StageError, match="needs PyAV"):
         open_video(tmp_path / "a.mp4")
+
+
+def test_frames_are_freed_without_the_garbage_collector(
+    make_video: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Thousands of them, with threads of their own, would wait for it."""
+    av = pytest.importorskip("av", reason="PyAV is not installed")
+    path = make_video(tmp_path / "a.mp4", [0.1 * at for at in range(20)], [corner_picture()] * 20)
+    slot = Slot()
+    gc.collect()
+    gc.disable()
+    try:
+        with open_video(path) as video:
+            for decoded in video.decoded():
+                decoded.write(slot)
+                decoded.picture()
+        kept = [one for one in gc.get_objects() if isinstance(one, av.VideoFrame)]
+    finally:
+        gc.enable()
+    assert len(slot.asked) == 20
+    assert len(kept) <= 2

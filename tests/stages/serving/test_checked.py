@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,25 @@ def test_the_state_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.M
     assert state_of(options(state="/var/lib/x"), "garden") == Path("/var/lib/x")
 
 
+@pytest.mark.parametrize("name", ["../../../etc", "/etc", "a/b", "\x1b[2J", "n" * 5000, ".."])
+def test_the_name_of_a_package_leads_to_no_other_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Packages may come from anywhere."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    found = state_of(Options(), name)
+    assert found.parent == tmp_path / "raspberrypi-mlops"
+    assert re.fullmatch(r"[A-Za-z0-9_-]{1,40}", found.name)
+
+
+@pytest.mark.parametrize("given", ["certificate", "key"])
+def test_half_a_pair_of_certificate_and_key_is_refused(tmp_path: Path, given: str) -> None:
+    """The server would use its own certificate, and nobody would know."""
+    package(tmp_path, v=2, task="detect")
+    with pytest.raises(Mistakes, match=f"there is a {given}, but no"):
+        check(tmp_path, options(**{given: "/etc/x.pem"}))
+
+
 @pytest.mark.parametrize(("text", "size"), [("", None), ("1280x720", (720, 1280))])
 def test_the_size_of_cameras_is_width_by_height(text: str, size: object) -> None:
     assert size_of(options(camera_size=text)) == size
@@ -75,6 +95,11 @@ def test_rules_know_classes_sources_and_what_is_allowed(tmp_path: Path) -> None:
 
 def test_a_message_cannot_control_a_terminal() -> None:
     assert str(Mistake("a\x1b[2J", "b\nc", "d")) == "a\\x1b[2J\n  b\\nc\n  d"
+
+
+def test_a_message_shows_no_password() -> None:
+    said = str(Mistake("sorce=http://u:secret@h/?token=secret", "x", "y"))
+    assert "secret" not in said and "sorce=http://***@h/" in said
 
 
 def test_the_nearest_word_is_suggested_or_all_are_listed() -> None:

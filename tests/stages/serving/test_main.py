@@ -87,6 +87,22 @@ def test_it_fails_if_its_pipeline_is_gone(package: Path, source: str, tmp_path: 
         assert server.process.wait(20) == 1
 
 
+def test_a_state_folder_that_cannot_be_made_is_a_mistake(
+    package: Path, source: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    state = tmp_path / "file" / "state"
+    status, text = ended("port=0", source, f"state={state}", package=package)
+    assert status == 2
+    assert mistakes(text) == [
+        [
+            f"state={state}",
+            "the folder cannot be made: Not a directory",
+            "give state= a folder in which this user may write",
+        ]
+    ]
+
+
 def test_it_ends_with_the_process_that_asked_for_it(package: Path, source: str) -> None:
     """A server that another one started, which is gone: this test is not its parent."""
     status, _ = ended("port=0", source, package=package, RPI_MLOPS_PARENT="1")

@@ -74,3 +74,10 @@ def test_every_option_is_listed_with_its_meaning() -> None:
     ]
     assert keys == [one.name for one in dataclasses.fields(Options)]
     assert len(lines) >= 2 * len(keys) and max(map(len, lines)) <= 100
+
+
+def test_a_forgotten_key_shows_no_password() -> None:
+    with pytest.raises(Mistakes) as error:
+        parsed(["rtsp://u:secret@h"])
+    assert "secret" not in str(error.value)
+    assert "write source=rtsp://***@h" in str(error.value)

@@ -84,6 +84,12 @@ def test_a_missing_file_is_refused() -> None:
         read("mqtt://u@h", mqtt_password_file="/absent")
     with pytest.raises(Mistakes, match="no such file"):
         read("mqtts://u@h", mqtt_ca="/absent")
+    with pytest.raises(Mistakes, match="cannot be read as a certificate"):
+        read("mqtts://u@h", mqtt_ca=__file__)
+    with pytest.raises(Mistakes, match="mqtt:// does not use it"):
+        read("mqtt://u@h", mqtt_ca=__file__)
+    with pytest.raises(Mistakes, match="more than 65536 bytes"):
+        read("mqtt://u@h", mqtt_password_file="/dev/zero")
 
 
 def test_a_password_needs_a_user() -> None:

@@ -48,6 +48,19 @@ def test_other_suffixes_are_not_touched(folder: CappedFolder) -> None:
     assert clip.exists() and folder.names() == ["a.jpg"]
 
 
+def test_a_folder_in_which_nothing_can_be_written_is_reported_once(
+    folder: CappedFolder, said: list[str]
+) -> None:
+    """Also if incomplete files cannot be removed, as on a disk that was mounted again read-only."""
+    folder.folder.touch()  # a file where the folder should be
+    assert folder.write("a.jpg", b"x") is None
+    assert folder.write("b.jpg", b"x") is None
+    assert len(said) == 1 and "the server continues without" in said[0]
+    folder.folder.unlink()
+    assert folder.write("c.jpg", b"x")
+    assert len(said) == 2 and "again" in said[1]
+
+
 def test_a_file_larger_than_the_limit_is_refused(folder: CappedFolder, said: list[str]) -> None:
     folder.write("a.jpg", b"x" * 10)
     assert folder.write("b.jpg", b"x" * 1001) is None

@@ -80,6 +80,30 @@ def running(tmp_path: Path, feed: FakeFeed, encoder: Recorded, one: Rule) -> Hub
     return Hub(feed, [one], [clips]).start()
 
 
+def test_a_clip_waits_for_the_first_picture_of_a_slow_source(tmp_path: Path) -> None:
+    feed, encoder, start = FakeFeed(), Recorded(), time.time()
+    feed.pictures.clear()
+    hub = running(tmp_path, feed, encoder, rule(before_s=0.1, after_s=0.1))
+    feed.put(update(detection(), frame=1, time_s=start))
+    wait(lambda: hub.events())
+    time.sleep(0.3)  # the clip's time is over
+    feed.pictures["door"] = Picture(b"1", 1, start)
+    wait(lambda: hub.events()[0]["clip"])
+    hub.close()
+    assert [jpeg for _, jpeg in encoder.clips[0]] == [b"1"]
+
+
+def test_a_clip_that_fails_leaves_nothing_and_says_why_without_its_name(tmp_path: Path) -> None:
+    """Each clip has another name, and each new reason is said."""
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="cannot be encoded") as error:
+        encode(tmp_path / "file" / "a.part", [(0.0, jpeg(9)), (0.1, jpeg(9))], 60)
+    assert "a.part" not in str(error.value) and "a.mp4" not in str(error.value)
+    with pytest.raises(OSError, match="cannot be encoded"):
+        encode(tmp_path / "b.part", [(0.0, jpeg(9)), (0.1, b"no picture")], 60)
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
 def test_a_clip_shows_the_time_before_and_after_the_beginning(tmp_path: Path) -> None:
     feed, encoder, start = FakeFeed(), Recorded(), time.time()
     hub = running(tmp_path, feed, encoder, rule(before_s=0.2, after_s=0.2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -238,3 +239,14 @@ def test_an_absent_broker_delays_neither_start_nor_end() -> None:
         wait(lambda: said)
         assert hub.counters()["serving_mqtt_connected"] == 0
     assert "cannot be reached: Connection refused" in said[0]
+
+
+def test_a_server_that_is_no_broker_is_reported() -> None:
+    """It takes the connection, and never answers."""
+    said: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        broker = Broker("127.0.0.1", server.getsockname()[1], "home")
+        hub = Hub(FakeFeed(), [], [Mqtt(broker, [], said.append, silent_s=0.1)]).start()
+        wait(lambda: said)
+        hub.close()
+    assert said == ["the MQTT broker 127.0.0.1 does not answer; trying again"]

@@ -152,3 +152,16 @@ def test_a_plain_receiver_is_not_taken_for_an_encrypted_one() -> None:
     with receiving() as server:
         why, _ = post(server.url.replace("http:", "https:"), b"{}", 1.0)
     assert why and server.got == []
+
+
+def test_a_host_that_hangs_keeps_no_other_waiting() -> None:
+    with receiving(hangs=True) as slow, receiving() as fast:
+        when = When(frozenset({"person"}), forgive_s=0.0)
+        rule = Rule("visitor", when, Do(webhooks=(slow.url, fast.url)), cool_down_s=0.0)
+        feed = FakeFeed()
+        hub = Hub(feed, [rule], [Webhooks([].append)]).start()
+        feed.put(update(detection()), update(frame=1))
+        wait(lambda: len(fast.got) == 2)
+        assert len(slow.got) <= 1 and not slow.hangs.is_set()
+        slow.hangs.set()
+        hub.close()

@@ -29,6 +29,23 @@ def test_a_worker_that_fails_is_started_again(run, fault):
     assert one.starts() == ["none", "none"]
 
 
+def test_a_worker_that_is_stopped_between_two_frames_is_started_again(run):
+    """No inference hangs then: the watchdog must also see that frames are not taken."""
+    one = run({}, {"fps": 5}, watchdog_s=SOON_S)
+    one.update()
+    time.sleep(0.05)  # the next frame is due in 0.2 s
+    os.kill(one.feed.processes()["inference"], signal.SIGSTOP)
+    assert one.until(lambda m: m["kind"] == "worker" and m["restarts"] == 1)["why"] == HUNG
+    before = one.worker("ready") and one.update()["frame"]
+    assert one.update(after=before)["frame"] > before
+
+
+def test_a_worker_that_has_nothing_to_do_is_left_alone(run):
+    one = run({}, {"fps": 2}, watchdog_s=0.2)
+    one.update(after=one.update()["frame"] + 2)
+    assert one.starts() == ["none"]
+
+
 @pytest.mark.parametrize(("fault", "reopen"), [("hang", 1), ("raise", 3), ("segfault", 1)])
 def test_the_cpu_takes_over_after_some_failures(run, fault, reopen):
     one = run(
