@@ -181,16 +181,6 @@ def test_a_state_folder_that_cannot_be_made_is_refused(
     assert "folder" in what and "state=" in fix
 
 
-@pytest.mark.parametrize(("given", "missing"), [("certificate", "key"), ("key", "certificate")])
-def test_a_certificate_comes_with_its_key(
-    given: str, missing: str, package: Path, source: str
-) -> None:
-    """The server used a certificate of its own instead, without a word."""
-    status, text = ended(f"{given}=mine.pem", "port=0", source, package=package)
-    ((where, what, fix),) = mistakes(text)
-    assert (status, where) == (2, f"{given}=mine.pem") and f"{missing}=" in what + fix
-
-
 def test_an_activity_model_without_pose_model_is_refused(tmp_path: Path) -> None:
     """It restarted the inference process five times, and then served a page without answers."""
     (tmp_path / "manifest.json").write_text('{"v": 2, "task": "activity", "models": {"model": {}}}')
