@@ -64,6 +64,7 @@ def check(package: Path, options: Options) -> Checked:
         raise Mistakes(found)
     if not packaged.can_see:
         found.append(blind(package))
+    _check_state(options, packaged.name, found)
     _refuse_storing(packaged.task, options, found)
     address = _attempt(found, lambda: _broker(options, packaged.name)) if options.mqtt else None
     setting = rules_file.Setting(
@@ -156,6 +157,17 @@ def _check_installed(found: List[Mistake]) -> None:
     if not any(map(find_spec, RUNTIMES)):
         fix = "install one: pip install ai-edge-litert, or on armv7 pip install tflite-runtime"
         found.append(Mistake("runtime", "no TFLite runtime is installed", fix))
+
+
+def _check_state(options: Options, name: str, found: List[Mistake]) -> None:
+    """Report a state folder that cannot be one."""
+    state = state_of(options, name)
+    nearest = next(path for path in (state, *state.parents) if os.path.lexists(path))
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        what = f"no folder can be made there: {nearest} is " + (
+            "not writable" if nearest.is_dir() else "not a folder"
+        )
+        found.append(Mistake(f"state={state}", what, "give state= a folder that you can write"))
 
 
 def _attempt(found: List[Mistake], read: Callable[[], Found]) -> Optional[Found]:
