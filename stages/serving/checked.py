@@ -160,7 +160,7 @@ def _check_installed(found: List[Mistake]) -> None:
 
 
 def _check_state(options: Options, name: str, found: List[Mistake]) -> None:
-    """Report a state folder that cannot be one."""
+    """Report a state folder that cannot be made or written."""
     state = state_of(options, name)
     nearest = next(path for path in (state, *state.parents) if os.path.lexists(path))
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
