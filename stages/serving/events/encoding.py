@@ -8,6 +8,7 @@ this process.
 from __future__ import annotations
 
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -49,8 +50,9 @@ def _encode_apart(data: bytes, path: Path, timeout_s: float) -> None:
     except subprocess.TimeoutExpired:
         raise OSError(f"a clip was not encoded within {timeout_s:g} s") from None
     if done.returncode:
-        lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
-        raise OSError(f"a clip cannot be encoded: {lines[-1]}")
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        why = lines[-1] if lines else f"the encoder ended with status {done.returncode}"
+        raise OSError(f"a clip cannot be encoded: {why}")
 
 
 def unpacked(stream: BinaryIO) -> Iterator[Shot]:
@@ -90,6 +92,9 @@ def _pixels(jpeg: bytes):  # type: ignore[no-untyped-def]
 
 
 if __name__ == "__main__":
+    # Ctrl-C and systemd reach all processes, but the server still waits for its last clips.
+    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(one, signal.SIG_IGN)
     os.nice(10)  # answers come first
     try:
         main(Path(sys.argv[1]))

@@ -1,6 +1,9 @@
 """Clips: what they show, when they end, and that they are videos."""
 
 import io
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -184,3 +187,25 @@ def test_a_slow_encoder_is_ended(tmp_path: Path) -> None:
 def test_a_cut_stream_ends_the_pictures() -> None:
     data = HEADER.pack(1.0, 3) + b"abc" + HEADER.pack(2.0, 3)[:-1]
     assert list(unpacked(io.BytesIO(data))) == [(1.0, b"abc")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_clip_is_completed_when_all_processes_are_asked_to_end(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    """As a terminal's Ctrl-C and systemd do; the server waits for its last clips."""
+    command = [sys.executable, "-m", "stages.serving.events.encoding", str(tmp_path / "a.mp4")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as encoder:
+        status = Path(f"/proc/{encoder.pid}/status")
+        wait(lambda: ignores(number, status.read_text()), 30.0)
+        encoder.send_signal(number)
+        data = b"".join(HEADER.pack(n / 10, len(jpeg(99))) + jpeg(99) for n in range(3))
+        encoder.communicate(data)
+    assert encoder.returncode == 0
+    with open_video(tmp_path / "a.mp4") as video:
+        assert len(list(video)) == 3
+
+
+def ignores(number: signal.Signals, status: str) -> bool:
+    mask = next(line.split()[1] for line in status.splitlines() if line.startswith("SigIgn"))
+    return bool(int(mask, 16) & 1 << (number - 1))
