@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from engine import gpus, kind, spelling, together
 from engine import graph as graphs
+from engine import kind, spelling, together
 from engine.contract import REQUIRED, Contract, Declared, Parameter, unread
 from engine.errors import UserError, did_you_mean
 from engine.foreach import ALL, MARK, base_of, value_of
@@ -281,7 +281,8 @@ class _Checking:
         try:
             return self.place(spec, self.contracts[name])
         except UserError as mistake:
-            key = mistake.where if mistake.where in ("image", gpus.WHERE) else "runs_on"
+            is_key = mistake.where.partition(".")[0] in StageSpec.model_fields
+            key = mistake.where if is_key else "runs_on"
             where = f"{self.where}: stages.{name}.{key}"
             self.mistakes.append(UserError(where, mistake.what, mistake.fix))
             return Placement("", False, "")

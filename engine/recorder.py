@@ -57,10 +57,7 @@ class Recorder:
         """Record that the run ended here and why, as far as the disk allows."""
         if not self._journal.is_still_there():
             return
-        cause = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
-        if isinstance(error, UserError):
-            cause = f"{error.where}: {error.what}"
-        why = f"the run could not continue: {cause}"
+        why = f"the run could not continue: {_cause(error)}"
         ends: list[Event] = [
             Note(event="note", stage=None, text=why),
             *open_stages(self.state, why),
@@ -106,6 +103,15 @@ def open_stages(state: RunState, why: str) -> list[Event]:
         elif stage.state == "waiting":
             ends.append(JobSkipped(event="job_skipped", stage=stage.name, because=why))
     return ends
+
+
+def _cause(error: Exception) -> str:
+    """Return the error in one line."""
+    if isinstance(error, ExceptionGroup):
+        return "; ".join(map(_cause, error.exceptions))
+    if isinstance(error, UserError):
+        return f"{error.where}: {error.what}"
+    return error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
 
 
 def _killed(stage: StageState, why: str) -> JobFailed:

@@ -23,14 +23,27 @@ def _label(value: Any) -> Any:
     return value
 
 
+def _kubernetes_name(value: Any) -> Any:
+    """Accept the name of a Kubernetes object: a DNS subdomain (RFC 1123)."""
+    if value is not None and not (
+        len(str(value)) <= 253 and re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", str(value))
+    ):
+        raise ValueError(
+            f"'{value!s:.80}' is not a name in Kubernetes; use lower-case letters, digits and -"
+        )
+    return value
+
+
 def _root(value: Any) -> Any:
     """Return an address or a folder without a trailing slash, and a folder without `file://`."""
     if not isinstance(value, str):
         return value
-    return value.removeprefix("file://").rstrip("/") or "/"
+    scheme, mark, path = value.removeprefix("file://").partition("://")
+    return f"{scheme}{mark}{path.rstrip('/')}" if mark else scheme.rstrip("/") or "/"
 
 
 _Label = Annotated[str | None, BeforeValidator(_label)]
+_KubernetesName = Annotated[str | None, BeforeValidator(_kubernetes_name)]
 
 
 class _Model(BaseModel):
@@ -67,7 +80,7 @@ class Kubeflow(_Model):
     host: str | None = Field(
         None, description="address of the KFP API, such as https://kfp.example.org; null: none"
     )
-    namespace: str | None = Field(
+    namespace: _KubernetesName = Field(
         None, description="namespace of the runs; null: the cluster has a single user"
     )
     experiment: str = Field("raspberrypi-mlops", min_length=1, description="experiment of the runs")
@@ -82,7 +95,7 @@ class Kubeflow(_Model):
         description="where assets and results are stored: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, "
         "or a folder that this machine and the volume share",
     )
-    volume: str | None = Field(
+    volume: _KubernetesName = Field(
         None,
         description="PersistentVolumeClaim that contains data_root, if that is a folder; it is "
         "mounted at the same path",
@@ -90,7 +103,7 @@ class Kubeflow(_Model):
     registry: str | None = Field(
         None, description="where images are pushed and pulled: HOST[:PORT]/PATH"
     )
-    secret: str | None = Field(
+    secret: _KubernetesName = Field(
         None, description="Kubernetes secret with the variables that stages list in pass_env"
     )
     arm64_nodes: bool = Field(
@@ -101,11 +114,16 @@ class Kubeflow(_Model):
     )
     gpu_label: _Label = Field(None, description="label of the nodes with NVIDIA GPUs: KEY=VALUE")
     poll_s: float = Field(
-        5.0, gt=0, allow_inf_nan=False, description="seconds between looks at a submitted run"
+        5.0,
+        gt=0,
+        le=3600,
+        allow_inf_nan=False,
+        description="seconds between looks at a submitted run",
     )
     timeout_s: float = Field(
         30.0,
         gt=0,
+        le=3600,
         allow_inf_nan=False,
         description="time limit of one request to host or data_root",
     )

@@ -32,7 +32,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
     options = request.options
     if options.input is not None:
         file = Path(options.input)
-        nodes, edges = pipelines.of_pipeline(pipelines.read(file, f"input={file}"))
+        nodes, edges = pipelines.of_file(file, f"input={file}")
         _show(nodes, edges, options.output, [])
         return 0, None
     nodes, edges, left_out = _of_plan(request)

@@ -185,7 +185,6 @@ class Kubeflow:
         assert executors is not None
         plan = replace(self._with_records(), forced=forced)
         where = f"usecases/{plan.usecase}.yaml"
-        raise_all([*checks.of_plan(plan, settings, stages, where)])
         gathered = sources.gather(plan, stages, executors, self._context.say)
         made = pipeline.compiled(plan, settings, gathered, stages)
         raise_all([*checks.of_pipeline(made, where)])

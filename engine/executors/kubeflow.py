@@ -16,6 +16,7 @@ from engine.contract import Contract
 from engine.errors import UserError
 from engine.images import Image
 from engine.jobfolder import Ended, Launch
+from engine.kubeflow import checks
 from engine.kubeflow.images import Pushed
 from engine.placement import ARM64_NODE, EMULATED, Placement
 from engine.plan import Planned
@@ -49,6 +50,8 @@ class Executor:
         if contract.only_local:
             fix = "write executor=auto, and the stage is a process of this machine"
             raise UserError("runs_on", contract.only_local, fix)
+        for mistake in checks.of_stage(spec, contract, self._settings):
+            raise mistake
         image = self._image(spec, contract)
         emulated = not self._is_native(image.platform)
         depends_on = {"image": image.identity, **self._gpus(spec)}

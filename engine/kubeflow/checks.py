@@ -1,15 +1,21 @@
 """What a cluster cannot run although this machine could: found before anything is written. Pure."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
+from engine.contract import Contract
 from engine.errors import UserError
 from engine.foreach import base_of
-from engine.kubeflow import components
+from engine.kubeflow import components, names
 from engine.kubeflow.bucket import SCHEMES
 from engine.kubeflow.pipeline import Pipeline
-from engine.plan import Plan
 from engine.settings import Kubeflow
+from engine.spec import StageSpec
 from engine.wording import listed
+
+_PAGES = {
+    "metrics": "rename it, and return the metrics from the stage: they are shown for each task",
+    "a page": "write the page itself as an output with the suffix .html, such as report.html",
+}
 
 
 def of_settings(settings: Kubeflow, *, is_submitted: bool) -> Iterator[UserError]:
@@ -35,16 +41,15 @@ def of_settings(settings: Kubeflow, *, is_submitted: bool) -> Iterator[UserError
         yield UserError("kubeflow.registry", what, "set kubeflow.registry=HOST:PORT/PATH")
 
 
-def of_plan(
-    plan: Plan, settings: Kubeflow, stages: Collection[str], where: str
-) -> Iterator[UserError]:
-    """Yield what these stages need and the cluster would not give them; where: the use case's file."""
-    for stage in stages:
-        names = plan.jobs[stage].job.spec.pass_env
-        if names and settings.secret is None:
-            what = f"kubeflow.secret does not name the secret that has {listed(names)}"
-            fix = "set kubeflow.secret=NAME, or remove pass_env"
-            yield UserError(f"{where}: stages.{base_of(stage)}.pass_env", what, fix)
+def of_stage(spec: StageSpec, contract: Contract, settings: Kubeflow) -> Iterator[UserError]:
+    """Yield what a stage needs and the cluster would not give it; the places are keys of the stage."""
+    if spec.pass_env and settings.secret is None:
+        what = f"kubeflow.secret does not name the secret that has {listed(spec.pass_env)}"
+        yield UserError("pass_env", what, "set kubeflow.secret=NAME, or remove pass_env")
+    for output in contract.outputs:  # named for the pages of KFP 1
+        if shown := names.of_page(output):
+            what = f"Kubeflow Pipelines 2 does not show {shown} by this name"
+            yield UserError(f"outputs.{output}", what, _PAGES[shown])
 
 
 def of_pipeline(pipeline: Pipeline, where: str) -> Iterator[UserError]:

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+from engine import handles
 from engine.errors import UserError
 from engine.settings import Kubeflow
 
@@ -22,6 +23,7 @@ TOKEN = "KUBEFLOW_TOKEN"  # the environment variable with the token
 RETRY_FOR_S = 120.0  # how long a request is repeated if the server does not answer or is overloaded
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 15.0
 ANSWER_MOST_BYTES = 50_000_000
+TOKEN_MOST_BYTES = 32_000  # servers refuse longer headers
 CONNECT_S = 10.0
 NOTICE_S = 0.2  # how often a pause looks whether the request is still wanted
 CONNECTIONS = 8  # kept open, for threads that read logs
@@ -260,6 +262,8 @@ class Client:
         cause = getattr(error, "reason", None) or error
         if isinstance(cause, urllib3.exceptions.SSLError):
             fix = "name the file with the certificates to trust: kubeflow.ca_file=FILE.pem"
+            if "WRONG_VERSION_NUMBER" in str(error):  # as OpenSSL says of an answer without TLS
+                fix = f"if the server has no TLS, write kubeflow.host=http://{self.host[8:]}"
             raise UserError(self.where, f"its TLS connection fails: {_reason(error)}", fix)
 
     def _connected(self) -> Any:
@@ -287,7 +291,8 @@ class Client:
         where = f"kubeflow.token_file={self.token_file}" if self.token_file else TOKEN
         if self.token_file:
             try:
-                token = Path(self.token_file).expanduser().read_text(encoding="ascii").strip()
+                file = Path(self.token_file).expanduser().resolve()  # Kubernetes mounts links
+                token = handles.read(file, TOKEN_MOST_BYTES).decode("ascii").strip()
             except (OSError, UnicodeError) as error:
                 why = error.strerror if isinstance(error, OSError) else "it is not text"
                 fix = "name a file that contains the token alone"
@@ -308,9 +313,16 @@ def _address(host: str) -> str:
         what = "the address contains a user name or a password, which the journal would record"
         fix = f"remove it; give a token by the variable {TOKEN} or kubeflow.token_file=FILE"
         raise UserError(where, what, fix)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or not _has_valid_port(parts):
         raise UserError(f"{where}={host}", "it is not an address", _NOT_KFP)
     return host.rstrip("/")
+
+
+def _has_valid_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False
 
 
 def _readable(ca_file: str) -> str:
@@ -368,6 +380,8 @@ def _message(body: Any) -> str:
     """Return the message in an error of the server, in one short line."""
     if isinstance(body, str):
         body = _decoded(body.encode(), is_text=False)
+    if str(body).lstrip().startswith("<"):  # a page for people, of a proxy for example
+        return "an HTML page"
     if isinstance(body, dict):
         body = body.get("message") or body.get("error_message") or body.get("error") or ""
     return " ".join(str(body).split())[:200]

@@ -1,7 +1,9 @@
 """The tasks of a written pipeline as nodes and edges, to be drawn. It may come from any program."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,18 @@ from engine.drawing.geometry import Edge, Node
 from engine.errors import UserError
 
 _KEYS = ("root", "components", "deploymentSpec")
+
+
+def of_file(path: Path, where: str) -> tuple[list[Node], list[Edge]]:
+    """Return the tasks in the file, and what passes between them; raise UserError if they are damaged."""
+    spec = read(path, where)
+    try:
+        nodes, edges = of_pipeline(spec)
+        _check_order(edges)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):  # keys of other types
+        what = "its tasks do not have the form of Kubeflow Pipelines 2"
+        raise UserError(where, what, "write it again, and do not edit it by hand") from None
+    return nodes, edges
 
 
 def read(path: Path, where: str) -> Mapping[str, Any]:
@@ -33,10 +47,27 @@ def read(path: Path, where: str) -> Mapping[str, Any]:
 def of_pipeline(spec: Mapping[str, Any]) -> tuple[list[Node], list[Edge]]:
     """Return the tasks, and the artifacts that pass between them."""
     tasks = spec["root"].get("dag", {}).get("tasks", {})
-    names = {task: str(one.get("taskInfo", {}).get("name", task)) for task, one in tasks.items()}
+    names = _names(tasks)
     nodes = [_node(names[task], _executor(spec, one)) for task, one in tasks.items()]
     edges = [edge for task, one in tasks.items() for edge in _edges(task, one, names)]
     return nodes, edges
+
+
+def _names(tasks: Mapping[str, Any]) -> dict[str, str]:
+    """Return what each task is called; a name that several tasks have is replaced by the task's key."""
+    shown = {task: str(one.get("taskInfo", {}).get("name", task)) for task, one in tasks.items()}
+    counts = Counter([*shown.values(), *tasks])
+    return {
+        task: name if name == task or counts[name] == 1 else task for task, name in shown.items()
+    }
+
+
+def _check_order(edges: list[Edge]) -> None:
+    """Raise ValueError if tasks wait for each other."""
+    order: TopologicalSorter[str] = TopologicalSorter()
+    for edge in edges:
+        order.add(edge.target, edge.source)
+    order.prepare()
 
 
 def _executor(spec: Mapping[str, Any], task: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -81,5 +112,6 @@ def _edges(task: str, one: Mapping[str, Any], names: Mapping[str, str]) -> Itera
         label = str(read["outputArtifactKey"])
         is_extra = label.startswith("stage-report") or label == "artifact"
         yield Edge(names[read["producerTask"]], names[task], "" if is_extra else label)
-    for before in set(one.get("dependentTasks", [])) - {read["producerTask"] for read in reads}:
+    producers = {read["producerTask"] for read in reads}
+    for before in sorted({*one.get("dependentTasks", [])} - producers):
         yield Edge(names[before], names[task])

@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 METRICS = "stage-metrics"  # the output with the stage's metrics; "-" occurs in no output of a stage
+# names by which KFP 1 found what its pages show; KFP 2 goes by the type of an output
+OF_PAGES = {"mlpipeline-metrics": "metrics", "mlpipeline-ui-metadata": "a page"}
 _REPORT = "stage-report"
 _MOST = 45  # characters: Argo adds its own to the names of pods, which Kubernetes limits to 63
 # nodes of Kubeflow Pipelines itself; each task also has one with the suffix -driver
@@ -46,6 +48,11 @@ def of_tasks(
 def report_of(key: str) -> str:
     """Return the name of the output with a task's report; it is found by the task's cache key."""
     return f"{_REPORT}-{key[:16]}"
+
+
+def of_page(output: str) -> str | None:
+    """Return what an output of this name showed in KFP 1, also if it is written with other characters."""
+    return OF_PAGES.get(re.sub("[^a-z0-9]+", "-", output.lower()))
 
 
 def of_pipeline(usecase: str, target: str) -> str:

@@ -12,6 +12,7 @@ from typing import Callable, Dict, List, Optional
 from stages.serving.checked import Checked, nothing_to_watch, size_of
 from stages.serving.events.capped import CappedFolder
 from stages.serving.events.captures import Captures, folder_in
+from stages.serving.events.changes import Changes
 from stages.serving.events.clips import Clips
 from stages.serving.events.hub import Hub
 from stages.serving.events.mqtt import Mqtt
@@ -90,7 +91,9 @@ def _reactions(request: Checked, say: Say) -> List[Reaction]:
     mqtt = Mqtt(request.broker, rules, say) if request.broker else None
     snapshots = CappedFolder(events, options.snapshots_mb, ".jpg", say)
     samples = CappedFolder(request.state / "samples", options.samples_mb, ".jpg", say)
-    found: List[Reaction] = [mqtt] if mqtt else []
+    found: List[Reaction] = [Changes(say)]
+    if mqtt:
+        found.append(mqtt)
     if options.snapshots_mb or options.samples_mb:
         found.append(
             Snapshots(

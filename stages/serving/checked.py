@@ -37,6 +37,7 @@ class Packaged:
     name: str
     task: str
     labels: Tuple[str, ...]
+    can_see: bool = True  # pictures; an activity model that learned from keypoints cannot
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,9 @@ def check(package: Path, options: Options) -> Checked:
     _check_certificate(options, found)
     if packaged is None:
         raise Mistakes(found)
+    if not packaged.can_see:
+        found.append(blind(package))
+    _check_files(options, packaged.name, found)
     _refuse_storing(packaged.task, options, found)
     address = _attempt(found, lambda: _broker(options, packaged.name)) if options.mqtt else None
     setting = rules_file.Setting(
@@ -87,11 +91,19 @@ def read_package(package: Path) -> Packaged:
         task = manifest["task"] if manifest.get("v", 1) != 1 else "activity"
         name = str(manifest.get("name") or task)
         labels = _lines(package / "labels.txt")
+        can_see = task != "activity" or "pose" in manifest.get("models", {"pose": {}})
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         what = "this is not a packaged model: it has no readable manifest.json"
         fix = "give the folder of a package; python run.py usecase=NAME makes one"
         raise Mistakes([Mistake(str(package), what, fix)]) from None
-    return Packaged(name, str(task), labels)
+    return Packaged(name, str(task), labels, can_see)
+
+
+def blind(package: Path) -> Mistake:
+    """Return the mistake of a package that cannot see anything."""
+    what = "it has no pose model: it was trained on keypoints, so it cannot watch pictures"
+    fix = "train it on videos: python run.py usecase=pose_activity assets.recordings=FOLDER"
+    return Mistake(str(package), what, fix)
 
 
 def state_of(options: Options, name: str) -> Path:
@@ -145,6 +157,22 @@ def _check_installed(found: List[Mistake]) -> None:
     if not any(map(find_spec, RUNTIMES)):
         fix = "install one: pip install ai-edge-litert, or on armv7 pip install tflite-runtime"
         found.append(Mistake("runtime", "no TFLite runtime is installed", fix))
+
+
+def _check_files(options: Options, name: str, found: List[Mistake]) -> None:
+    """Report a certificate without its key, and a state folder that cannot be one."""
+    if bool(options.certificate) != bool(options.key):
+        given, missing = ("certificate", "key") if options.certificate else ("key", "certificate")
+        where = f"{given}={getattr(options, given)}"
+        fix = f"add {missing}=FILE, or remove {given}= (the server makes a certificate)"
+        found.append(Mistake(where, f"{given}= needs {missing}=", fix))
+    state = state_of(options, name)
+    nearest = next(path for path in (state, *state.parents) if os.path.lexists(path))
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        what = f"no folder can be made there: {nearest} is " + (
+            "not writable" if nearest.is_dir() else "not a folder"
+        )
+        found.append(Mistake(f"state={state}", what, "give state= a folder that you can write"))
 
 
 def _attempt(found: List[Mistake], read: Callable[[], Found]) -> Optional[Found]:

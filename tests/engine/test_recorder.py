@@ -6,6 +6,7 @@ import json
 import pytest
 
 from engine import run_files
+from engine.errors import UserError
 from engine.journal import FILE_NAME, Journal, read
 from engine.recorder import Recorder
 
@@ -109,6 +110,15 @@ def test_who_sees_the_last_event_finds_every_file(journal, tmp_path):
         "run_started",
         "run_finished",
     ]
+
+
+def test_several_mistakes_are_the_reason_in_one_line(journal, tmp_path):
+    recorder = Recorder(tmp_path, journal, [])
+    recorder.emit(STARTED)
+    mistakes = [UserError("a", "is wrong", "fix it"), UserError("b", "is too", "fix it")]
+    recorder.give_up(ExceptionGroup("the request is invalid", mistakes), 1.0)
+    [note, _] = read(tmp_path / FILE_NAME)[1:]
+    assert note["text"] == "the run could not continue: a: is wrong; b: is too"
 
 
 def test_a_run_that_cannot_go_on_says_why(journal, tmp_path):

@@ -41,10 +41,23 @@ def test_the_shipped_keys_of_a_cluster_are_the_defaults():
 
 @pytest.mark.parametrize(
     ("given", "root"),
-    [("s3://b/p/", "s3://b/p"), ("/data/", "/data"), ("file:///data", "/data"), ("/", "/")],
+    [
+        ("s3://b/p/", "s3://b/p"),
+        ("s3://", "s3://"),
+        ("/data/", "/data"),
+        ("file:///data", "/data"),
+        ("/", "/"),
+    ],
 )
 def test_a_data_root_is_written_in_one_way(given, root):
     assert settings.Kubeflow(data_root=given).data_root == root
+
+
+@pytest.mark.parametrize("key", ["poll_s", "timeout_s"])
+@pytest.mark.parametrize("value", [0, 1e300, float("nan")])
+def test_a_time_of_the_cluster_is_bounded(key, value):
+    with pytest.raises(ValidationError):
+        settings.Kubeflow(**{key: value})
 
 
 @pytest.mark.parametrize("label", ["gpu", "=x", "a b=c", "a=b c"])
@@ -72,3 +85,11 @@ def test_an_executor_may_have_keys_of_its_own():
 def test_settings_are_frozen():
     with pytest.raises(ValidationError, match="frozen"):
         _parsed().fail_fast = True
+
+
+@pytest.mark.parametrize("key", ["namespace", "volume", "secret"])
+@pytest.mark.parametrize("name", ["Bad Name", "bad_name", "-a", "a/b", "", "x" * 254])
+def test_the_name_of_a_kubernetes_object_is_one_that_kubernetes_accepts(key, name):
+    assert getattr(settings.Kubeflow(**{key: "team-7.data"}), key) == "team-7.data"
+    with pytest.raises(ValidationError, match="is not a name in Kubernetes"):
+        settings.Kubeflow(**{key: name})

@@ -10,6 +10,7 @@ STAGES = {
     "gpu": "{uses: mystages.make, resources: {gpu: 1}}",
     "target_gpu": "{uses: mystages.make, resources: {gpu: 1}, runs_on: target}",
     "secret": "{uses: mystages.make, pass_env: [TOKEN, PASSWORD]}",
+    "page": "{command: [touch, '{outputs.mlpipeline_metrics}'], outputs: [mlpipeline_metrics]}",
 }
 ROOT, REGISTRY = "kubeflow.data_root=s3://b/p", "kubeflow.registry=localhost:5000/p"
 CLUSTER = ["executor=kubeflow", "output=p.yaml", ROOT, REGISTRY]
@@ -105,6 +106,30 @@ ROWS = {
         "target",
         "runs_on: build",
     ),
+    "output_of_a_page": (
+        [*CLUSTER, "usecase=page"],
+        "conf/usecases/page.yaml: stages.a.outputs.mlpipeline_metrics",
+        "metrics",
+        "rename",
+    ),
+    "name_in_kubernetes": (
+        [*CLUSTER, "kubeflow.volume=My_Data"],
+        "kubeflow.volume=My_Data",
+        "Kubernetes",
+        "lower-case",
+    ),
+    "damaged_pipeline_to_draw": (
+        ["graph", "input=conf/damaged.yaml"],
+        "input=conf/damaged.yaml",
+        "tasks",
+        "write it again",
+    ),
+    "no_secret_and_a_host": (
+        ["executor=kubeflow", "kubeflow.host=http://127.0.0.1:9", ROOT, REGISTRY, "usecase=secret"],
+        "conf/usecases/secret.yaml: stages.a.pass_env",
+        "PASSWORD",
+        "kubeflow.secret=NAME",
+    ),
     "no_secret": (
         [*CLUSTER, "usecase=secret"],
         "conf/usecases/secret.yaml: stages.a.pass_env",
@@ -119,6 +144,7 @@ def provoke(words: list[str], folder: Path) -> list[Told]:
     files = {
         f"conf/usecases/{name}.yaml": f"stages: {{a: {stage}}}\n" for name, stage in STAGES.items()
     }
+    files["conf/damaged.yaml"] = "root: {dag: {tasks: [a]}}\ncomponents: {}\ndeploymentSpec: {}\n"
     told = commands.provoke(words, folder, files)
     assert not list(folder.glob("p.*"))
     return told

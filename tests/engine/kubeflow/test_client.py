@@ -1,13 +1,14 @@
 """The client of the KFP API, against a server on loopback."""
 
 import datetime
+import os
 import threading
 
 import pytest
 
 from engine.errors import UserError
 from engine.kubeflow import client as clients
-from engine.kubeflow.client import Client, NotFound, Unreachable
+from engine.kubeflow.client import TOKEN_MOST_BYTES, Client, NotFound, Unreachable
 from engine.settings import Kubeflow
 from tests import services
 from tests.kubeflow_api import KubeflowApi
@@ -152,6 +153,28 @@ def test_a_file_that_contains_more_than_a_token_is_refused(api, tmp_path, text):
     assert "more than a token" in error.what and text not in str(error)
 
 
+@pytest.mark.parametrize("path", ["/dev/zero", "fifo", "long", "folder"])
+def test_what_is_no_file_with_a_token_is_refused_at_once(tmp_path, path):
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "long").write_text("x" * (TOKEN_MOST_BYTES + 1))
+    (tmp_path / "folder").mkdir()
+    error = _refused(Client("http://127.0.0.1:1", token_file=str(tmp_path / path)))
+    assert "cannot be read" in error.what and "None" not in error.what
+
+
+def test_a_token_file_may_be_a_link(api, tmp_path):
+    """As in a volume that Kubernetes mounts."""
+    (tmp_path / "data").write_text("secret-1")
+    (tmp_path / "token").symlink_to("data")
+    Client(api.url, token_file=str(tmp_path / "token"), timeout_s=5).check()
+    assert {*api.tokens_seen} == {"secret-1"}
+
+
+def test_the_page_of_a_proxy_is_not_shown(api, client):
+    api.fail(status=431, body=HTML)
+    assert _refused(client).what == "it refuses the request: 431: an HTML page"
+
+
 def test_a_missing_token_file_is_refused(api, tmp_path):
     error = _refused(Client(api.url, token_file=str(tmp_path / "none")))
     assert "cannot be read" in error.what
@@ -193,7 +216,7 @@ def test_a_closed_port_is_refused_with_a_fix():
     assert "refused" in error.what and "output=" in error.fix
 
 
-@pytest.mark.parametrize("host", ["kfp.example.org", "ftp://x", "http://", ""])
+@pytest.mark.parametrize("host", ["kfp.example.org", "ftp://x", "http://", "http://x:99999", ""])
 def test_a_host_that_is_no_address_is_refused(host):
     with pytest.raises(UserError, match="not an address"):
         Client.of(Kubeflow(host=host))
@@ -237,6 +260,11 @@ def test_a_self_signed_certificate_is_refused_unless_it_is_trusted(certificate):
         error = _refused(Client(api.url, timeout_s=5))
         assert "certificate" in error.what and "kubeflow.ca_file" in error.fix
         Client(api.url, ca_file=str(certificate[0]), timeout_s=5).check()
+
+
+def test_a_server_without_tls_is_one_for_http(api):
+    error = _refused(Client(f"https{api.url[4:]}", timeout_s=5))
+    assert error.fix.endswith(f"write kubeflow.host={api.url}")
 
 
 def test_a_missing_certificate_file_is_refused(tmp_path):

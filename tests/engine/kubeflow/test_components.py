@@ -26,9 +26,32 @@ def test_a_parameter_with_a_placeholder_of_kubeflow_is_text(mine):
 
 
 def test_a_parameter_is_passed_once(mine):
-    made = mine("  a: {uses: mystages.make, params: {n: 7}}\n")
-    assert made.job("a")["params"] == {"n": 7}
-    assert sum('"n":7' in word for word in made.container("a")["command"]) == 1
+    """It is in the job alone: neither a word of the command nor a parameter of the component."""
+    made = mine("  a: {uses: mystages.make, params: {n: 717}}\n")
+    words = made.container("a")["command"]
+    assert made.job("a")["params"] == {"n": 717}
+    assert "".join(words).count("717") == 1
+    options = {word for word in words if word.startswith("--")}
+    assert options == {"--output", "--report", "--metrics", "--executor-input"}
+    assert "inputDefinitions" not in made.component("a")
+
+
+def test_what_a_component_requires_is_set_and_passed_on_once(mine):
+    made = mine(
+        "  a: {uses: mystages.make}\n  b: {uses: mystages.double, inputs: {number: a.data}}\n"
+    )
+    for stage in ("a", "b"):
+        component, task = made.component(stage), made.task(stage)
+        wanted = component.get("inputDefinitions", {"artifacts": {}})
+        given = task.get("inputs", {"artifacts": {}})
+        assert {kind: {*names} for kind, names in wanted.items()} == {
+            kind: {*names} for kind, names in given.items()
+        }
+        text = " ".join(made.container(stage)["command"])
+        read = re.findall(r"\{\{\$\.inputs\.artifacts\['([^']*)'\]\.path\}\}", text)
+        written = re.findall(r"\{\{\$\.outputs\.artifacts\['([^']*)'\]\.path\}\}", text)
+        assert sorted(read) == sorted(wanted["artifacts"])
+        assert sorted(written) == sorted(component["outputDefinitions"]["artifacts"])
 
 
 def test_outputs_have_the_types_that_kubeflow_shows():

@@ -55,6 +55,39 @@ def test_what_is_no_pipeline_is_refused(tmp_path, text):
         graph.read(path, "input=p.yaml")
 
 
+DAMAGED = [
+    "{a: 5}",
+    "[a]",
+    "{a: {dependentTasks: [b]}, b: {dependentTasks: [a]}}",
+    "{a: {dependentTasks: [nothing]}}",
+    "{a: {inputs: {artifacts: {x: {taskOutputArtifact: {}}}}}}",
+    "{a: {componentRef: {name: c}}}",
+]
+
+
+@pytest.mark.parametrize("tasks", DAMAGED)
+def test_damaged_tasks_are_a_mistake_of_the_file(tmp_path, tasks):
+    path = tmp_path / "p.yaml"
+    step = "[python3, -m, engine.stage.kubeflow, run, '{']"
+    path.write_text(
+        f"root: {{dag: {{tasks: {tasks}}}}}\ncomponents: {{c: {{executorLabel: e}}}}\n"
+        f"deploymentSpec: {{executors: {{e: {{container: {{command: {step}}}}}}}}}\n"
+    )
+    with pytest.raises(UserError, match="tasks do not have the form"):
+        graph.of_file(path, "input=p.yaml")
+
+
+def test_tasks_that_share_a_name_stay_apart():
+    """KFP's `set_display_name` gives any name to any task."""
+    tasks = {"one": {"taskInfo": {"name": "same"}},
+             "two": {"taskInfo": {"name": "same"}, "dependentTasks": ["one"]},
+             "three": {"taskInfo": {"name": "one"}}}  # fmt: skip
+    spec = {"root": {"dag": {"tasks": tasks}}, "components": {}, "deploymentSpec": {}}
+    nodes, edges = graph.of_pipeline(spec)
+    assert [node.name for node in nodes] == ["one", "two", "three"]
+    assert [(one.source, one.target) for one in edges] == [("one", "two")]
+
+
 def test_the_command_draws_it(give, project, mine):
     (project.path / "p.yaml").write_text(document.written(mine(GATED).pipeline))
     lines = give("graph", "input=p.yaml").lines

@@ -109,6 +109,12 @@ def test_it_ends_with_the_process_that_asked_for_it(package: Path, source: str) 
     assert status == 0
 
 
+def test_the_log_says_what_is_wrong_with_a_source(package: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not a video")
+    words = (f"source={tmp_path / 'notes.txt'}", "port=0", "seconds=2", f"state={tmp_path / 's'}")
+    assert "notes: failed: notes.txt cannot be read" in ended(*words, package=package)[1]
+
+
 def test_it_stops_after_its_time(package: Path, source: str, tmp_path: Path) -> None:
     assert ended("port=0", source, "seconds=0.2", f"state={tmp_path}", package=package)[0] == 0
 
@@ -162,6 +168,35 @@ def test_a_port_that_is_taken_is_refused(package: Path, source: str, tmp_path: P
         port = taken.getsockname()[1]
         status, text = ended(f"port={port}", source, f"state={tmp_path}", package=package)
     assert status == 2 and str(port) in text and "Traceback" not in text
+
+
+@pytest.mark.parametrize("state", ["file", "file/below", "/proc/absent"])
+def test_a_state_folder_that_cannot_be_made_is_refused(
+    state: str, package: Path, source: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    status, text = ended(f"state={tmp_path / state}", "port=0", source, package=package)
+    ((where, what, fix),) = mistakes(text)
+    assert (status, where) == (2, f"state={tmp_path / state}")
+    assert "folder" in what and "state=" in fix
+
+
+@pytest.mark.parametrize(("given", "missing"), [("certificate", "key"), ("key", "certificate")])
+def test_a_certificate_comes_with_its_key(
+    given: str, missing: str, package: Path, source: str
+) -> None:
+    """The server used a certificate of its own instead, without a word."""
+    status, text = ended(f"{given}=mine.pem", "port=0", source, package=package)
+    ((where, what, fix),) = mistakes(text)
+    assert (status, where) == (2, f"{given}=mine.pem") and f"{missing}=" in what + fix
+
+
+def test_an_activity_model_without_pose_model_is_refused(tmp_path: Path) -> None:
+    """It restarted the inference process five times, and then served a page without answers."""
+    (tmp_path / "manifest.json").write_text('{"v": 2, "task": "activity", "models": {"model": {}}}')
+    status, text = ended("source=0", "port=0", package=tmp_path)
+    ((where, what, fix),) = mistakes(text)
+    assert (status, where) == (2, str(tmp_path)) and "pose model" in what and "recordings=" in fix
 
 
 def test_an_open_address_without_encryption_is_refused(package: Path, source: str) -> None:
