@@ -49,7 +49,9 @@ def _open(path: Path) -> IO[bytes]:
     try:
         number = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
-        why = "there is no such snapshot or clip; the oldest are removed when their space is used up"
+        why = (
+            "there is no such snapshot or clip; the oldest are removed when their space is used up"
+        )
         raise Refused(404, why) from None
     if not stat.S_ISREG(os.fstat(number).st_mode):
         os.close(number)
