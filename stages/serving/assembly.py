@@ -69,7 +69,7 @@ def _make(state: Path) -> None:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         what = f"the folder cannot be made: {error.strerror}"
-        fix = "give state= a folder in which this user may write"
+        fix = "give state= a folder that you can write"
         raise Mistakes([Mistake(f"state={state}", what, fix)]) from None
 
 

@@ -97,8 +97,8 @@ def test_a_state_folder_that_cannot_be_made_is_a_mistake(
     assert mistakes(text) == [
         [
             f"state={state}",
-            "the folder cannot be made: Not a directory",
-            "give state= a folder in which this user may write",
+            f"no folder can be made there: {tmp_path / 'file'} is not a folder",
+            "give state= a folder that you can write",
         ]
     ]
 
@@ -183,12 +183,14 @@ def test_a_state_folder_that_cannot_be_made_is_refused(
 
 @pytest.mark.parametrize(("given", "missing"), [("certificate", "key"), ("key", "certificate")])
 def test_a_certificate_comes_with_its_key(
-    given: str, missing: str, package: Path, source: str
+    given: str, missing: str, package: Path, source: str, tmp_path: Path
 ) -> None:
     """The server used a certificate of its own instead, without a word."""
-    status, text = ended(f"{given}=mine.pem", "port=0", source, package=package)
+    mine = tmp_path / "mine.pem"
+    mine.touch()
+    status, text = ended(f"{given}={mine}", "port=0", source, package=package)
     ((where, what, fix),) = mistakes(text)
-    assert (status, where) == (2, f"{given}=mine.pem") and f"{missing}=" in what + fix
+    assert (status, where) == (2, f"{given}={mine}") and f"{missing}=" in what + fix
 
 
 def test_an_activity_model_without_pose_model_is_refused(tmp_path: Path) -> None:
