@@ -79,7 +79,7 @@ class Clips:
         folder: CappedFolder,
         rules: Sequence[Rule],
         encode: Encode = encode,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder, self._encode, self._clock = folder, encode, clock
         self._rules = [one for one in rules if one.do.clip]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Optional
 
@@ -68,8 +69,9 @@ class Snapshots:
         score, source = lowest(message), message["source"]
         if score is None or not 0 < score < self._below:
             return
-        if message["time_s"] - self._sampled_s.get(source, 0.0) >= self._between_s:
-            self._sampled_s[source] = message["time_s"]
+        now_s = time.monotonic()  # the clock may be set back by years
+        if now_s - self._sampled_s.get(source, -self._between_s) >= self._between_s:
+            self._sampled_s[source] = now_s
             label = next((one["label"] for one in message["detections"]), "unsure")
             name = stamped(message["time_s"], source, label, f"{score:.2f}".replace(".", ""))
             self._order(_Job(self._samples, f"{name}.jpg", source, message["frame"], False))

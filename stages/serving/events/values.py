@@ -4,7 +4,6 @@ ValueError with what is wrong and the fix.
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any, FrozenSet, List, Optional, Tuple
 
@@ -85,8 +84,7 @@ def _is_point(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _is_word(value: Any) -> bool:

@@ -39,6 +39,7 @@ _WORDS = _HEAD + SLOTS * _SLOT
 _FLOATS = 3 * SLOTS  # frame, time_s, and the monotonic time of capture, of each slot
 _SHIFT = 3  # a pointer is a number of publication and a slot
 _TURN = 2**29
+OLDEST_S = 60.0  # a frame that seems older was captured before the clock was set
 
 
 class Shot(NamedTuple):
@@ -168,7 +169,7 @@ class Writer:
         about = (*shot.size, shot.clip % 2**32, int(shot.is_still))
         for at, word in zip((_HEIGHT, _WIDTH, _CLIP, _STILL), about):
             ring.words[ring.word(slot, at)] = word
-        since_s = time.monotonic() - max(0.0, time.time() - shot.time_s)
+        since_s = time.monotonic() - _age_s(shot.time_s)
         for at, number in enumerate((shot.frame, shot.time_s, since_s)):
             ring.floats[3 * slot + at] = number
         ring.fence()
@@ -191,6 +192,12 @@ class Writer:
     def _is_marked(self, slot: int) -> bool:
         first = self._ring.word(slot, _MARK)
         return any(self._ring.words[first : first + READERS])
+
+
+def _age_s(time_s: float) -> float:
+    """Return the age of a frame that has just been captured, also if the clock was set meanwhile."""
+    age_s = time.time() - time_s
+    return age_s if 0 <= age_s <= OLDEST_S else 0.0
 
 
 class Reader:

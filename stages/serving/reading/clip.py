@@ -10,7 +10,7 @@ from engine.stage import StageError
 from stages.media.frames import Buffer, Decoded, Video
 from stages.media.unreadable import Unreadable
 from stages.media.video import open_video
-from stages.serving.interfaces import Ended
+from stages.serving.interfaces import Ended, NoSignal
 from stages.serving.reading.options import ReadingOptions
 
 _PERIOD_S = 0.04  # of a file without a frame rate
@@ -34,12 +34,13 @@ class VideoClip:
         self._lost = 0
 
     def open(self) -> None:
-        """Open it. StageError: it is not a readable video."""
+        """Open it. StageError: it is not a readable video. NoSignal: it was one, and may be again."""
         self.close()
         try:
             self._video = open_video(self._path)
         except (Unreadable, OSError) as error:
-            raise StageError(f"{self._path.name} cannot be read: {error}") from None
+            kind = NoSignal if self.clip else StageError
+            raise kind(f"{self._path.name} cannot be read: {error}") from None
         self._frames, self._start_s, self._lost = self._video.decoded(), None, 0
         self.fps = self._video.frame_rate or 0.0
         self.clip += 1
@@ -85,7 +86,8 @@ class VideoClip:
             try:
                 frame = next(self._frames, None)
             except (Unreadable, OSError) as error:  # the file may have been removed meanwhile
-                raise StageError(f"{self._path.name} cannot be read: {error}") from None
+                kind = NoSignal if self._options.loop else StageError
+                raise kind(f"{self._path.name} cannot be read: {error}") from None
             self._count_lost()
             if frame is not None:
                 return frame

@@ -13,7 +13,7 @@ from stages.media import kinds
 from stages.media.frames import Buffer
 from stages.media.pictures import read_reduced
 from stages.media.unreadable import Unreadable
-from stages.serving.interfaces import Ended
+from stages.serving.interfaces import Ended, NoSignal
 from stages.serving.reading.clip import VideoClip
 from stages.serving.reading.options import ReadingOptions
 from stages.serving.reading.pixels import Rgb
@@ -47,13 +47,15 @@ class Slides:
         self._reason = ""
 
     def open(self) -> None:
-        """Look what there is. StageError: nothing that can be shown."""
+        """Look what there is. StageError: nothing that can be shown. NoSignal: there was something."""
         self.close()
         self._seen.clear()
         self._scan()
         if not self._waiting and not self._options.watch:
             read = " ".join((*kinds.PICTURES, *kinds.VIDEOS))
-            raise StageError(f"{self.label} contains no pictures and no videos; supported: {read}")
+            raise self._absent(
+                f"{self.label} contains no pictures and no videos; supported: {read}"
+            )
 
     def read(self, buffer: Buffer) -> Optional[Tuple[int, int]]:
         """Decode the picture that is due now, or the next frame of a video, into the buffer."""
@@ -93,7 +95,7 @@ class Slides:
             self._scan()
         elif not self._waiting:
             if not self._shown:
-                raise StageError(f"nothing in {self.label} can be read: {self._reason}")
+                raise self._absent(f"nothing in {self.label} can be read: {self._reason}")
             if not self._options.loop:
                 raise Ended
             self._shown = 0
@@ -109,7 +111,7 @@ class Slides:
         try:
             found = list(kinds.below(self._path)) if self._path.is_dir() else [self._path]
         except OSError as error:
-            raise StageError(f"{self.label} cannot be read: {error.strerror}") from None
+            raise self._absent(f"{self.label} cannot be read: {error.strerror}") from None
         for path in found:
             stamp = _stamp(path)
             if not kinds.is_picture(path) and not kinds.is_video(path):
@@ -118,6 +120,10 @@ class Slides:
                 self._seen[path] = stamp
                 self._waiting.append(path)
         self.dropped["foreign"] = len(self._foreign)
+
+    def _absent(self, why: str) -> Exception:
+        """Return the error; if something was shown before, it may come back, such as a folder of a server."""
+        return NoSignal(why) if self.clip else StageError(why)
 
     def _show(self, path: Path, buffer: Buffer) -> Optional[Tuple[int, int]]:
         try:

@@ -16,7 +16,7 @@ import ssl
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import List, Tuple
+from typing import List, Sequence, Tuple
 
 from engine.stage import StageError
 
@@ -50,12 +50,15 @@ def fingerprint(certificate: Path) -> str:
     return ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
 
 
-def read_or_make(folder: Path, names: List[str]) -> Path:
+def read_or_make(folder: Path, names: List[str], chosen: Sequence[str] = ()) -> Path:
     """Return the file in the folder with the self-made key and certificate; make a new one if it is
     missing, or if the certificate soon expires.
+
+    chosen: those of the names that the user chose; a certificate that lacks one is made again. The name
+    of the machine may change, as in containers, without browsers being asked to trust a new one.
     """
     path = folder / "tls.pem"
-    if path.is_file() and not _expires(path):
+    if path.is_file() and not _is_outdated(path, chosen):
         return path
     maker = _by_openssl if shutil.which("openssl") else _by_cryptography
     try:
@@ -79,16 +82,25 @@ def own_names(host: str, more: Tuple[str, ...]) -> List[str]:
     return [one for one in dict.fromkeys(found) if one not in ("", "0.0.0.0", "::")]
 
 
-def _expires(certificate: Path) -> bool:
-    """Return whether the certificate is damaged or expires soon."""
+def _is_outdated(certificate: Path, names: Sequence[str]) -> bool:
+    """Return whether the certificate is damaged, expires soon, or is not valid for one of the names."""
     try:
         # The standard library's only parser of certificates; private, but unchanged since Python 3.2.
         found = ssl._ssl._test_decode_cert(str(certificate))  # type: ignore[attr-defined]
         end_s = ssl.cert_time_to_seconds(found["notAfter"])
+        known = {_plain(value) for _, value in found["subjectAltName"]}
     except (ssl.SSLError, OSError, ValueError, KeyError, AttributeError):
         return True
     now_s = datetime.datetime.now(datetime.timezone.utc).timestamp()
-    return bool(end_s - now_s < _RENEW_S)
+    return bool(end_s - now_s < _RENEW_S) or not known.issuperset(map(_plain, names))
+
+
+def _plain(name: str) -> str:
+    """Return a name or address in the form in which equal ones are equal."""
+    try:
+        return str(ipaddress.ip_address(name.strip()))
+    except ValueError:
+        return name.lower()
 
 
 def _by_openssl(certificate: Path, key: Path, names: List[str]) -> None:

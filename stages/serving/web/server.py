@@ -166,5 +166,5 @@ def _tls(settings: Settings) -> "tuple[ssl.SSLContext, str]":
     own, key = settings.certificate, settings.key
     if own is None or key is None:
         names = certificate.own_names(settings.host, settings.names)
-        own = key = certificate.read_or_make(settings.state, names)
+        own = key = certificate.read_or_make(settings.state, names, settings.names)
     return certificate.context(own, key), certificate.fingerprint(own)

@@ -4,10 +4,11 @@ import json
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from engine.stage import StageError
-from stages.tasks.package import open_package
+from stages.tasks.package import open_package, read_array
 from tests.stages.tasks.packages import LABELS, seal, write
 
 
@@ -151,3 +152,19 @@ def test_a_constant_that_is_no_number_is_named(made, value):
 def test_a_folder_without_a_manifest_is_no_package(tmp_path):
     with pytest.raises(StageError, match="is not a packaged model"):
         open_package(tmp_path)
+
+
+HUGE = b"\x93NUMPY\x01\x00v\x00" + (
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (100000000000,), }".ljust(117) + b"\n"
+)
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"\x93NUMPY\x01\x00v\x00{", HUGE])
+def test_a_damaged_array_is_refused_whatever_its_digest(tmp_path, content):
+    """Whoever made the package also made its digests."""
+    path = tmp_path / "anchors.npy"
+    path.write_bytes(content)
+    with pytest.raises(StageError, match=r"anchors\.npy of the package is damaged"):
+        read_array(path)
+    np.save(path, np.zeros(3, np.float32))
+    assert read_array(path).shape == (3,)

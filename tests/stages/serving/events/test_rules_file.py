@@ -135,6 +135,8 @@ WRONG = {  # file -> a word of the description, a word of the fix
     "rules: {a b: {when: {label: cat}}, a-b: {when: {label: cat}}}": ("the same", "change"),
     "zones: {a: [[0, 0], [1, 1]]}": ("3 to", "corners"),
     "zones: {a: [[0, 0], [1, 1], [2, 0]]}": ("[2, 0]", "corners"),
+    f"zones: {{a: [[0, 0], [1, 1], [1{'0' * 400}, 0]]}}": ("[1000", "corners"),
+    "zones: {a: [[0, 0], [1, 1], [.nan, .inf]]}": ("[nan, inf]", "corners"),
     "zones: {a: {polygon: [[0, 0], [1, 1], [1, 0]], source: x}}": ("no source", "door"),
     "zones: {a: 3}": ("not a mapping", "polygon"),
     "rules: {r: 3}": ("not a mapping", "when"),

@@ -81,6 +81,15 @@ def test_an_unsure_frame_is_sampled_once_in_a_while(tmp_path: Path) -> None:
     assert feed.wants[0][3] is False  # without the drawing
 
 
+def test_a_clock_that_is_set_back_stops_no_samples(tmp_path: Path) -> None:
+    feed = FakeFeed()
+    reaction = Snapshots(None, folder(tmp_path), below=0.5, between_s=0.0)
+    with running(feed, reaction):
+        for time_s in (2e9, 1e9):
+            feed.put(update(detection("cat", 0.4), time_s=time_s))
+        wait(lambda: len(list(tmp_path.iterdir())) == 2)
+
+
 def test_an_answer_that_names_nothing_is_sampled_by_its_probability(tmp_path: Path) -> None:
     feed = FakeFeed("classify")
     with running(feed, Snapshots(None, folder(tmp_path))):

@@ -3,6 +3,7 @@
 import time
 
 import numpy as np
+import pytest
 
 from stages.serving.pipeline import children
 from stages.serving.pipeline.frames import PAINTER, SLOTS, Reader, Ring, Shot, Writer
@@ -25,6 +26,17 @@ def test_the_newest_frame_is_taken():
     assert (frame.frame, frame.size, int(frame.pixels[3, 4, 1])) == (9, SIZE, 9)
     assert reader.newest() == reader.pointer(frame)
     assert not frame.pixels.flags.writeable
+
+
+@pytest.mark.parametrize(("ago_s", "age_s"), [(30.0, 30.0), (-3600.0, 0.0), (1e9, 0.0)])
+def test_the_age_of_a_frame_survives_a_clock_that_is_set(ago_s: float, age_s: float):
+    """A Raspberry Pi learns the time after its start: a frame is on its way while it jumps by years."""
+    ring = Ring(SIZE[0] * SIZE[1])
+    writer = Writer(ring)
+    writer.buffer(*SIZE)
+    writer.publish(Shot(SIZE, 1, time.time() - ago_s, 0, False), True)
+    frame = Reader(ring, 0).take()
+    assert frame and time.monotonic() - frame.since_s == pytest.approx(age_s, abs=15)
 
 
 def test_a_frame_that_is_being_read_is_not_overwritten():

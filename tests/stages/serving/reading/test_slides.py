@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from engine.stage import StageError
-from stages.serving.interfaces import Ended
+from stages.serving.interfaces import Ended, NoSignal
 from stages.serving.reading.options import ReadingOptions
 from stages.serving.reading.slides import Slides
 
@@ -147,5 +147,5 @@ def test_a_folder_that_disappears_is_reported(tmp_path):
     read(slides)
     (tmp_path / "in" / "a.png").unlink()
     (tmp_path / "in").rmdir()
-    with pytest.raises(StageError, match="can be read"):
+    with pytest.raises(NoSignal, match="can be read"):
         read(slides)

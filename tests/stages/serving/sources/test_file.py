@@ -40,12 +40,17 @@ def test_a_file_that_is_no_video_has_failed(tmp_path):
 
 
 @pytest.mark.parametrize("has_pyav", [True, False])
-def test_a_file_that_disappears_has_failed(make_video, tmp_path, monkeypatch, has_pyav):
+def test_a_file_that_disappears_is_looked_for_until_it_is_back(
+    make_video, tmp_path, monkeypatch, has_pyav
+):
     path = make_video(tmp_path / "a.mp4")
     if not has_pyav:
         for name in ("av", "stages.media.video_pyav"):
             monkeypatch.setitem(sys.modules, name, None)
     with Camera(str(path), dataclasses.replace(ONCE, loop=True)) as camera:
         camera.until_frames(1)
+        content = path.read_bytes()
         path.unlink()
-        assert "a.mp4 cannot be read" in camera.until_status("failed")["why"]
+        assert "a.mp4 cannot be read" in camera.until_status("no_signal")["why"]
+        path.write_bytes(content)
+        assert camera.until_status("live")["reopened"] == 1

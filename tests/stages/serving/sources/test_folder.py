@@ -32,3 +32,18 @@ def test_an_empty_folder_has_failed_and_says_what_it_may_contain(tmp_path):
             "contains no pictures and no videos; supported: .jpg"
             in camera.until_status("failed")["why"]
         )
+
+
+def test_a_folder_that_disappears_is_looked_for_until_it_is_back(tmp_path):
+    """Such as one of a file server that starts again."""
+    folder = tmp_path / "a"
+    folder.mkdir()
+    Image.fromarray(np.full((8, 6, 3), 99, np.uint8)).save(folder / "a.png")
+    options = dataclasses.replace(QUICK, fps=100.0, loop=True)
+    with Camera(str(folder), options) as camera:
+        camera.until_frames(1)
+        folder.rename(tmp_path / "b")
+        camera.until_status("no_signal")
+        (tmp_path / "b").rename(folder)
+        camera.until_status("live")
+        camera.until_frames(2)

@@ -31,6 +31,15 @@ def test_a_certificate_is_made_once_and_its_key_belongs_to_its_owner(tmp_path):
     certificate.context(path, path)
 
 
+def test_a_certificate_that_lacks_a_name_of_the_user_is_made_again(tmp_path):
+    path = certificate.read_or_make(tmp_path, ["pi", "::1"], ["::1"])
+    first = path.read_bytes()
+    certificate.read_or_make(tmp_path, ["pi", "::1", "0:0::1", "PI"], ["0:0::1", "PI"])
+    assert path.read_bytes() == first
+    certificate.read_or_make(tmp_path, ["pi", "camera.home"], ["camera.home"])
+    assert path.read_bytes() != first
+
+
 def test_without_openssl_the_package_cryptography_makes_it(tmp_path, monkeypatch):
     pytest.importorskip("cryptography")
     monkeypatch.setenv("PATH", "")
