@@ -117,9 +117,8 @@ def container(
     spec, most = launch.job.spec, limits(context)
     memory = spec.resources.memory or memory_limit(most, machine.MemTotal)
     cwd = str(launch.folder / "cwd")
-    emulated = launch.job.placement.platform if launch.job.placement.emulated else None
-    qemu_cpu = PLATFORMS[emulated].qemu_cpu if emulated else None
-    processor = {"QEMU_CPU": qemu_cpu} if qemu_cpu else {}
+    place = launch.job.placement
+    processor, shown = emulation(place.platform) if place.emulated else ({}, [])
     given = {**spec.env, **passed(spec.pass_env, os.environ)}
     environment = {
         **ENVIRONMENT,
@@ -146,7 +145,7 @@ def container(
         "user": str(owner),
         "mounts": [
             *mounts,
-            *([bind(FOUR_CPUS, CPUS)] if emulated else []),
+            *shown,
             *(bind(path, read_only=False) for path in access.binds),
         ],
         "network_mode": most.network if spec.network else "none",
@@ -166,6 +165,12 @@ def container(
         **_devices(access),
         **({"device_requests": [_gpus(launch.gpus)]} if launch.gpus else {}),
     }
+
+
+def emulation(platform: str) -> tuple[dict[str, str], list[Any]]:
+    """Return the environment and the mounts that a container of another platform needs under QEMU."""
+    qemu_cpu = PLATFORMS[platform].qemu_cpu
+    return {"QEMU_CPU": qemu_cpu} if qemu_cpu else {}, [bind(FOUR_CPUS, CPUS)]
 
 
 def _gpus(ids: Sequence[str]) -> Any:

@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("numpy", reason="the extra 'runtime' is not installed")
 
+from tests.conftest import Project
 from tests.stages.serving import servers
 
 PACKED = """
@@ -29,12 +30,16 @@ def package(tmp_path_factory):
     return servers.classifier(tmp_path_factory.mktemp("classifier") / "package")
 
 
-@pytest.fixture
-def packed(project, package):
-    """A run that packed a classifier."""
+def _packed(project, package):
     project.usecase("packed", PACKED.format(source=package))
     assert project.run(*WORDS[1:-1]).returncode == 0
     return project
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory, package):
+    """A run that packed a classifier; the tests share it and leave it as it is."""
+    return _packed(Project(tmp_path_factory.mktemp("packed")), package)
 
 
 @pytest.fixture
@@ -81,7 +86,8 @@ def test_a_use_case_without_a_package_is_refused(project):
     assert result.returncode == 2 and "no finished run has a packaged model" in result.stderr
 
 
-def test_the_pictures_of_verify_are_the_sample(packed, tmp_path):
+def test_the_pictures_of_verify_are_the_sample(project, package):
+    packed = _packed(project, package)
     run_dir = next((packed.outputs / "packed").glob("*/2*"))
     servers.pictures(run_dir.parent / "made")
     golden = run_dir / "artifacts" / "verify" / "golden"
@@ -91,8 +97,8 @@ def test_the_pictures_of_verify_are_the_sample(packed, tmp_path):
     assert result.returncode == 0 and f"showing {golden / 'inputs'}" in result.stderr
 
 
-def test_passwords_of_cameras_and_brokers_are_nowhere(packed):
-    packed.environment["MQTT_PASSWORD"] = "canary-of-mqtt"
+def test_passwords_of_cameras_and_brokers_are_nowhere(packed, monkeypatch):
+    monkeypatch.setitem(packed.environment, "MQTT_PASSWORD", "canary-of-mqtt")
     camera = "source=a=http://me:canary-of-camera@127.0.0.1:9/x"
     result = packed.run(*WORDS, camera, "mqtt=mqtt://me@127.0.0.1:9/x", "seconds=1.5")
     assert result.returncode == 0
