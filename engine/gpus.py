@@ -56,10 +56,15 @@ def refuse(wanted: int) -> None:
     raise UserError(WHERE, what, fix)
 
 
-def counted(wanted: int) -> dict[str, str]:
-    """Return the part of the fingerprint of a stage that asks for GPUs; empty for any other stage."""
-    models = sorted({gpu.model for gpu in here()})
-    return {"gpu": f"{wanted} of {', '.join(models)}"} if wanted else {}
+def counted(wanted: int, source: str | None = None) -> dict[str, str]:
+    """Return the part of the fingerprint of a stage that asks for GPUs; empty for any other stage.
+
+    source: a description of the GPUs; default: the models of this machine
+    """
+    if not wanted:
+        return {}
+    found = source or ", ".join(sorted({gpu.model for gpu in here()}))
+    return {"gpu": f"{wanted} of {found}"}
 
 
 def refuse_platform(wanted_on: str) -> None:

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from engine import gpus
 from engine.containers import daemon, selection
 from engine.context import ExecutorContext
 from engine.contract import Contract
@@ -144,7 +145,7 @@ class Executor:
             what = "the images of this project contain TensorFlow for the CPU only"
             fix = "name an image of your own with CUDA and the stage's packages; or remove gpu"
             raise UserError("image", what, fix)
-        return {"gpu": f"{wanted} of {label}"}
+        return gpus.counted(wanted, label)
 
     def _accelerator(self) -> dict[str, str]:
         label = self._settings.accelerator_label

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from engine import accelerator
 from engine.containers.options import CPUS, FOUR_CPUS
 from engine.outcome import timeout_s
 from engine.plan import Job
@@ -64,7 +65,7 @@ def _labels(job: Job, target: Target, settings: Kubeflow) -> dict[str, str]:
     labels = {_ARCHITECTURE: "arm64" if is_arm else "amd64"}
     if wanted.gpu and settings.gpu_label:
         labels |= _pair(settings.gpu_label)
-    has_one = wanted.accelerator and not place.emulated and target.accelerator != "none"
+    has_one = wanted.accelerator and not place.emulated and target.accelerator != accelerator.NONE
     if has_one and job.spec.runs_on == "target" and settings.accelerator_label:
         labels |= _pair(settings.accelerator_label)
     return labels

@@ -27,9 +27,9 @@ def test_a_request_that_was_recorded_is_read_as_it_was(usecase, tmp_path):
 
 
 def test_of_a_recorded_request_passwords_are_left_out(tmp_path):
-    line = registration.register(["tracking.uri='http://ann:secret@host/'"])
+    line = registration.register(["tracking.uri='http://ann:s3same@host/'"])
     composed.record(tmp_path, compose.single(line))
-    assert "secret" not in (tmp_path / composed.FILE_NAME).read_text()
+    assert "s3same" not in (tmp_path / composed.FILE_NAME).read_text()
     assert composed.recorded(tmp_path, line) is not None
 
 
