@@ -54,7 +54,7 @@ def _ours(count: int, folder: Path) -> tuple[float, float, int]:
 
     _write_usecase(count, folder)
     words = ["--config-dir", str(folder / "conf"), "usecase=many", "target=x86_64",
-             "stage_packages=[many]", "executor=kubeflow", "kubeflow.data_root=s3://b/p",
+             "stage_packages=[many]", "executor=kubeflow", "kubeflow.data_root=s3://bucket/p",
              "kubeflow.registry=localhost:5000", f"outputs={folder}/outputs", "tracking=none"]  # fmt: skip
     request = compose.single(registration.register(words))
     planning_s, planned = _timed(lambda: planning.plan(request))

@@ -11,6 +11,22 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from engine.fields import validated
 
 
+# Amazon S3 and Google Cloud Storage, "bucket naming rules": what a name consists of, its greatest
+# length, and the same in words
+_BUCKET = {
+    "s3": (
+        re.compile(r"[a-z0-9][a-z0-9.-]*[a-z0-9]", re.ASCII),
+        63,
+        "lower-case letters, digits, dots and hyphens",
+    ),
+    "gs": (
+        re.compile(r"[a-z0-9][a-z0-9._-]*[a-z0-9]", re.ASCII),
+        222,
+        "lower-case letters, digits, dots, underscores and hyphens",
+    ),
+}
+
+
 def _listed(value: Any) -> Any:
     """Turn a single word into a list."""
     return [value] if isinstance(value, str) else value
@@ -39,7 +55,21 @@ def _root(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     scheme, mark, path = value.removeprefix("file://").partition("://")
+    if scheme in _BUCKET:
+        _check_bucket(scheme, path.partition("/")[0])
     return f"{scheme}{mark}{path.rstrip('/')}" if mark else scheme.rstrip("/") or "/"
+
+
+def _check_bucket(scheme: str, name: str) -> None:
+    """Raise ValueError if the service refuses to create a bucket with this name."""
+    if not name:
+        raise ValueError(f"it names no bucket; write {scheme}://BUCKET/PREFIX")
+    pattern, most, letters = _BUCKET[scheme]
+    if not pattern.fullmatch(name) or not 3 <= len(name) <= most or ".." in name:
+        raise ValueError(
+            f"'{name:.80}' is not the name of a bucket; write 3 to {most} {letters}, with a letter "
+            "or a digit at both ends, as in my-bucket"
+        )
 
 
 _Label = Annotated[str | None, BeforeValidator(_label)]

@@ -42,8 +42,7 @@ def test_the_shipped_keys_of_a_cluster_are_the_defaults():
 @pytest.mark.parametrize(
     ("given", "root"),
     [
-        ("s3://b/p/", "s3://b/p"),
-        ("s3://", "s3://"),
+        ("s3://bucket/p/", "s3://bucket/p"),
         ("/data/", "/data"),
         ("file:///data", "/data"),
         ("/", "/"),
@@ -93,3 +92,25 @@ def test_the_name_of_a_kubernetes_object_is_one_that_kubernetes_accepts(key, nam
     assert getattr(settings.Kubeflow(**{key: "team-7.data"}), key) == "team-7.data"
     with pytest.raises(ValidationError, match="is not a name in Kubernetes"):
         settings.Kubeflow(**{key: name})
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+@pytest.mark.parametrize("name", ["Bad Bucket", "Bucket", "ab", "-ab", "ab-", "a..b", "x" * 223])
+def test_the_name_of_a_bucket_follows_the_rules_of_its_service(scheme, name):
+    with pytest.raises(
+        ValidationError, match=r"is not the name of a bucket; write 3 to .* letters"
+    ):
+        settings.Kubeflow(data_root=f"{scheme}://{name}/p")
+
+
+def test_only_google_has_underscores_and_long_names_in_buckets():
+    for root in ("gs://my_bucket", f"gs://{'x' * 100}.example.org/p"):
+        assert settings.Kubeflow(data_root=root).data_root == root
+        with pytest.raises(ValidationError, match="bucket"):
+            settings.Kubeflow(data_root=f"s3{root[2:]}")
+
+
+@pytest.mark.parametrize("root", ["s3://", "gs:///p"])
+def test_a_bucket_has_a_name(root):
+    with pytest.raises(ValidationError, match="it names no bucket; write .*://BUCKET/PREFIX"):
+        settings.Kubeflow(data_root=root)

@@ -12,7 +12,7 @@ STAGES = {
     "secret": "{uses: mystages.make, pass_env: [TOKEN, PASSWORD]}",
     "page": "{command: [touch, '{outputs.mlpipeline_metrics}'], outputs: [mlpipeline_metrics]}",
 }
-ROOT, REGISTRY = "kubeflow.data_root=s3://b/p", "kubeflow.registry=localhost:5000/p"
+ROOT, REGISTRY = "kubeflow.data_root=s3://bucket/p", "kubeflow.registry=localhost:5000/p"
 CLUSTER = ["executor=kubeflow", "output=p.yaml", ROOT, REGISTRY]
 LABEL = "kubeflow.gpu_label=nvidia.com/gpu.present=true"
 ROWS = {
@@ -51,6 +51,12 @@ ROWS = {
         "kubeflow.data_root=http://x/y",
         "s3",
         "s3://BUCKET/PREFIX",
+    ),
+    "bucket": (
+        ["executor=kubeflow", "output=p.yaml", REGISTRY, "kubeflow.data_root=s3://Bad Bucket/p"],
+        "kubeflow.data_root=s3://Bad Bucket/p",
+        "'Bad Bucket'",
+        "3 to 63",
     ),
     "no_volume": (
         ["executor=kubeflow", "kubeflow.host=http://x", REGISTRY, "kubeflow.data_root=/data"],

@@ -15,7 +15,7 @@ from engine.kubeflow.tasks import Sources
 from engine.plan import Plan
 from engine.request import Request
 
-BUCKET = ("kubeflow.data_root=s3://b/p", "kubeflow.registry=localhost:5000/p")
+BUCKET = ("kubeflow.data_root=s3://bucket/p", "kubeflow.registry=localhost:5000/p")
 
 
 @dataclass
@@ -82,7 +82,7 @@ def compiler(folder: Path) -> Callable[..., Compiled]:
         ]
         request = compose.single(registration.register([*flags, *given]))
         plan = planning.plan(request).plan
-        uris = {one: f"s3://b/p/by-digest/{one}" for one in pipeline.needed(plan, plan.jobs)}
+        uris = {one: f"s3://bucket/p/by-digest/{one}" for one in pipeline.needed(plan, plan.jobs)}
         assets = plan.assets.values()
         file_names = {f"asset:{one.key}": one.path.name for one in assets if one.path.is_file()}
         made = pipeline.compiled(

@@ -26,7 +26,7 @@ def test_a_folder_needs_a_volume_only_on_a_cluster():
 
 
 def test_a_bucket_needs_no_volume():
-    assert _of_settings(data_root="s3://b/p", registry="localhost:5000/p") == []
+    assert _of_settings(data_root="s3://bucket/p", registry="localhost:5000/p") == []
 
 
 def test_parameters_that_no_command_line_holds_are_refused(mine):

@@ -214,7 +214,7 @@ def test_an_asset_is_imported_from_the_data_root(mine, project):
     importer = made.pipeline.spec["deploymentSpec"]["executors"]["exec-import-asset-numbers"][
         "importer"
     ]
-    assert importer["artifactUri"] == {"constant": "s3://b/p/by-digest/asset:numbers"}
+    assert importer["artifactUri"] == {"constant": "s3://bucket/p/by-digest/asset:numbers"}
     assert made.task("b")["dependentTasks"] == ["import-asset-numbers"]
     assert made.job("b")["names"] == {"number": "numbers"}
 
@@ -226,14 +226,14 @@ def test_on_a_volume_inputs_are_paths_and_results_are_kept_by_key(mine, project)
     )
     assert list(made.tasks) == ["b"]
     job = made.job("b")
-    assert job["given"] == [["number", "", "s3://b/p/by-digest/asset:numbers"]]
+    assert job["given"] == [["number", "", "s3://bucket/p/by-digest/asset:numbers"]]
     assert job["keep"] == f"/data/results/{made.pipeline.keys['b']}"
     assert "defaultPipelineRoot" not in made.pipeline.spec
 
 
 def test_stages_that_do_not_run_are_imported(mine):
     made = mine(CHAIN)
-    uris = {"a.data": "s3://b/p/by-digest/1"}
+    uris = {"a.data": "s3://bucket/p/by-digest/1"}
     sources = Sources(image=reference, uris=uris)
     only = pipeline.compiled(made.plan, made.request.settings.kubeflow, sources, ["b"])
     assert set(only.spec["root"]["dag"]["tasks"]) == {"b", "import-a-data"}

@@ -136,12 +136,12 @@ def test_an_unconfirmed_creation_is_looked_for_before_it_is_an_error(submitter, 
 def test_the_body_is_what_the_generated_client_sends():
     import kfp_server_api as kfp
 
-    made = submission.body("n", {"pipeline_spec": {}}, "e", "s3://b/p", "a note")
+    made = submission.body("n", {"pipeline_spec": {}}, "e", "s3://bucket/p", "a note")
     run = kfp.V2beta1Run(
         display_name="n",
         description="a note",
         experiment_id="e",
         pipeline_spec={"pipeline_spec": {}},
-        runtime_config=kfp.V2beta1RuntimeConfig(pipeline_root="s3://b/p"),
+        runtime_config=kfp.V2beta1RuntimeConfig(pipeline_root="s3://bucket/p"),
     )
     assert json.loads(json.dumps(kfp.ApiClient().sanitize_for_serialization(run))) == made

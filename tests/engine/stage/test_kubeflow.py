@@ -64,7 +64,7 @@ class Pod:
             for word in ("--output", name, self.places.get(name, f"{self.path}/kfp/{name}"))
         ]
         artifacts = {
-            name: {"artifacts": [{"name": name, "uri": f"s3://b/{name}"}]}
+            name: {"artifacts": [{"name": name, "uri": f"s3://bucket/{name}"}]}
             for name in (*job["outputs"], "stage-metrics")
         }
         told = {"outputs": {"artifacts": artifacts, "outputFile": f"{self.path}/kfp/executor.json"}}
@@ -134,7 +134,7 @@ def test_the_report_names_the_digests_of_inputs_and_outputs(pod, folder):
     size = (pod.path / "kfp" / "out").stat().st_size
     assert pod.report["inputs"] == {"data": digest.of(folder)}
     wanted = {"digest": digest.of(pod.path / "kfp" / "out"), "packed": False}
-    assert pod.report["outputs"] == {"out": {**wanted, "uri": "s3://b/out", "size_bytes": size}}
+    assert pod.report["outputs"] == {"out": {**wanted, "uri": "s3://bucket/out", "size_bytes": size}}
     assert (pod.report["stage"], pod.report["key"]) == ("s", KEY)
 
 
@@ -186,7 +186,7 @@ def test_the_metrics_are_metadata_that_kubeflow_shows(pod):
     told = json.loads((pod.path / "kfp" / "executor.json").read_text())["artifacts"]
     assert told["stage-metrics"]["artifacts"][0]["metadata"] == {"accuracy": 0.5}
     assert told["out"]["artifacts"][0] == {
-        "name": "out", "uri": "s3://b/out", "metadata": {"digest": pod.report["outputs"]["out"]["digest"]}
+        "name": "out", "uri": "s3://bucket/out", "metadata": {"digest": pod.report["outputs"]["out"]["digest"]}
     }  # fmt: skip
     assert json.loads((pod.path / "kfp" / "metrics").read_text()) == {"accuracy": 0.5}
 
