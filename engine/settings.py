@@ -10,7 +10,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from engine.fields import validated
 
-
 # Amazon S3 and Google Cloud Storage, "bucket naming rules": what a name consists of, its greatest
 # length, and the same in words
 _BUCKET = {

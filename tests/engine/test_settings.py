@@ -112,5 +112,5 @@ def test_only_google_has_underscores_and_long_names_in_buckets():
 
 @pytest.mark.parametrize("root", ["s3://", "gs:///p"])
 def test_a_bucket_has_a_name(root):
-    with pytest.raises(ValidationError, match="it names no bucket; write .*://BUCKET/PREFIX"):
+    with pytest.raises(ValidationError, match=r"it names no bucket; write .*://BUCKET/PREFIX"):
         settings.Kubeflow(data_root=root)
