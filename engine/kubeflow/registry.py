@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from engine.errors import UserError
+from engine.kubeflow import refusals
 
 WHERE = "kubeflow.registry"
 ATTEMPTS = 3
@@ -68,7 +69,7 @@ class Registry:
         """Return an answer with one of these statuses; repeat the request for others, and errors."""
         from requests import RequestException
 
-        problem = ""
+        problem, fix = "", "check that it is running, and that its name is correct"
         for attempt in range(ATTEMPTS):
             try:
                 answer = self._send(url, name)
@@ -76,11 +77,12 @@ class Registry:
                     return answer
                 problem = f"it answered {answer.status_code} {answer.reason}"
             except RequestException as error:
-                problem = type(error).__name__
+                problem = refusals.explained(error)
+                if refusals.is_of_tls(error):
+                    fix = "give it a certificate that this machine trusts, and check its port"
             if attempt < ATTEMPTS - 1:
                 time.sleep(0.2 * 4**attempt)
         what = f"the registry cannot be reached: {problem}"
-        fix = "check that it is running, and that its name is correct"
         raise UserError(f"{WHERE}={self._host}", what, fix)
 
     def _send(self, url: str, name: str) -> Any:

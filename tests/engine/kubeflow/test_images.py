@@ -163,7 +163,17 @@ def test_a_registry_that_is_down_is_an_error_and_not_a_missing_image(pushed, reg
     with pytest.raises(UserError) as found:
         known.missing([NAME])
     assert found.value.where == f"kubeflow.registry={registry.address}"
-    assert "cannot be reached" in found.value.what
+    assert found.value.what == (
+        "the registry cannot be reached: the connection is refused: no server listens at this address"
+    )
+    assert "running" in found.value.fix
+
+
+def test_a_registry_without_tls_is_told_from_one_that_is_down(speaker):
+    """0.0.0.0 reaches this machine, but is not one of the names for which plain HTTP is used."""
+    with pytest.raises(UserError, match="without TLS") as found:
+        Registry(f"0.0.0.0:{speaker.host.rpartition(':')[2]}", 5).reach()
+    assert "certificate" in found.value.fix
 
 
 def test_a_damaged_record_is_not_used(pushed, tmp_path, registry, code):
