@@ -62,6 +62,7 @@ class KubeflowApi:
         self.delays: list[tuple[str, float, bool]] = []
         self.is_deaf = False  # requests that are being delayed are never executed
         self.page_size_most = 100
+        self.next_page = ""  # the token that each page names, so that a list has no end
         self.created: Callable[[Json], None] = lambda run: None  # called for each new run
         self.terminated: Callable[[str], None] = lambda run_id: None
         self.lock = threading.RLock()
@@ -260,6 +261,8 @@ def _list(api: KubeflowApi, query: Json, body: Json, kind: str) -> tuple[int, An
     page = {kind: found[start : start + size], "total_size": len(found)}
     if start + size < len(found):
         page["next_page_token"] = str(start + size)
+    if api.next_page:
+        page["next_page_token"] = api.next_page
     return 200, page
 
 

@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from engine import handles
 from engine.errors import UserError
+from engine.kubeflow import refusals
 from engine.settings import Kubeflow
 
 TOKEN = "KUBEFLOW_TOKEN"  # the environment variable with the token
@@ -27,7 +28,7 @@ TOKEN_MOST_BYTES = 32_000  # servers refuse longer headers
 CONNECT_S = 10.0
 NOTICE_S = 0.2  # how often a pause looks whether the request is still wanted
 CONNECTIONS = 8  # kept open, for threads that read logs
-PAGE = 100
+PAGE, PAGES_MOST = 100, 100  # entries of a page, and pages of a list: all have the same name
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _V2 = "/apis/v2beta1"
 _NOT_KFP = "give the address of the KFP API, such as https://kfp.example.org/pipeline"
@@ -153,12 +154,13 @@ class Client:
             **({"namespace": self.namespace} if self.namespace else {}),
         }
         found: list[Json] = []
-        while True:
+        for _ in range(PAGES_MOST):
             page = self._object(self._call("GET", f"{_V2}/{kind}", query))
             found += page.get(kind) or []
             if not page.get("next_page_token"):
                 return found
             query = {**query, "page_token": page["next_page_token"]}
+        raise self._not_kfp(f"its list of {kind} does not end after {PAGES_MOST} pages")
 
     def _object(self, body: Any) -> Json:
         if not isinstance(body, dict):
@@ -254,7 +256,7 @@ class Client:
             return _Answer(problem=f"it does not finish an answer within {self.timeout_s:g} s")
         except urllib3.exceptions.HTTPError as error:
             self._refuse_certificate(error)
-            return _Answer(problem=f"it does not answer: {_reason(error)}")
+            return _Answer(problem=f"it cannot be reached: {refusals.explained(error)}")
 
     def _refuse_certificate(self, error: Exception) -> None:
         import urllib3
@@ -264,7 +266,7 @@ class Client:
             fix = "name the file with the certificates to trust: kubeflow.ca_file=FILE.pem"
             if "WRONG_VERSION_NUMBER" in str(error):  # as OpenSSL says of an answer without TLS
                 fix = f"if the server has no TLS, write kubeflow.host=http://{self.host[8:]}"
-            raise UserError(self.where, f"its TLS connection fails: {_reason(error)}", fix)
+            raise UserError(self.where, refusals.explained(error), fix)
 
     def _connected(self) -> Any:
         if self._pool is None:
@@ -289,20 +291,30 @@ class Client:
     def _token(self) -> str:
         """Return the token, or "" if there is none."""
         where = f"kubeflow.token_file={self.token_file}" if self.token_file else TOKEN
-        if self.token_file:
-            try:
-                file = Path(self.token_file).expanduser().resolve()  # Kubernetes mounts links
-                token = handles.read(file, TOKEN_MOST_BYTES).decode("ascii").strip()
-            except (OSError, UnicodeError) as error:
-                why = error.strerror if isinstance(error, OSError) else "it is not text"
-                fix = "name a file that contains the token alone"
-                raise UserError(where, f"it cannot be read: {why}", fix) from None
-        else:
-            token = os.environ.get(TOKEN, "").strip()
+        given = os.environ.get(TOKEN, "").strip()
+        token = _token_in(self.token_file, where) if self.token_file else given
         if not all("!" <= letter <= "~" for letter in token):
             fix = "give the token alone, in one line"
             raise UserError(where, "it contains more than a token", fix)
         return token
+
+
+def _token_in(token_file: str, where: str) -> str:
+    """Return the token in the file; raise UserError if it cannot be read or is empty."""
+    file = Path(token_file).expanduser()
+    for pause_s in (NOTICE_S, 0):  # a file that is written anew is empty for a moment
+        try:
+            data = handles.read(file.resolve(), TOKEN_MOST_BYTES)  # Kubernetes mounts links
+            token = data.decode("ascii").strip()
+        except (OSError, UnicodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not text"
+            fix = "name a file that contains the token alone"
+            raise UserError(where, f"it cannot be read: {why}", fix) from None
+        if token:
+            return token
+        time.sleep(pause_s)
+    fix = f"write the token into it, or use the variable {TOKEN}: kubeflow.token_file=null"
+    raise UserError(where, "it is empty", fix)
 
 
 def _address(host: str) -> str:
@@ -385,9 +397,3 @@ def _message(body: Any) -> str:
     if isinstance(body, dict):
         body = body.get("message") or body.get("error_message") or body.get("error") or ""
     return " ".join(str(body).split())[:200]
-
-
-def _reason(error: Exception) -> str:
-    """Return the cause of a failed connection in a few words."""
-    cause = getattr(error, "reason", None) or error
-    return " ".join(str(cause).split(": ", 1)[-1].split())[:200] or type(cause).__name__

@@ -27,7 +27,8 @@ ELSEWHERE = [
         "engine/kubeflow/client.py: _refuse_certificate",
         f"{_CLIENT}::test_a_self_signed_certificate_is_refused_unless_it_is_trusted",
     ),
-    ("engine/kubeflow/client.py: _token", f"{_CLIENT}::test_a_missing_token_file_is_refused"),
+    ("engine/kubeflow/client.py: _token_in", f"{_CLIENT}::test_a_missing_token_file_is_refused"),
+    ("engine/kubeflow/client.py: _token_in", f"{_CLIENT}::test_an_empty_token_file_is_refused"),
     (
         "engine/kubeflow/client.py: _token",
         f"{_CLIENT}::test_a_file_that_contains_more_than_a_token_is_refused",

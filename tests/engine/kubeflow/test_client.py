@@ -1,6 +1,5 @@
 """The client of the KFP API, against a server on loopback."""
 
-import datetime
 import os
 import threading
 
@@ -55,6 +54,15 @@ def test_runs_with_one_name_come_from_all_pages(api, client):
     api.page_size_most = 2
     made = [_run(client)["run_id"] for _ in range(5)]
     assert [one["run_id"] for one in client.runs_named("u-1")] == made
+
+
+def test_a_list_without_an_end_is_given_up(api, client, monkeypatch):
+    monkeypatch.setattr(clients, "PAGES_MOST", 3)
+    _run(client)
+    api.next_page = "0"
+    error = _refused(client)
+    assert error.what == "its list of runs does not end after 3 pages"
+    assert api.count("GET .*/runs") == 3
 
 
 def test_an_experiment_is_created_once(api, client):
@@ -180,6 +188,24 @@ def test_a_missing_token_file_is_refused(api, tmp_path):
     assert "cannot be read" in error.what
 
 
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_an_empty_token_file_is_refused(api, tmp_path, text):
+    file = tmp_path / "token"
+    file.write_text(text)
+    error = _refused(Client(api.url, token_file=str(file)))
+    assert error.where == f"kubeflow.token_file={file}"
+    assert (error.what, "kubeflow.token_file=null" in error.fix) == ("it is empty", True)
+    assert api.requests == []
+
+
+def test_a_token_file_may_be_empty_while_it_is_written(api, tmp_path):
+    file = tmp_path / "token"
+    file.write_text("")
+    threading.Timer(clients.NOTICE_S / 2, file.write_text, ["secret-1"]).start()
+    Client(api.url, token_file=str(file), timeout_s=5).check()
+    assert {*api.tokens_seen} == {"secret-1"}
+
+
 def test_a_login_page_is_no_kfp_api(api, client):
     api.fail(status=200, body=HTML, headers=(("Content-Type", "text/html"),))
     assert "does not answer" in _refused(client).what
@@ -226,33 +252,6 @@ def test_an_address_with_a_password_is_refused_and_not_repeated():
     with pytest.raises(UserError) as caught:
         Client.of(Kubeflow(host="https://me:secret@kfp.example.org"))
     assert "secret" not in str(caught.value)
-
-
-@pytest.fixture
-def certificate(tmp_path):
-    """A certificate for 127.0.0.1 that nobody signed, and its key."""
-    from ipaddress import ip_address
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(names, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    files = tmp_path / "cert.pem", tmp_path / "key.pem"
-    files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, *private))
-    return files
 
 
 def test_a_self_signed_certificate_is_refused_unless_it_is_trusted(certificate):
