@@ -46,6 +46,9 @@ def of_stage(spec: StageSpec, contract: Contract, settings: Kubeflow) -> Iterato
     if spec.pass_env and settings.secret is None:
         what = f"kubeflow.secret does not name the secret that has {listed(spec.pass_env)}"
         yield UserError("pass_env", what, "set kubeflow.secret=NAME, or remove pass_env")
+    size = components.declared_bytes(spec, contract)
+    if size > components.DECLARED_MOST_BYTES:
+        yield _too_long("params", size)
     for output in contract.outputs:  # named for the pages of KFP 1
         if shown := names.of_page(output):
             what = f"Kubeflow Pipelines 2 does not show {shown} by this name"
@@ -59,6 +62,9 @@ def of_pipeline(pipeline: Pipeline, where: str) -> Iterator[UserError]:
         command = executors[f"exec-{task}"]["container"]["command"]
         longest = max(map(len, command))
         if longest > components.MOST_BYTES:
-            what = f"its parameters take {longest:,} bytes, more than a command line holds"
-            fix = "put them into a file, and read it as an asset"
-            yield UserError(f"{where}: stages.{base_of(stage)}.params", what, fix)
+            yield _too_long(f"{where}: stages.{base_of(stage)}.params", longest)
+
+
+def _too_long(where: str, size_bytes: int) -> UserError:
+    what = f"its parameters and variables take {size_bytes:,} bytes, more than a command line holds"
+    return UserError(where, what, "put them into a file, and read it as an asset")

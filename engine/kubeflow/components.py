@@ -9,14 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine import gpus
+from engine.contract import Contract
 from engine.jobfolder import ENVIRONMENT
 from engine.kubeflow import names, pods, types
 from engine.outcome import timeout_s
 from engine.plan import Job
+from engine.spec import StageSpec
 from engine.stage.platforms import PLATFORMS
 
 PROJECT = "stage-project"  # the input with the stage's own files
-MOST_BYTES = 100_000  # of the job as an argument: Linux allows 128 KiB
+MOST_BYTES = 100_000  # of the job as an argument: Linux allows 128 KiB (MAX_ARG_STRLEN)
+DECLARED_MOST_BYTES = 90_000  # of that, what is known before images and inputs
 _STEP = ("python3", "-m", "engine.stage.kubeflow")
 
 
@@ -111,6 +114,17 @@ def described(step: Step) -> str:
     )
 
 
+def declared_bytes(spec: StageSpec, contract: Contract) -> int:
+    """Return how long the part of the job is that follows from the stage alone, valid or not."""
+    given = {
+        "params": {key: one.default for key, one in contract.params.items()} | {**spec.params},
+        "env": dict(spec.env),
+        "invoke": dict(contract.invoke),
+        "require": dict(spec.require),
+    }
+    return len(_escaped(json.dumps(given, separators=(",", ":"), default=str, skipkeys=True)))
+
+
 def environment(job: Job) -> dict[str, str]:
     """Return the variables of the stage; those in its `pass_env` come from the cluster's secret."""
     qemu_cpu = PLATFORMS[job.placement.platform].qemu_cpu if job.placement.emulated else None
@@ -148,9 +162,12 @@ def _artifacts(found: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _argument(value: object) -> str:
-    """Return the value as JSON in which neither Kubeflow Pipelines, Argo nor Kubernetes replaces anything.
+    return _escaped(json.dumps(value, sort_keys=True, separators=(",", ":")))
+
+
+def _escaped(text: str) -> str:
+    """Return the same JSON so that neither Kubeflow Pipelines, Argo nor Kubernetes replaces anything.
 
     They look for `{{...}}` and `$(...)`, which can only occur inside strings.
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return text.replace("{{", "{\\u007b").replace("$(", "\\u0024(")

@@ -10,6 +10,7 @@ STAGES = {
     "gpu": "{uses: mystages.make, resources: {gpu: 1}}",
     "target_gpu": "{uses: mystages.make, resources: {gpu: 1}, runs_on: target}",
     "secret": "{uses: mystages.make, pass_env: [TOKEN, PASSWORD]}",
+    "long": f"{{uses: mystages.make, env: {{LONG: {'x' * 100_000}}}}}",
     "page": "{command: [touch, '{outputs.mlpipeline_metrics}'], outputs: [mlpipeline_metrics]}",
 }
 ROOT, REGISTRY = "kubeflow.data_root=s3://bucket/p", "kubeflow.registry=localhost:5000/p"
@@ -57,6 +58,12 @@ ROWS = {
         "kubeflow.data_root=s3://Bad Bucket/p",
         "'Bad Bucket'",
         "3 to 63",
+    ),
+    "parameters": (
+        [*CLUSTER, "usecase=long"],
+        "conf/usecases/long.yaml: stages.a.params",
+        "command line",
+        "as an asset",
     ),
     "no_volume": (
         ["executor=kubeflow", "kubeflow.host=http://x", REGISTRY, "kubeflow.data_root=/data"],

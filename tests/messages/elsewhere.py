@@ -21,10 +21,6 @@ ELSEWHERE = [
         "tests/engine/executors/test_kubeflow.py::test_an_optional_image_is_not_looked_for_without_an_engine",
     ),
     (
-        "engine/kubeflow/checks.py: of_pipeline",
-        "tests/engine/kubeflow/test_checks.py::test_parameters_that_no_command_line_holds_are_refused",
-    ),
-    (
         "engine/kubeflow/document.py: validate",
         "tests/engine/kubeflow/test_document.py::test_without_kfp_the_message_says_how_to_install_it",
     ),
