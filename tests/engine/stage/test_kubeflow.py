@@ -134,7 +134,9 @@ def test_the_report_names_the_digests_of_inputs_and_outputs(pod, folder):
     size = (pod.path / "kfp" / "out").stat().st_size
     assert pod.report["inputs"] == {"data": digest.of(folder)}
     wanted = {"digest": digest.of(pod.path / "kfp" / "out"), "packed": False}
-    assert pod.report["outputs"] == {"out": {**wanted, "uri": "s3://bucket/out", "size_bytes": size}}
+    assert pod.report["outputs"] == {
+        "out": {**wanted, "uri": "s3://bucket/out", "size_bytes": size}
+    }
     assert (pod.report["stage"], pod.report["key"]) == ("s", KEY)
 
 
