@@ -138,6 +138,14 @@ def test_all_mistakes_are_reported_and_nothing_is_written(package: Path, tmp_pat
     assert not (tmp_path / "state").exists()
 
 
+def test_an_unknown_accelerator_is_refused(package: Path, source: str) -> None:
+    """The CPU answered instead, and only the page said why."""
+    status, text = ended("accelerator=edgetpuu", "port=0", source, package=package)
+    ((where, what, fix),) = mistakes(text)
+    assert (status, where) == (2, "accelerator=edgetpuu")
+    assert "not one of the choices" in what and fix == "did you mean 'edgetpu'?"
+
+
 def test_a_package_is_required(tmp_path: Path) -> None:
     status, text = ended(package=tmp_path)
     ((where, what, fix),) = mistakes(text)
