@@ -79,7 +79,7 @@ def test_an_accelerator_that_the_server_cannot_use_leaves_the_cpu(packed, source
 
 def test_what_the_server_refuses_exits_with_2(packed):
     result = packed.run(*WORDS, "source=@absent")
-    assert result.returncode == 2 and "NAME=SOURCE" in result.stderr
+    assert result.returncode == 2 and "give @FILE with the source" in result.stderr
 
 
 def test_without_a_source_the_choices_are_named(packed):
