@@ -35,6 +35,11 @@ def source(tmp_path: Path) -> str:
     return f"source={pictures(tmp_path / 'pictures')}"
 
 
+def children(pid: int) -> list[int]:
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=True)
+    return [int(one) for one in found.stdout.split()]
+
+
 def is_gone(pid: int) -> Callable[[], bool]:
     return lambda: not Path(f"/proc/{pid}").exists()
 
@@ -78,6 +83,23 @@ def test_nothing_is_stored_unless_asked(package: Path, source: str, tmp_path: Pa
         wait(lambda: server.json("api/updates"))
         assert server.end(signal.SIGINT) == 130
     assert [one.name for one in (tmp_path / "state").iterdir()] == ["token"]
+
+
+def test_a_signal_to_all_its_processes_is_an_ordinary_end(
+    package: Path, source: str, tmp_path: Path
+) -> None:
+    """As systemd and a container engine send it; the main process is the last to get it."""
+    with running(package, tmp_path / "state", source) as server:
+        server.wait_until_open()
+        wait(lambda: server.json("api/updates"))
+        (supervisor,) = server.children()
+        below = children(supervisor)
+        for pid in (*below, supervisor):
+            os.kill(pid, signal.SIGTERM)
+        for pid in below:
+            wait(is_gone(pid))
+        assert server.end() == 0
+        assert server.log == ""
 
 
 def test_it_fails_if_its_pipeline_is_gone(package: Path, source: str, tmp_path: Path) -> None:
