@@ -9,7 +9,7 @@ from typing import Iterator, Optional
 from stages.serving.interfaces import Feed, Picture
 
 FPS = 10.0
-WAIT_S = 2.0
+WAIT_S = 10.0  # the first picture may wait for imports, which take seconds on a small device
 POLL_S = 0.02
 _NUMBERS: Iterator[int] = itertools.count()  # names of those who want pictures must differ
 

@@ -43,7 +43,7 @@ export class SourceCard {
     if (labels) below.append(captureForm(source, labels));
     this.element = make("article", { className: "card source" }, this.screen, below);
     this.picture = new LivePicture(source, this.canvas);
-    this.#showFound([]);
+    this.#showFound(null);
     this.#showFigures();
     setInterval(() => this.#showNote(), 1000);
   }
@@ -54,6 +54,7 @@ export class SourceCard {
     this.pill.className = `pill ${colour}`;
     say(this.pill.firstChild, text);
     if (state.size) this.picture.resize(...state.size);
+    if (state.status === "no_signal" || state.status === "failed") this.#showFound(null);
     this.#showFigures();
     this.#showNote();
   }
@@ -67,13 +68,14 @@ export class SourceCard {
     this.#showFound(update.detections);
   }
 
+  /** Shows what was found in the last frame; null: there is no answer. */
   #showFound(detections) {
     const key = JSON.stringify(
-      detections.map(({ label, score, id }) => [label, score?.toFixed(2), id]),
+      detections?.map(({ label, score, id }) => [label, score?.toFixed(2), id]) ?? null,
     );
     if (key === this.shown) return;
     this.shown = key;
-    const best = [...detections]
+    const best = [...(detections ?? [])]
       .sort((a, b) => (b.score ?? 0) - (a.score ?? 0))
       .slice(0, MOST_FOUND);
     const items = best.map(({ label, score, id }) => {
@@ -87,8 +89,8 @@ export class SourceCard {
         item.append(make("small", { textContent: more.filter(Boolean).join(" ") }));
       return item;
     });
-    if (!items.length)
-      items.push(make("li", { className: "nothing", textContent: "nothing found" }));
+    const none = detections ? "nothing found" : "no answer";
+    if (!items.length) items.push(make("li", { className: "nothing", textContent: none }));
     this.found.replaceChildren(...items);
   }
 

@@ -123,9 +123,9 @@ def test_hostile_names_are_only_text(opens, browser):
     feed = _feed(names, name=HOSTILE, version=HOSTILE, labels=[HOSTILE], task=HOSTILE)
     web = opens(feed=feed, captures=captures)
     page = browser.open(web.server.url)
-    for name in names:
+    for name, status in zip(names, ("live", "failed", "failed"), strict=True):
         web.feed.put(
-            source_state(name, status="failed", why=HOSTILE),
+            source_state(name, status=status, why=HOSTILE),
             update(detection(HOSTILE), source=name),
         )
     web.feed.put(worker_state(why=HOSTILE, ran_on=HOSTILE))
@@ -180,6 +180,16 @@ def test_the_page_says_that_the_connection_is_lost_and_comes_back(opens, browser
     _shown(page, "#connection", "Connected")
     again.feed.put(update(detection("cat")))
     _shown(page, ".found", "cat")
+
+
+def test_no_answer_differs_from_an_answer_that_names_nothing(opens, browser):
+    web = opens(feed=_feed())
+    page = browser.open(web.server.url)
+    _shown(page, ".found", "no answer")
+    web.feed.put(source_state(), update())
+    _shown(page, ".found", "nothing found")
+    web.feed.put(source_state(status="no_signal", why="the camera is unplugged"))
+    _shown(page, ".found", "no answer")
 
 
 def test_the_page_says_that_nothing_arrives(opens, browser, monkeypatch):
