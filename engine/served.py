@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal, cast, get_args
 
 from pydantic import Field, create_model
 
@@ -56,6 +56,11 @@ def program_files(root: Path = ROOT) -> list[Path]:
         if path.is_file() and "__pycache__" not in path.parts
     ]
     return sorted(path.relative_to(root) for path in found)
+
+
+def choices(name: str) -> tuple[str, ...]:
+    """Return the values that an option of the server may have."""
+    return next(get_args(kind) for key, kind, *_ in _declared() if key == name)
 
 
 def words(given: CommandOptions, more: Mapping[str, Any]) -> list[str]:

@@ -43,7 +43,7 @@ def main(request: Request[CommandOptions]) -> tuple[int, None]:
     run_dir = package.parents[2]
     print(f"the model of run {run_names.label(run_dir)}, on this machine", file=sys.stderr)
     more: dict[str, Any] = {
-        "accelerator": request.target.accelerator,
+        "accelerator": _accelerator(request.target.accelerator),
         "runtime": request.target.runtime,
     }
     if not given.state:
@@ -54,6 +54,14 @@ def main(request: Request[CommandOptions]) -> tuple[int, None]:
         more["source"] = [sample]
     words = [str(package), *served.words(given, more)]
     return _run([sys.executable, "-m", PROGRAM, *words], request.roots), None
+
+
+def _accelerator(name: str) -> str:
+    """Return the target's accelerator, or none if the server cannot use it."""
+    if name in served.choices("accelerator"):
+        return name
+    print(f"note: TFLite cannot use the accelerator '{name}'; serving on the CPU", file=sys.stderr)
+    return "none"
 
 
 def _sample(run_dir: Path) -> Path | None:

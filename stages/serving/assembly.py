@@ -52,7 +52,7 @@ def serve(request: Checked, stop: threading.Event, say: Say, tell: Tell) -> int:
         _make(state)
         if options.snapshots_mb or options.clips_mb or options.captures_mb or options.samples_mb:
             opened.enter_context(storing(state))
-        reactions, captures = _reactions(request, say), _captures(request, feed, say)
+        reactions, captures = _reactions(request, say, stop), _captures(request, feed, say)
         measure = _every(5.0, partial(_measured, feed))
         hub = Hub(feed, request.rules, reactions, [measure], snapshot_name)
         server = Server(hub, settings, captures, say)
@@ -84,14 +84,14 @@ def _wait(hub: Hub, feed: Pipeline, stop: threading.Event, seconds: float) -> in
     return 0
 
 
-def _reactions(request: Checked, say: Say) -> List[Reaction]:
+def _reactions(request: Checked, say: Say, stop: threading.Event) -> List[Reaction]:
     """Return what follows from events."""
     options, rules = request.options, request.rules
     events = request.state / "events"
     mqtt = Mqtt(request.broker, rules, say) if request.broker else None
     snapshots = CappedFolder(events, options.snapshots_mb, ".jpg", say)
     samples = CappedFolder(request.state / "samples", options.samples_mb, ".jpg", say)
-    found: List[Reaction] = [Changes(say)]
+    found: List[Reaction] = [Changes(say, is_stopping=stop.is_set)]
     if mqtt:
         found.append(mqtt)
     if options.snapshots_mb or options.samples_mb:

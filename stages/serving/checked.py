@@ -23,7 +23,7 @@ from stages.serving.limited import read_text
 from stages.serving.mistakes import Mistake, Mistakes
 from stages.serving.options import Options
 from stages.serving.paths import absolute
-from stages.serving.reading import naming
+from stages.serving.reading import naming, opening
 
 SIZE = re.compile(r"([1-9]\d{1,4})x([1-9]\d{1,4})")
 RUNTIMES = ("ai_edge_litert", "tflite_runtime")
@@ -186,13 +186,16 @@ def _lines(path: Path) -> Tuple[str, ...]:
 
 
 def _sources(options: Options, found: List[Mistake]) -> Tuple[str, ...]:
-    """Return the names of the sources."""
-    try:
-        return tuple(one.name for one in naming.named(options.source))
-    except StageError as error:
-        fix = "write source=0, a file, a folder, rtsp://ADDRESS, NAME=SOURCE or @FILE"
-        found.append(Mistake("source", str(error), fix))
-        return ()
+    """Return the names of the sources; report those that are of no kind."""
+    sources = _attempt(found, lambda: naming.named(options.source)) or []
+    for one in sources if find_spec("numpy") else ():  # which some kinds import
+        try:
+            opening.type_of(one.text)
+        except Mistakes as error:
+            found.extend(error.mistakes)
+        except StageError as error:
+            found.append(Mistake(f"source={one.name}", str(error), opening.FIX))
+    return tuple(one.name for one in sources)
 
 
 def _broker(options: Options, name: str) -> Broker:

@@ -206,6 +206,9 @@ class Hub(Protocol):
     def attach(self, number: int, **files: Optional[str]) -> None:
         """Set the name of the `snapshot` or `clip` of an event, and send it again."""
 
+    def detach(self, name: str) -> None:
+        """Take a file that was removed from its event, and send that again."""
+
     def subscribe(self, limit: int = 64) -> "Subscription":
         """Return a queue of everything that happens from now on; a slow reader loses the oldest."""
 

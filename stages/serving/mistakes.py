@@ -6,7 +6,10 @@ import difflib
 from dataclasses import dataclass
 from typing import Iterable, Sequence
 
+from engine.stage import StageError
 from stages.serving.reading.address import masked
+
+MOST_SHOWN = 400  # characters of a line of a message
 
 
 @dataclass(frozen=True)
@@ -18,10 +21,10 @@ class Mistake:
     fix: str
 
     def __str__(self) -> str:
-        return "\n  ".join(map(visible, (masked(self.where), self.what, self.fix)))
+        return "\n  ".join(visible(cut(one)) for one in (masked(self.where), self.what, self.fix))
 
 
-class Mistakes(Exception):
+class Mistakes(StageError):
     """Everything that is wrong; nothing was started."""
 
     def __init__(self, mistakes: Sequence[Mistake]) -> None:
@@ -37,6 +40,16 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
         return f"did you mean '{near[0]}'?"
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     return f"choose one of: {shown}" if names else "there are none"
+
+
+def refused(where: str, what: str, fix: str) -> Mistakes:
+    """Return the error of a single mistake."""
+    return Mistakes([Mistake(where, what, fix)])
+
+
+def cut(text: str, most: int = MOST_SHOWN) -> str:
+    """Return the beginning of a text that is too long for a message, and how long the text is."""
+    return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters)"
 
 
 def visible(text: str) -> str:

@@ -79,7 +79,7 @@ class Options:
     "the score below which the model is unsure"
     state: str = ""
     "the folder of the token, the certificate and everything that is stored"
-    accelerator: str = "none"
+    accelerator: Literal["none", "edgetpu"] = "none"
     "what the model runs on: none (the CPU) or edgetpu"
     runtime: Literal["any", "litert", "tflite_runtime"] = "any"
     "the TFLite runtime; any: the one that is installed"

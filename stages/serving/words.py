@@ -124,7 +124,7 @@ def _value(text: str, kind: Any) -> Any:
     """Return the text as a value; raise ValueError with what is wrong and the fix."""
     if get_origin(kind) is Literal:
         if text not in get_args(kind):
-            raise ValueError("is not one of the choices", f"write {' or '.join(get_args(kind))}")
+            raise ValueError("is not one of the choices", did_you_mean(text, get_args(kind)))
         return text
     if get_origin(kind) is Annotated:
         kind, *extras = get_args(kind)

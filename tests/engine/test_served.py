@@ -46,6 +46,10 @@ def test_the_server_reads_the_words_as_the_same_options():
     assert parsed(words) == dataclasses.replace(Options(), **expected)
 
 
+def test_the_choices_of_an_option_are_those_of_the_server():
+    assert served.choices("accelerator") == ("none", "edgetpu")
+
+
 def test_one_source_needs_no_brackets():
     assert served.options()(source=0).source == ("0",)
 

@@ -29,6 +29,7 @@ class CappedFolder:
         self._say, self._keeps_old = say, keeps_old
         self._lock = threading.Lock()
         self._files: Optional[Dict[Path, Tuple[float, int]]] = None  # time and size
+        self.removed: Callable[[str], None] = _ignore  # gets the name of each file that made room
 
     @property
     def size_bytes(self) -> int:
@@ -49,14 +50,13 @@ class CappedFolder:
         path = self.folder / name
         part = path.with_name(f".{path.name}{PART}")
         try:
-            with self._lock:
-                self._make_room(size_bytes)
+            self._make_room(size_bytes)
             path.parent.mkdir(parents=True, exist_ok=True)
             write(part)
             with self._lock:
                 part.replace(path)
                 self._found()[path] = (time.time(), path.stat().st_size)
-                self._make_room(0, besides=path)
+            self._make_room(0, besides=path)
         except OSError as error:
             with suppress(OSError):  # such as a disk that can only be read now
                 part.unlink(missing_ok=True)
@@ -79,6 +79,15 @@ class CappedFolder:
 
     def _make_room(self, more_bytes: int, besides: Optional[Path] = None) -> None:
         """Remove the oldest files until so much fits; raise OSError if it never will."""
+        gone: List[Path] = []
+        try:
+            with self._lock:
+                self._remove_oldest(more_bytes, besides, gone)
+        finally:
+            for path in gone:
+                self.removed(path.relative_to(self.folder).as_posix())
+
+    def _remove_oldest(self, more_bytes: int, besides: Optional[Path], gone: List[Path]) -> None:
         files = self._found()
         total = sum(size for _, size in files.values()) + more_bytes
         if total > self.limit_bytes and (self._keeps_old or more_bytes > self.limit_bytes):
@@ -89,6 +98,7 @@ class CappedFolder:
             if path != besides:
                 path.unlink(missing_ok=True)
                 total -= files.pop(path)[1]
+                gone.append(path)
 
     def _found(self) -> Dict[Path, Tuple[float, int]]:
         """Return all files; the first call looks for them, and removes incomplete ones."""
@@ -112,6 +122,10 @@ def safe(text: str) -> str:
 def stamped(time_s: float, *parts: str) -> str:
     """Return a file's name without suffix: local time, then the parts."""
     return "-".join([time.strftime("%Y%m%d-%H%M%S", time.localtime(time_s)), *map(safe, parts)])
+
+
+def _ignore(name: str) -> None:
+    pass
 
 
 def _write(path: Path, data: bytes) -> None:

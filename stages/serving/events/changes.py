@@ -21,16 +21,18 @@ class Changes:
         say: Callable[[str], None],
         steady: Callable[[], float] = time.monotonic,
         quiet_s: float = QUIET_S,
+        is_stopping: Callable[[], bool] = bool,  # bool() is False
     ) -> None:
         self._say, self._steady, self._quiet_s = say, steady, quiet_s
+        self._is_stopping = is_stopping
         self._said: Dict[str, Tuple[float, str]] = {}  # name -> when, and which status
 
     def start(self, hub: Hub) -> None:
         """Do nothing: it needs only messages."""
 
     def see(self, message: Message) -> None:
-        """Report a status that differs from the one that was reported last."""
-        if message["kind"] == "update" or message["status"] == "starting":
+        """Report a status that differs from the one that was reported last, unless the server stops."""
+        if message["kind"] == "update" or message["status"] == "starting" or self._is_stopping():
             return
         name = message["source"] if message["kind"] == "source" else f"model on {message['wanted']}"
         status, now_s = message["status"], self._steady()

@@ -96,6 +96,7 @@ class Clips:
 
     def start(self, hub: Hub) -> None:
         self._hub = hub
+        self._folder.removed = hub.detach
         for source in hub.feed.summary["sources"]:
             befores = [
                 one.do.clip.before_s

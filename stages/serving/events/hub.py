@@ -113,6 +113,16 @@ class Hub:
             event = self._events[at]
         self._queues.send(event)
 
+    def detach(self, name: str) -> None:
+        """Take a file that was removed from its event, and send that again."""
+        with self._lock:
+            events = list(self._events)
+        for event in events:
+            if name == event["snapshot"]:
+                self.attach(event["number"], snapshot=None)
+            elif name == event["clip"]:
+                self.attach(event["number"], clip=None)
+
     def _follow(self) -> None:
         while not self._has_ended.is_set():
             for message in self.feed.messages(POLL_S):

@@ -23,6 +23,7 @@ MOST_IN_FLIGHT = 20  # messages that the broker has not confirmed
 STATES_S = 1.0  # between two states of a source
 SYSTEM_S = 10.0
 RETRY_MOST_S = 60
+STEADY_S = 10.0  # after which a connection that came back is reported: some brokers drop each one
 SILENT_S = 10.0  # after which a broker that neither takes nor refuses the connection is reported
 Say = Callable[[str], None]
 
@@ -37,8 +38,10 @@ class Mqtt:
         say: Say,
         retry_most_s: int = RETRY_MOST_S,
         silent_s: float = SILENT_S,
+        steady_s: float = STEADY_S,
     ) -> None:
-        self.is_connected, self._silent_s = False, silent_s
+        self.is_connected, self._silent_s, self._steady_s = False, silent_s, steady_s
+        self._connected_s = 0.0  # when
         self._broker, self._say = broker, say
         self._rules = [one for one in rules if one.do.mqtt]
         self._topics, self._outbox = Topics(broker.base), Outbox()
@@ -47,7 +50,8 @@ class Mqtt:
         self._client.on_connect_fail = self._failed
         self._in_flight: Deque[Any] = deque()
         self._active: Set[Tuple[str, str]] = set()  # rule and source
-        self._said = ""
+        self._said: Set[str] = set()  # since the connection was last steady
+        self._is_steady = False
         self._next_s = {STATES_S: 0.0, SYSTEM_S: 0.0}
         self._has_ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="mqtt", daemon=True)
@@ -114,6 +118,7 @@ class Mqtt:
         start_s = time.monotonic()
         while not self._has_ended.is_set():
             self._refresh(time.monotonic())
+            self._settle(time.monotonic())
             if not self._said and time.monotonic() - start_s > self._silent_s:
                 self._tell(f"the MQTT broker {self._broker.host} does not answer; trying again")
             if not self.is_connected or self._unconfirmed() >= MOST_IN_FLIGHT:
@@ -154,9 +159,10 @@ class Mqtt:
         if getattr(reason, "is_failure", reason != 0):
             self._tell(f"the MQTT broker refuses the connection: {_reason(reason)}")
             return
-        self.is_connected = True
+        self._connected_s, self.is_connected = time.monotonic(), True
         self._outbox.repeat()
-        self._tell(f"connected to the MQTT broker {self._broker.host}")
+        if not self._said:
+            self._tell(self._welcome())
 
     def _failed(self, *details: Any) -> None:
         """Say why there is no connection: paho calls this while it handles the exception."""
@@ -166,12 +172,25 @@ class Mqtt:
     def _disconnected(self, *details: Any) -> None:
         if self.is_connected and not self._has_ended.is_set():
             self._tell("the MQTT broker is not connected; trying again")
-        self.is_connected = False
+        self.is_connected = self._is_steady = False
+
+    def _settle(self, now_s: float) -> None:
+        """Say that the connection is back once it has lasted, and forget what was said before."""
+        if self._is_steady or not self.is_connected or now_s - self._connected_s < self._steady_s:
+            return
+        self._is_steady = True
+        if self._said - {self._welcome()}:
+            self._say(self._welcome())
+        self._said = {self._welcome()}
+
+    def _welcome(self) -> str:
+        return f"connected to the MQTT broker {self._broker.host}"
 
     def _tell(self, text: str) -> None:
-        if text != self._said:
+        """Say a line once for as long as the connection is not steady."""
+        if text not in self._said:
+            self._said.add(text)
             self._say(text)
-        self._said = text
 
 
 def require_paho() -> None:

@@ -58,6 +58,8 @@ class Snapshots:
 
     def start(self, hub: Hub) -> None:
         self._hub = hub
+        if self._snapshots is not None:
+            self._snapshots.removed = hub.detach
         if hub.feed.summary["task"] in HIDDEN:  # never faces
             self._samples = None
         self._thread.start()

@@ -8,9 +8,10 @@ import importlib
 import mmap
 import os
 import select
+import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence
 
 from stages.serving.interfaces import SourceStatus, WorkerState, WorkerStatus
 from stages.serving.pipeline import children, inference, pictures, wire
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from stages.tasks.task import Task
 
 TICK_S = 0.1  # between two looks
+LEAVE_S = 2.0  # after SIGTERM, for the main process to end too: otherwise it would report a failure
 
 
 class Supervisor:
@@ -62,9 +64,11 @@ class Supervisor:
         self._is_open, self._ran_on, self._accelerator = False, "", ""
         self._why, self._restarts = "", 0
         self._pids: Dict[str, int] = {}
+        self._is_told_to_end = False
 
     def run(self) -> None:
-        """Work until the main process closes the control socket."""
+        """Work until the main process closes the control socket, or SIGTERM."""
+        signal.signal(signal.SIGTERM, self._take_signal)
         tick_s = min(TICK_S, self._settings.watchdog_s / 4)
         try:
             while not self._is_closed(tick_s):
@@ -77,9 +81,17 @@ class Supervisor:
                     self._tell()
         finally:
             self._end()
+            if self._is_told_to_end:
+                select.select([self._control], [], [], LEAVE_S)
+
+    def _take_signal(self, number: int, frame: Any) -> None:
+        """Report nothing more: all processes may have got the signal, as from systemd."""
+        self._is_told_to_end = True
 
     def _is_closed(self, tick_s: float) -> bool:
         ready, _, _ = select.select([self._control, self._inbox], [], [], tick_s)
+        if self._is_told_to_end:
+            return True
         if self._inbox in ready:
             self._take_reports()
         if self._control in ready:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import List, NamedTuple, Sequence, Set
 from urllib.parse import urlsplit
 
-from engine.stage import StageError
+from stages.serving.mistakes import refused
 from stages.serving.paths import is_there
 from stages.serving.reading.address import masked
 
@@ -19,6 +19,7 @@ _NAMED = re.compile(r"([A-Za-z][A-Za-z0-9_-]{0,31})=(.+)", re.DOTALL)
 _CAMERA = re.compile(r"(?:/dev/video)?(\d{1,3})")
 _MOST = 32  # characters
 _MOST_BYTES = 4096
+_FIX = "give @FILE with the source, such as rtsp://ADDRESS, in its first line"
 
 
 class Named(NamedTuple):
@@ -31,7 +32,7 @@ class Named(NamedTuple):
 def named(texts: Sequence[str]) -> List[Named]:
     """Return sources with different names, in order.
 
-    StageError: a name is given twice, or the file of a text cannot be read.
+    Mistakes: a name is given twice, or the file of a text cannot be read.
     """
     found: List[Named] = []
     taken: Set[str] = set()
@@ -43,7 +44,11 @@ def named(texts: Sequence[str]) -> List[Named]:
         else:
             name, text = match[1], _resolved(match[2])
         if name in taken:
-            raise StageError(f"two sources are called {name!r}: give each NAME=... of its own")
+            raise refused(
+                f"source={name}=...",
+                f"two sources are called {name!r}",
+                "give each a NAME= of its own",
+            )
         taken.add(name)
         found.append(Named(name, text))
     return found
@@ -54,13 +59,21 @@ def _resolved(text: str) -> str:
         return text
     try:
         with Path(text[1:]).open("rb") as file:
-            line = file.readline(_MOST_BYTES).decode().strip()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise StageError(f"the source in {text[1:]} cannot be read: {reason}") from None
-    if not line:
-        raise StageError(f"{text[1:]} is empty: write the source into its first line")
-    return line
+            data = file.readline(_MOST_BYTES + 1)
+        line = data.decode().strip()
+    except OSError as error:
+        raise refused(f"source={text}", f"it cannot be read: {error.strerror}", _FIX) from None
+    except UnicodeDecodeError:
+        line = "\0"
+    if len(data) > _MOST_BYTES:
+        what = f"its first line is longer than {_MOST_BYTES} bytes"
+    elif not line.isprintable():
+        what = "it is not text"
+    elif not line:
+        what = "its first line is empty"
+    else:
+        return line
+    raise refused(f"source={text}", what, _FIX)
 
 
 def _name_of(text: str) -> str:

@@ -7,8 +7,8 @@ import pkgutil
 from types import ModuleType
 from typing import TYPE_CHECKING, Iterator
 
-from engine.stage import StageError
 from stages.serving import sources
+from stages.serving.mistakes import cut, refused
 from stages.serving.paths import obstacle
 from stages.serving.reading.address import masked
 from stages.serving.reading.options import ReadingOptions
@@ -16,28 +16,31 @@ from stages.serving.reading.options import ReadingOptions
 if TYPE_CHECKING:
     from stages.serving.interfaces import Source
 
+FIX = (
+    "give the number of a camera, /dev/videoN, libcamera, an address (rtsp://, http://), a file, a folder, "
+    "or - for standard input"
+)
+MOST_SHOWN = 80  # characters of a text that may be anything
 _PATHS = ("file", "folder")  # last: source=0 is a camera, even beside a file called 0
 
 
 def open_source(text: str, options: ReadingOptions = ReadingOptions()) -> Source:  # noqa: B008
     """Return the source that the text describes, not yet opened.
 
-    StageError: it is of no kind, or wrong for its kind.
+    StageError: it is wrong for its kind. Mistakes: it is of no kind.
     """
     for kind in _kinds():
         if kind.recognises(text):
             source: Source = kind.make(text, options)
             return source
+    where = f"source={cut(masked(text), MOST_SHOWN)}"
     if reason := obstacle(text):
-        raise StageError(f"the source {masked(text)!r} cannot be read: {reason}")
-    raise StageError(
-        f"there is no source {masked(text)!r}: give the number of a camera, /dev/videoN, libcamera, "
-        "an address (rtsp://, http://), a file, a folder, or - for standard input"
-    )
+        raise refused(where, f"it cannot be read: {reason}", "give a file that this user can read")
+    raise refused(where, "there is no such source", FIX)
 
 
 def type_of(text: str) -> str:
-    """Return the kind of a source: the name of its file. StageError: it is of no kind."""
+    """Return the kind of a source: the name of its file. Mistakes: it is of no kind."""
     return open_source(text).type
 
 

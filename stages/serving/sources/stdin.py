@@ -15,6 +15,7 @@ import numpy as np
 from engine.stage import StageError
 from stages.media.frames import Decoded
 from stages.serving.interfaces import Ended, NoSignal
+from stages.serving.mistakes import refused
 from stages.serving.reading.jpeg import MOST_PIXELS, Jpeg, JpegSplitter
 from stages.serving.reading.live import LiveSource
 from stages.serving.reading.newest import Stop
@@ -32,14 +33,15 @@ def recognises(text: str) -> bool:
 
 
 def make(text: str, options: ReadingOptions) -> Stdin:
-    """Return standard input. StageError: the size is impossible, or it is a terminal."""
+    """Return standard input. StageError: the size is impossible. Mistakes: it is a terminal."""
     match = _WORD.fullmatch(text)
     assert match is not None
     size = (int(match[2]), int(match[1])) if match[1] else None
     if size is not None and not 0 < size[0] * size[1] <= MOST_PIXELS:
         raise StageError(f"frames of {match[1]} x {match[2]} pixels are not supported")
     if os.isatty(0):
-        raise StageError("standard input is a terminal: pipe pictures into this program")
+        what = "standard input is a terminal"
+        raise refused(f"source={text}", what, "pipe pictures into this program")
     return Stdin(text, size, options)
 
 

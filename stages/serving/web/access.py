@@ -19,10 +19,12 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Optional
 
-from engine.stage import StageError
+from stages.serving.mistakes import Mistakes, refused
 
 FEWEST = 16  # characters of a user's own token
 MONTH_S = 30 * 24 * 3600
+REMOVE = "remove it, and a new token is made; or give token_file= another file"
+ANOTHER = "give token_file= a file that this user can read and write"
 _FIRST_DELAY_S = 0.1
 _MOST_ADDRESSES = 1000
 
@@ -30,15 +32,17 @@ _MOST_ADDRESSES = 1000
 def read_or_make(path: Path) -> str:
     """Return the token in the file, which is made if it does not exist, for its owner alone.
 
-    StageError: others can read the file, or its token is too short.
+    Mistakes: others can read the file, or it does not have a token.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return _read(path)
     except FileNotFoundError:
         return _make(path)
-    except (OSError, ValueError) as error:
-        raise StageError(f"the token file {path} cannot be read: {error}") from None
+    except UnicodeDecodeError:
+        raise _refused(path, "it is not a text of ASCII characters", REMOVE) from None
+    except OSError as error:
+        raise _refused(path, f"it cannot be read: {error.strerror}", ANOTHER) from None
 
 
 class Access:
@@ -99,18 +103,21 @@ def _read(path: Path) -> str:
     found = os.fstat(file)
     if not stat.S_ISREG(found.st_mode) or found.st_mode & 0o077:
         os.close(file)
-        raise StageError(
-            f"the token file {path} can be read by other users of this machine: remove it (a new token "
-            f"is made), or run: chmod 600 {path}"
-        )
+        if not stat.S_ISREG(found.st_mode):
+            raise _refused(path, "it is not a regular file", ANOTHER)
+        what = "it can be read by other users of this machine"
+        fix = f"run chmod 600 {path}, or remove it, and a new token is made"
+        raise _refused(path, what, fix)
     with os.fdopen(file, encoding="ascii") as opened:
         token = opened.read(4096).strip()
     if len(token) < FEWEST or not token.isprintable() or any(map(str.isspace, token)):
-        raise StageError(
-            f"the token file {path} must have one word of at least {FEWEST} characters: remove it, and "
-            "a new token is made"
-        )
+        what = f"it must have one word of at least {FEWEST} characters"
+        raise _refused(path, what, REMOVE)
     return token
+
+
+def _refused(path: Path, what: str, fix: str) -> Mistakes:
+    return refused(f"token_file={path}", what, fix)
 
 
 def _make(path: Path) -> str:
@@ -127,7 +134,7 @@ def _make(path: Path) -> str:
     except FileExistsError:
         return _read(path)
     except OSError as error:
-        raise StageError(f"the token file {path} cannot be written: {error.strerror}") from None
+        raise _refused(path, f"it cannot be written: {error.strerror}", ANOTHER) from None
     finally:
         partial.unlink(missing_ok=True)
     return token

@@ -18,15 +18,16 @@ import tempfile
 from pathlib import Path
 from typing import List, Sequence, Tuple
 
-from engine.stage import StageError
+from stages.serving.mistakes import refused
 
 DAYS = 825  # Apple's systems refuse certificates that are valid for longer
 _RENEW_S = 14 * 24 * 3600
 _TIMEOUT_S = 60
+FIX = "give your own with certificate= and key="
 
 
 def context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """Return a context for a server with TLS 1.2 or newer; StageError: the files do not fit."""
+    """Return a context for a server with TLS 1.2 or newer; Mistakes: the files do not fit."""
     found = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     found.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
@@ -34,10 +35,9 @@ def context(certificate: Path, key: Path) -> ssl.SSLContext:
         found.load_cert_chain(certificate, key, password=lambda: "")
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or getattr(error, "reason", None) or error
-        raise StageError(
-            f"certificate={certificate} and key={key} cannot be used: {why}; give a certificate and "
-            "its key without a password, both in PEM format"
-        ) from None
+        where = f"certificate={certificate} key={key}"
+        fix = "give a certificate and its key without a password, both in PEM format"
+        raise refused(where, f"they cannot be used: {why}", fix) from None
     return found
 
 
@@ -71,7 +71,8 @@ def read_or_make(folder: Path, names: List[str], chosen: Sequence[str] = ()) -> 
             key.chmod(0o600)
             key.replace(path)
     except OSError as error:
-        raise StageError(f"no certificate can be made in {folder}: {error}") from None
+        what = f"no certificate can be made in {folder}: {error.strerror or error}"
+        raise refused("tls", what, f"{FIX}, or state= a folder that you can write") from None
     return path
 
 
@@ -130,9 +131,7 @@ def _by_openssl(certificate: Path, key: Path, names: List[str]) -> None:
     except (subprocess.SubprocessError, OSError) as error:
         said = (getattr(error, "stderr", None) or b"").decode(errors="replace").strip()
         last = said.splitlines()[-1] if said else str(error)
-        raise StageError(
-            f"openssl could not make a certificate: {last}; give your own with certificate= and key="
-        ) from None
+        raise refused("tls", f"openssl could not make a certificate: {last}", FIX) from None
 
 
 def _by_cryptography(certificate: Path, key: Path, names: List[str]) -> None:
@@ -142,10 +141,8 @@ def _by_cryptography(certificate: Path, key: Path, names: List[str]) -> None:
         from cryptography.hazmat.primitives.asymmetric import ec
         from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
     except ImportError:
-        raise StageError(
-            "TLS needs a certificate, and there is no program to make one: run sudo apt-get install "
-            "openssl, or give your own with certificate= and key="
-        ) from None
+        what = "TLS needs a certificate, and there is no program to make one"
+        raise refused("tls", what, f"run sudo apt-get install openssl, or {FIX}") from None
     private = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "raspberrypi-mlops")])
     now = datetime.datetime.now(datetime.timezone.utc)

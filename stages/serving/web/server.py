@@ -28,7 +28,7 @@ _END_S = 5.0
 class Server:
     """Listens from the start; answers between `start` and `close`.
 
-    Raises StageError, with a sentence for the user, if the settings are not safe or not possible.
+    Raises Mistakes if the settings are not safe or not possible.
     """
 
     def __init__(

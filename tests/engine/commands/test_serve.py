@@ -66,9 +66,20 @@ def test_it_ends_by_itself_after_its_time(packed, source):
     assert packed.run(*WORDS, source, "seconds=0.2").returncode == 0
 
 
+def test_an_unknown_accelerator_exits_with_2(packed, source):
+    result = packed.run(*WORDS, source, "target.accelerator=edgetpuu")
+    assert result.returncode == 2 and "did you mean 'edgetpu'?" in result.stderr
+
+
+def test_an_accelerator_that_the_server_cannot_use_leaves_the_cpu(packed, source):
+    result = packed.run(*WORDS, source, "seconds=0.2", "target.accelerator=gpu")
+    assert result.returncode == 0, result.stderr
+    assert "cannot use the accelerator 'gpu'; serving on the CPU" in result.stderr
+
+
 def test_what_the_server_refuses_exits_with_2(packed):
     result = packed.run(*WORDS, "source=@absent")
-    assert result.returncode == 2 and "NAME=SOURCE" in result.stderr
+    assert result.returncode == 2 and "give @FILE with the source" in result.stderr
 
 
 def test_without_a_source_the_choices_are_named(packed):

@@ -35,6 +35,11 @@ def source(tmp_path: Path) -> str:
     return f"source={pictures(tmp_path / 'pictures')}"
 
 
+def children(pid: int) -> list[int]:
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=True)
+    return [int(one) for one in found.stdout.split()]
+
+
 def is_gone(pid: int) -> Callable[[], bool]:
     return lambda: not Path(f"/proc/{pid}").exists()
 
@@ -78,6 +83,23 @@ def test_nothing_is_stored_unless_asked(package: Path, source: str, tmp_path: Pa
         wait(lambda: server.json("api/updates"))
         assert server.end(signal.SIGINT) == 130
     assert [one.name for one in (tmp_path / "state").iterdir()] == ["token"]
+
+
+def test_a_signal_to_all_its_processes_is_an_ordinary_end(
+    package: Path, source: str, tmp_path: Path
+) -> None:
+    """As systemd and a container engine send it; the main process is the last to get it."""
+    with running(package, tmp_path / "state", source) as server:
+        server.wait_until_open()
+        wait(lambda: server.json("api/updates"))
+        (supervisor,) = server.children()
+        below = children(supervisor)
+        for pid in (*below, supervisor):
+            os.kill(pid, signal.SIGTERM)
+        for pid in below:
+            wait(is_gone(pid))
+        assert server.end() == 0
+        assert server.log == ""
 
 
 def test_it_fails_if_its_pipeline_is_gone(package: Path, source: str, tmp_path: Path) -> None:
@@ -130,12 +152,39 @@ def test_all_mistakes_are_reported_and_nothing_is_written(package: Path, tmp_pat
     status, text = ended(*words, package=package)
     assert status == 2
     assert [one[0] for one in mistakes(text)] == [
-        "source",
+        "source=@/absent",
         "camera_size=1",
         "mqtt=...",
         "/absent",
     ]
     assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("text", ["absent.mp4", "x" * 4000, "rtsp://u:canary@[", "-:0x0"])
+def test_a_source_that_is_none_is_a_mistake(text: str, package: Path) -> None:
+    status, message = ended(f"source={text}", "source=0", "port=0", package=package)
+    ((where, what, fix),) = mistakes(message)
+    assert status == 2 and where.startswith("source=") and what and "number of a camera" in fix
+    assert "canary" not in message and len(message) < 500
+
+
+def test_a_damaged_token_file_is_a_mistake(package: Path, source: str, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_bytes(b"\xff" * 40)
+    token.chmod(0o600)
+    words = ("port=0", source, f"state={tmp_path / 's'}", f"token_file={token}")
+    status, text = ended(*words, package=package)
+    ((where, what, fix),) = mistakes(text)
+    assert (status, where) == (2, f"token_file={token}")
+    assert "not a text" in what and "a new token is made" in fix
+
+
+def test_an_unknown_accelerator_is_refused(package: Path, source: str) -> None:
+    """The CPU answered instead, and only the page said why."""
+    status, text = ended("accelerator=edgetpuu", "port=0", source, package=package)
+    ((where, what, fix),) = mistakes(text)
+    assert (status, where) == (2, "accelerator=edgetpuu")
+    assert "not one of the choices" in what and fix == "did you mean 'edgetpu'?"
 
 
 def test_a_package_is_required(tmp_path: Path) -> None:
@@ -167,7 +216,9 @@ def test_a_port_that_is_taken_is_refused(package: Path, source: str, tmp_path: P
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         status, text = ended(f"port={port}", source, f"state={tmp_path}", package=package)
-    assert status == 2 and str(port) in text and "Traceback" not in text
+    ((where, what, fix),) = mistakes(text)
+    assert (status, where) == (2, f"port={port}")
+    assert "in use" in what and "another port=" in fix
 
 
 @pytest.mark.parametrize("state", ["file", "file/below", "/proc/absent"])
@@ -203,7 +254,8 @@ def test_an_activity_model_without_pose_model_is_refused(tmp_path: Path) -> None
 
 def test_an_open_address_without_encryption_is_refused(package: Path, source: str) -> None:
     status, text = ended("host=0.0.0.0", "tls=off", source, package=package)
-    assert status == 2 and "needs TLS" in text
+    ((where, what, fix),) = mistakes(text)
+    assert (status, where) == (2, "host=0.0.0.0") and "needs TLS" in what and "tls=off" in fix
 
 
 @pytest.mark.parametrize("words", [("captures_mb=1",), ("samples_mb=1", "captures_mb=1")])

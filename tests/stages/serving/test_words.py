@@ -40,7 +40,9 @@ WRONG = {
     "fps=": ("nothing", "number"),
     "watchdog_s=0": ("> 0", "> 0"),
     "loop=maybe": ("true or false", "true or false"),
-    "tls=1": ("choices", "auto or on or off"),
+    "tls=1": ("choices", "choose one of: auto, off, on"),
+    "accelerator=edgetpuu": ("choices", "did you mean 'edgetpu'?"),
+    "accelerator=TYPO": ("choices", "choose one of: edgetpu, none"),
 }
 
 

@@ -31,6 +31,14 @@ def test_the_oldest_files_make_room(folder: CappedFolder) -> None:
     assert folder.size_bytes == 800
 
 
+def test_what_made_room_is_named(folder: CappedFolder) -> None:
+    gone: list[str] = []
+    folder.removed = gone.append
+    for name in ("b.jpg", "a.jpg", "c.jpg", "d.jpg"):
+        folder.write(name, b"x" * 400)
+    assert gone == ["b.jpg", "a.jpg"]
+
+
 def test_files_of_an_earlier_start_count(folder: CappedFolder, said: list[str]) -> None:
     old = folder.write("old.jpg", b"x" * 900)
     assert old

@@ -64,6 +64,13 @@ def test_a_source_that_comes_and_goes_does_not_fill_the_log() -> None:
     assert len(log.lines) <= 2
 
 
+def test_an_ordinary_end_is_not_reported() -> None:
+    lines: list[str] = []
+    changes = Changes(lines.append, is_stopping=lambda: True)
+    changes.see(worker_state(status="failed", why="the pipeline has ended"))
+    assert lines == []
+
+
 def test_what_a_camera_sends_cannot_control_the_terminal() -> None:
     assert Log().see(source_state(status="failed", why="\x1b[2J\nfine")) == [
         "door: failed: \\x1b[2J\\nfine"

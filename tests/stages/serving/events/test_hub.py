@@ -97,6 +97,20 @@ def test_a_stored_file_is_added_to_its_event(feed: FakeFeed, hub: Hub) -> None:
     assert last is not None and last["kind"] == "event" and last["clip"] == "a.mp4"
 
 
+def test_a_removed_file_is_taken_from_its_event(feed: FakeFeed, hub: Hub) -> None:
+    feed.put(update(detection()))
+    wait(hub.events)
+    hub.attach(1, clip="a.mp4", snapshot="a.jpg")
+    queue = hub.subscribe()
+    hub.detach("b.jpg")
+    hub.detach("a.mp4")
+    (event,) = hub.events()
+    assert (event["clip"], event["snapshot"]) == (None, "a.jpg")
+    assert queue.get(1.0) == event
+    hub.detach("a.jpg")
+    assert hub.events()[0]["snapshot"] is None
+
+
 def test_metrics_come_from_states_updates_and_events(feed: FakeFeed, hub: Hub) -> None:
     feed.put(source_state(), worker_state(), update(detection(score=0.95)))
     wait(hub.events)

@@ -16,7 +16,7 @@ import pytest
 from stages.serving.events.broker import Broker
 from stages.serving.events.capped import CappedFolder
 from stages.serving.events.hub import Hub
-from stages.serving.events.mqtt import Mqtt
+from stages.serving.events.mqtt import STEADY_S, Mqtt
 from stages.serving.events.rule import Do, Rule, When
 from stages.serving.events.snapshots import Snapshots, snapshot_name
 from tests import services
@@ -73,9 +73,10 @@ def reading(broker: services.Mosquitto, **user: str) -> Iterator[Reader]:
 
 @contextmanager
 def publishing(
-    feed: FakeFeed, address: Broker, said: list[str] | None = None
+    feed: FakeFeed, address: Broker, said: list[str] | None = None, steady_s: float = STEADY_S
 ) -> Iterator[tuple[Hub, Mqtt]]:
-    mqtt = Mqtt(address, [RULE], (said if said is not None else []).append, retry_most_s=1)
+    say = (said if said is not None else []).append
+    mqtt = Mqtt(address, [RULE], say, retry_most_s=1, steady_s=steady_s)
     hub = Hub(feed, [RULE], [mqtt]).start()
     try:
         yield hub, mqtt
@@ -148,7 +149,7 @@ def test_the_last_will_is_sent_if_the_server_is_killed(mosquitto: services.Mosqu
 
 def test_a_broker_that_restarts_gets_everything_again(mosquitto: services.Mosquitto) -> None:
     feed, said = FakeFeed(), list[str]()
-    with publishing(feed, at(mosquitto), said) as (hub, mqtt):
+    with publishing(feed, at(mosquitto), said, steady_s=0.1) as (hub, mqtt):
         wait(lambda: mqtt.is_connected)
         mosquitto.kill()
         wait(lambda: not mqtt.is_connected)
@@ -160,6 +161,8 @@ def test_a_broker_that_restarts_gets_everything_again(mosquitto: services.Mosqui
             wait(lambda: reader.text("home/status") == "online")
             wait(lambda: "homeassistant/binary_sensor/home-rule-visitor/config" in reader.last)
             wait(lambda: len(reader.events) == 1)  # it happened while the broker was away
+        wait(lambda: said[-1] == said[0] and len(said) > 1)
+    assert said[0] == "connected to the MQTT broker 127.0.0.1"
     assert said[1] == "the MQTT broker is not connected; trying again"
 
 
@@ -239,6 +242,26 @@ def test_an_absent_broker_delays_neither_start_nor_end() -> None:
         wait(lambda: said)
         assert hub.counters()["serving_mqtt_connected"] == 0
     assert "cannot be reached: Connection refused" in said[0]
+
+
+def test_a_broker_that_drops_each_connection_is_reported_once() -> None:
+    """The log had two lines a second for as long as the server ran."""
+    said = list[str]()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)
+        address = Broker("127.0.0.1", server.getsockname()[1], "home")
+        with publishing(FakeFeed(), address, said) as (_, mqtt):
+            for _ in range(2):
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(1000)
+                    connection.sendall(b"\x20\x02\x00\x00")  # welcome, in MQTT 3.1.1
+                    wait(lambda: mqtt.is_connected)
+                wait(lambda: not mqtt.is_connected)
+    assert said == [
+        "connected to the MQTT broker 127.0.0.1",
+        "the MQTT broker is not connected; trying again",
+    ]
 
 
 def test_a_server_that_is_no_broker_is_reported() -> None:

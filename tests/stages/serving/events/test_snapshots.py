@@ -42,6 +42,17 @@ def test_an_event_has_the_picture_of_its_frame(tmp_path: Path) -> None:
     assert (tmp_path / name).read_bytes() == JPEG
 
 
+def test_an_event_shows_no_picture_that_made_room_for_another(tmp_path: Path) -> None:
+    feed = FakeFeed()
+    capped = CappedFolder(tmp_path, 1.5 * len(JPEG) / 1e6, ".jpg", lambda text: None)
+    with running(feed, Snapshots(capped)) as hub:
+        feed.put(update(detection()))
+        wait(capped.names)
+        feed.put(update(frame=1), update(detection(), frame=2))
+        wait(lambda: len(hub.events()) == 3 and hub.events()[0]["snapshot"] is None)
+        wait(lambda: capped.names() == [hub.events()[2]["snapshot"]])
+
+
 def test_pictures_are_wanted_only_while_one_is_taken(tmp_path: Path) -> None:
     feed = FakeFeed()
     with running(feed, Snapshots(folder(tmp_path))) as hub:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.stage import StageError
+from stages.serving.mistakes import Mistakes
 from stages.serving.reading.naming import named
 
 
@@ -30,7 +30,7 @@ def test_equal_names_are_numbered():
 
 
 def test_a_name_that_is_given_twice_is_refused():
-    with pytest.raises(StageError, match="two sources are called 'door'"):
+    with pytest.raises(Mistakes, match="two sources are called 'door'"):
         named(["door=0", "door=1"])
 
 
@@ -45,9 +45,22 @@ def test_the_text_can_be_kept_in_a_file(tmp_path):
     assert named([f"door=@{tmp_path}/door"]) == [("door", "rtsp://u:geheim@cam/1")]
 
 
-@pytest.mark.parametrize(("content", "reason"), [(None, "No such file"), ("", "is empty")])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "No such file"),
+        (b"", "is empty"),
+        (b"\xff\xd8\xff\xe0", "is not text"),
+        (b"\0" * 9, "is not text"),
+        (b"\x1b[2J", "is not text"),
+        (b"x" * 5000, "longer than 4096 bytes"),
+    ],
+)
 def test_a_file_without_a_source_is_named(tmp_path, content, reason):
     if content is not None:
-        (tmp_path / "door").write_text(content)
-    with pytest.raises(StageError, match=reason):
+        (tmp_path / "door").write_bytes(content)
+    with pytest.raises(Mistakes, match=reason) as caught:
         named([f"@{tmp_path}/door"])
+    (mistake,) = caught.value.mistakes
+    assert mistake.where == f"source=@{tmp_path}/door" and "first line" in mistake.fix
+    assert len(str(mistake)) < 200 + len(str(tmp_path))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.stage import StageError
+from stages.serving.mistakes import Mistakes
 from stages.serving.reading.opening import open_source, type_of
 
 
@@ -38,7 +38,14 @@ def test_a_word_means_one_kind(text, kind):
 @pytest.mark.parametrize("text", ["b.mp4", "", "ftp://u:geheim@cam/", "file:///etc/passwd", "9999"])
 def test_any_other_word_is_refused_with_what_is_possible(text):
     with pytest.raises(
-        StageError, match="give the number of a camera, /dev/videoN, libcamera"
+        Mistakes, match="\n  give the number of a camera, /dev/videoN, libcamera"
     ) as caught:
         open_source(text)
     assert "geheim" not in str(caught.value)
+
+
+def test_a_long_word_is_cut():
+    with pytest.raises(Mistakes) as caught:
+        open_source("x" * 4000)
+    (mistake,) = caught.value.mistakes
+    assert mistake.where == f"source={'x' * 80}... (4000 characters)"

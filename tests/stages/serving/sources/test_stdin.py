@@ -109,5 +109,5 @@ def test_a_terminal_is_refused():
         os.close(theirs)
     assert (code, message) == (
         1,
-        "standard input is a terminal: pipe pictures into this program",
+        "source=-\n  standard input is a terminal\n  pipe pictures into this program",
     )

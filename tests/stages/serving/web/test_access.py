@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from engine.stage import StageError
+from stages.serving.mistakes import Mistakes
 from stages.serving.web.access import Access, read_or_make
 
 TOKEN = "abcdefghijklmnop-1"
@@ -29,7 +29,7 @@ def test_a_token_that_others_can_read_is_refused_with_the_fix(tmp_path):
     path = tmp_path / "token"
     path.write_text(TOKEN)
     path.chmod(0o644)
-    with pytest.raises(StageError, match=f"chmod 600 {path}"):
+    with pytest.raises(Mistakes, match=f"chmod 600 {path}"):
         read_or_make(path)
 
 
@@ -38,8 +38,19 @@ def test_a_weak_token_is_refused(tmp_path, text):
     path = tmp_path / "token"
     path.write_text(text)
     path.chmod(0o600)
-    with pytest.raises(StageError, match=r"token file"):
+    with pytest.raises(Mistakes, match=rf"token_file={path}\n.*(one word|ASCII).*\n  remove it"):
         read_or_make(path)
+
+
+def test_a_token_file_with_other_bytes_is_refused_in_plain_words(tmp_path):
+    path = tmp_path / "token"
+    path.write_bytes(bytes(range(128, 256)))
+    path.chmod(0o600)
+    with pytest.raises(Mistakes) as caught:
+        read_or_make(path)
+    (mistake,) = caught.value.mistakes
+    assert mistake.what == "it is not a text of ASCII characters"
+    assert "a new token is made" in mistake.fix and "codec" not in str(caught.value)
 
 
 def test_a_token_file_that_is_no_file_is_refused(tmp_path):
@@ -47,7 +58,7 @@ def test_a_token_file_that_is_no_file_is_refused(tmp_path):
     (tmp_path / "link").symlink_to("real")
     os.mkfifo(tmp_path / "pipe", 0o600)
     for name in ("link", "pipe", "."):
-        with pytest.raises(StageError, match="token file"):
+        with pytest.raises(Mistakes, match=f"token_file={tmp_path / name}\n"):
             read_or_make(tmp_path / name)
 
 

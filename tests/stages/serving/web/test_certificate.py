@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from engine.stage import StageError
+from stages.serving.mistakes import Mistakes
 from stages.serving.web import certificate
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="there is no openssl program")
@@ -76,7 +76,9 @@ def test_files_that_do_not_fit_are_refused(tmp_path):
     one = certificate.read_or_make(tmp_path / "1", ["a"])
     other = certificate.read_or_make(tmp_path / "2", ["a"])
     for certificate_file, key in ((one, other), (tmp_path / "none", one), (tmp_path, tmp_path)):
-        with pytest.raises(StageError, match="PEM format"):
+        with pytest.raises(
+            Mistakes, match=r"^certificate=.*\n.*cannot be used: .*\n  .*PEM format"
+        ):
             certificate.context(certificate_file, key)
 
 
@@ -85,7 +87,7 @@ def test_a_key_with_a_password_is_refused_and_not_asked_for(tmp_path):
     locked = tmp_path / "locked.pem"
     command = ["openssl", "pkcs8", "-topk8", "-in", path, "-out", locked, "-passout", "pass:x"]
     subprocess.run(command, check=True, capture_output=True)
-    with pytest.raises(StageError, match="without a password"):
+    with pytest.raises(Mistakes, match="without a password"):
         certificate.context(path, locked)
 
 

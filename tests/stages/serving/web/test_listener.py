@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from engine.stage import StageError
+from stages.serving.mistakes import Mistakes
 from stages.serving.web.listener import is_loopback, listen, uses_tls
 from stages.serving.web.settings import Settings
 
@@ -26,14 +26,14 @@ def test_another_address_uses_tls(tmp_path, host):
 
 
 def test_another_address_without_a_token_or_tls_is_refused_with_the_fix(tmp_path):
-    with pytest.raises(StageError, match=r"needs a token: .*host=127\.0\.0\.1"):
+    with pytest.raises(Mistakes, match=r"needs a token\n.*host=127\.0\.0\.1"):
         uses_tls(_settings(tmp_path, host="0.0.0.0", has_token=False))
-    with pytest.raises(StageError, match=r"needs TLS: remove tls=off"):
+    with pytest.raises(Mistakes, match=r"^host=0\.0\.0\.0\n.*needs TLS\n  remove tls=off"):
         uses_tls(_settings(tmp_path, host="0.0.0.0", tls="off"))
 
 
 def test_a_certificate_contradicts_tls_off(tmp_path):
-    with pytest.raises(StageError, match="contradicts"):
+    with pytest.raises(Mistakes, match=r"^tls=off\n.*contradicts certificate=.*\n  remove"):
         uses_tls(_settings(tmp_path, tls="off", certificate=tmp_path / "c"))
 
 
@@ -42,12 +42,12 @@ def test_a_port_in_use_is_named_with_a_fix():
         other.bind(("127.0.0.1", 0))
         other.listen()
         with pytest.raises(
-            StageError, match=f"port {other.getsockname()[1]}: .*choose another port="
+            Mistakes, match=rf"^port={other.getsockname()[1]}\n.*in use\n  choose another port="
         ):
             listen("127.0.0.1", other.getsockname()[1])
 
 
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "203.0.113.1", "a" * 300])
 def test_an_address_of_another_machine_is_refused(host):
-    with pytest.raises(StageError, match=r"address|listen"):
+    with pytest.raises(Mistakes, match=rf"^host={host}\n.*(address|listen).*\n  use host="):
         listen(host, 0)

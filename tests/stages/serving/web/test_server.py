@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from engine.stage import StageError
 from stages.serving.interfaces import Picture
+from stages.serving.mistakes import Mistakes
 from stages.serving.web import server, updates
 from stages.serving.web.settings import Settings
 from tests.stages.serving.web.conftest import PATIENT_S, answer_of, trusting
@@ -159,7 +159,7 @@ def test_a_server_that_was_never_started_can_be_closed(tmp_path, web):
 
 
 def test_a_server_refuses_to_be_exposed_before_it_makes_a_token(tmp_path, web):
-    with pytest.raises(StageError, match="needs TLS"):
+    with pytest.raises(Mistakes, match="needs TLS"):
         server.Server(web.hub, Settings(tmp_path / "new", host="0.0.0.0", tls="off"))
     assert not (tmp_path / "new").exists()
 
