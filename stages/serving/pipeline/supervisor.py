@@ -122,18 +122,20 @@ class Supervisor:
             if now_s >= self._start_s and not self._policy.is_given_up:
                 self._start_worker(now_s)
             return
+        # First, because this process may itself have been late: one that has ended is not one that hangs.
+        if (status := children.reaped(self._worker)) is not None:
+            self._take_reports()
+            if not self._why or (self._is_open and status < 0):
+                self._why = f"the inference process {children.described(status)}"
+            children.kill(self._worker)  # what it started, such as the Edge TPU's process
+            self._failed(now_s)
+            return
         limit_s = self._settings.watchdog_s if self._is_open else self._settings.open_s
         busy_s = self._busy.longest_s()
         is_busy = busy_s > 0 or not self._is_open
         if max(busy_s, self._neglect.lasts_s(now_s, is_busy)) > limit_s:
             self._why = f"no answer within {limit_s:g} s"
             self._children.end(self._worker)
-            self._failed(now_s)
-        elif (status := children.reaped(self._worker)) is not None:
-            self._take_reports()
-            if not self._why or (self._is_open and status < 0):
-                self._why = f"the inference process {children.described(status)}"
-            children.kill(self._worker)  # what it started, such as the Edge TPU's process
             self._failed(now_s)
 
     def _failed(self, now_s: float) -> None:
