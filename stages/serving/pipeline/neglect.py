@@ -13,6 +13,10 @@ class Neglect:
     def __init__(self, rings: Sequence[Ring]) -> None:
         self._rings, self._taken, self._since_s = list(rings), 0, 0.0
 
+    def begin(self, now_s: float) -> None:
+        """Count from now on: a process was started, which may be ready before the first look."""
+        self._since_s = now_s
+
     def lasts_s(self, now_s: float, is_busy: bool) -> float:
         """Return for how long frames have waited while the process was not busy and took none."""
         taken = sum(ring.counted("taken") for ring in self._rings)

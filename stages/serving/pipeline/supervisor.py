@@ -149,6 +149,7 @@ class Supervisor:
 
     def _start_worker(self, now_s: float) -> None:
         self._is_open = False
+        self._neglect.begin(now_s)
         streams = [
             Stream(one.name, one.ring, wire.Sender(one.answers[0], 1), one.ring.last_taken())
             for one in self._cameras
