@@ -17,10 +17,14 @@ from engine.images import ARCHITECTURES
 from engine.target import platform_of
 from tests.conftest import command_line
 
+# kfp lets the engine remove its containers, and takes one that is gone before it asks for a success.
 RUNNER = """
 import sys
 import docker.types
+from docker.models.containers import ContainerCollection
 from kfp import components, local
+start = ContainerCollection.run
+ContainerCollection.run = lambda self, **given: start(self, **{**given, "auto_remove": False})
 file, root, data, engine = sys.argv[1:]
 mounts = [docker.types.Mount(target=data, source=data, type="bind")]
 runner = local.DockerRunner(network_mode="none", mounts=mounts)
