@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from engine import annotate, run_annotations
+from engine import annotate, layout, run_annotations
+from engine.mlflow.queue import FOLDER, Queue
 from tests.mlflow_runs import database, until
 
 pytestmark = [
@@ -22,6 +23,9 @@ def recorded(project):
     pytest.importorskip("mlflow", reason="the extra 'tracking' is not installed")
     project.done(MLFLOW, "name=mine")
     assert project.run("sync", MLFLOW).returncode == 0
+    queues = layout.store_dir(project.outputs) / FOLDER
+    senders = [Queue(project.outputs, one.name) for one in queues.glob("*") if one.is_dir()]
+    until(lambda: not any(one.has_sender() for one in senders), 120)  # it would send what is added
     return project
 
 
