@@ -140,7 +140,7 @@ def nothing_to_watch() -> Mistakes:
 
 
 def _check_certificate(options: Options, found: List[Mistake]) -> None:
-    """Refuse half a pair: the server would use a certificate of its own without a word."""
+    """Refuse half a pair: the server would silently use its own certificate."""
     if bool(options.certificate) != bool(options.key):
         given, absent = ("certificate", "key") if options.certificate else ("key", "certificate")
         what = f"there is a {given}, but no {absent}"
