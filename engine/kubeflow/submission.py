@@ -114,7 +114,12 @@ class Submitter:
             if isinstance(one, Submission):
                 return self.records.write(one), False
             number = one
-        fresh = Submission(
+        fresh = self._submission(order, number)
+        return self._created(self.records.write(fresh), order), True
+
+    def _submission(self, order: Order, number: int, run_id: str | None = None) -> Submission:
+        """Return the record of an order's run."""
+        return Submission(
             key=order.key,
             number=number,
             name=_name(order, number),
@@ -122,8 +127,8 @@ class Submitter:
             namespace=self.client.namespace,
             stages=order.stages,
             followers=(order.follower,),
+            run_id=run_id,
         )
-        return self._created(self.records.write(fresh), order), True
 
     def _found(self, known: Submission) -> str | None:
         """Return the id of the recorded run; None if the server does not have it."""
@@ -147,16 +152,7 @@ class Submitter:
         """
         while runs := self.client.runs_named(_name(order, number)):
             if not following.has_ended(runs[0]):
-                yield Submission(
-                    key=order.key,
-                    number=number,
-                    name=_name(order, number),
-                    host=self.client.host,
-                    namespace=self.client.namespace,
-                    stages=order.stages,
-                    followers=(order.follower,),
-                    run_id=str(runs[0]["run_id"]),
-                )
+                yield self._submission(order, number, str(runs[0]["run_id"]))
                 return
             number += 1
         yield number
