@@ -7,10 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from engine import compose, planning, registration
 from engine.events import RunState
 from engine.images import with_code
 from engine.job_code import find
+from engine.kubeflow import client as clients
+from engine.kubeflow import submission
 from engine.kubeflow.images import Pushed
 from engine.vocabulary import Event
 from tests import kubeflow_cluster
@@ -111,6 +115,17 @@ class Bench:
     def run_id(self) -> str:
         """The id of the newest run on the server."""
         return list(self.api.runs)[-1]
+
+
+@contextmanager
+def impatient(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """Yield the same on a shared folder, with short waits, no token, and the project as working folder."""
+    monkeypatch.setattr(clients, "FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr(submission, "BUSY_S", 0.01)
+    monkeypatch.delenv("KUBEFLOW_TOKEN", raising=False)
+    monkeypatch.chdir(project.path)
+    with bench(project, shared(tmp_path)) as made:
+        yield made
 
 
 @contextmanager

@@ -169,8 +169,13 @@ def container(
 
 def emulation(platform: str) -> tuple[dict[str, str], list[Any]]:
     """Return the environment and the mounts that a container of another platform needs under QEMU."""
+    return emulated_processor(platform), [bind(FOUR_CPUS, CPUS)]
+
+
+def emulated_processor(platform: str) -> dict[str, str]:
+    """Return the variable that chooses QEMU's model of processor, if the platform needs a certain one."""
     qemu_cpu = PLATFORMS[platform].qemu_cpu
-    return {"QEMU_CPU": qemu_cpu} if qemu_cpu else {}, [bind(FOUR_CPUS, CPUS)]
+    return {"QEMU_CPU": qemu_cpu} if qemu_cpu else {}
 
 
 def _gpus(ids: Sequence[str]) -> Any:

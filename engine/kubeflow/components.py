@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine import gpus
+from engine.containers.options import emulated_processor
 from engine.contract import Contract
 from engine.jobfolder import ENVIRONMENT
 from engine.kubeflow import names, pods, types
 from engine.outcome import timeout_s
 from engine.plan import Job
 from engine.spec import StageSpec
-from engine.stage.platforms import PLATFORMS
 
 PROJECT = "stage-project"  # the input with the stage's own files
 MOST_BYTES = 100_000  # of the job as an argument: Linux allows 128 KiB (MAX_ARG_STRLEN)
@@ -127,11 +127,11 @@ def declared_bytes(spec: StageSpec, contract: Contract) -> int:
 
 def environment(job: Job) -> dict[str, str]:
     """Return the variables of the stage; those in its `pass_env` come from the cluster's secret."""
-    qemu_cpu = PLATFORMS[job.placement.platform].qemu_cpu if job.placement.emulated else None
+    place = job.placement
     wanted = job.spec.resources.gpu
     return {
         **ENVIRONMENT,
-        **({"QEMU_CPU": qemu_cpu} if qemu_cpu else {}),
+        **(emulated_processor(place.platform) if place.emulated else {}),
         **({gpus.VARIABLE: ",".join(map(str, range(wanted)))} if wanted else {}),
         **job.spec.env,
     }

@@ -104,7 +104,7 @@ def read(path: Path, setting: Setting) -> List[Rule]:
     """Return the rules of a file; raise Mistakes with everything that is wrong."""
     reader = _Reader(document.read(path), setting)
     for place in reader.file.repeated:
-        reader.add(place, f"the key '{place[-1]}' is here twice", "remove or rename one of them")
+        reader.add(place, f"the key '{place[-1]}' appears twice", "remove or rename one of them")
     top = reader.mapping((), reader.file.data, ("zones", "rules"))
     for name, given in reader.named(("zones",), top.get("zones", {})).items():
         reader.zones[str(name)] = _zone(reader, str(name), given)

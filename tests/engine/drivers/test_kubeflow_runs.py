@@ -16,11 +16,7 @@ from tests.kubeflow_bench import FAILING, Bench, failures, states
 
 @pytest.fixture
 def bench(project, tmp_path, monkeypatch) -> Iterator[Bench]:
-    monkeypatch.setattr(clients, "FIRST_DELAY_S", 0.01)
-    monkeypatch.setattr(submission, "BUSY_S", 0.01)
-    monkeypatch.delenv("KUBEFLOW_TOKEN", raising=False)
-    monkeypatch.chdir(project.path)
-    with kubeflow_bench.bench(project, kubeflow_bench.shared(tmp_path)) as made:
+    with kubeflow_bench.impatient(project, tmp_path, monkeypatch) as made:
         yield made
 
 
