@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from engine import served
 from tests.conftest import ROOT
 from tests.stages.serving.servers import classifier, pictures
 
+LONGEST_S = 120.0  # on a loaded machine
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -26,18 +28,23 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def serve(python: str, folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    """Run the copy in an empty folder."""
+def serve(python: str, folder: Path, *words: str) -> "subprocess.Popen[str]":
+    """Start the copy in a folder that contains no project."""
     command = [python, "-m", "stages.serving", str(folder / "package"), "port=0", *words]
-    return subprocess.run(
-        [*command, f"source={folder / 'pictures'}", f"state={folder / 'state'}"],
-        cwd=folder / "state" if (folder / "state").exists() else folder,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(folder / "program")},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    with (folder / "log.txt").open("w", encoding="utf-8") as log:
+        return subprocess.Popen(
+            [*command, f"source={folder / 'pictures'}", f"state={folder / 'state'}"],
+            cwd=folder,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(folder / "program")},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+
+def stored(folder: Path) -> "set[str]":
+    """Return the suffixes of the pictures and clips that the server has stored."""
+    return {path.suffix for path in (folder / "state" / "events").glob("*")}
 
 
 RULES = '{"rules": {"r": {"when": {"label": "any"}, "do": ["snapshot", {"clip": {"before": 1, "after": 1}}]}}}'
@@ -46,11 +53,15 @@ RULES = '{"rules": {"r": {"when": {"label": "any"}, "do": ["snapshot", {"clip": 
 def check(python: str, folder: Path) -> None:
     """Serve with a rule that stores a picture and a clip."""
     (folder / "rules.json").write_text(RULES)
-    words = (f"rules={folder / 'rules.json'}", "snapshots_mb=1", "clips_mb=1", "seconds=5")
-    done = serve(python, folder, *words)
-    assert done.returncode == 0, done.stderr
-    stored = {path.suffix for path in (folder / "state" / "events").iterdir()}
-    assert stored == {".jpg", ".mp4"}, done.stderr
+    words = (f"rules={folder / 'rules.json'}", "snapshots_mb=1", "clips_mb=1")
+    server = serve(python, folder, *words)
+    end_s = time.monotonic() + LONGEST_S
+    while not stored(folder) >= {".jpg", ".mp4"} and time.monotonic() < end_s:
+        assert server.poll() is None, (folder / "log.txt").read_text(encoding="utf-8")
+        time.sleep(0.2)
+    server.terminate()
+    assert server.wait(LONGEST_S) == 0, (folder / "log.txt").read_text(encoding="utf-8")
+    assert stored(folder) == {".jpg", ".mp4"}, (folder / "log.txt").read_text(encoding="utf-8")
     shutil.rmtree(folder / "state")
 
 
