@@ -9,7 +9,7 @@ from engine.stage.suffix import Suffix
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from stages.edge._compiler_log import CompilerLog
+    from stages.edgetpu._compiler_log import CompilerLog
 
 PROGRAMS = ("edgetpu_compiler",)
 
@@ -117,7 +117,7 @@ def _compiler(waiting: dict[str, "Path"]) -> str | None:
 
 def _parsed(role: str, text: str) -> "CompilerLog":
     """Return the contents of the compiler's log, and report them in a note."""
-    from stages.edge import _compiler_log
+    from stages.edgetpu import _compiler_log
 
     found = _compiler_log.parse(text)
     note(
@@ -144,7 +144,7 @@ def _compiled(
     import tempfile
     from pathlib import Path
 
-    from stages.edge import _compiler_log
+    from stages.edgetpu import _compiler_log
 
     with tempfile.TemporaryDirectory() as folder:
         source, made = Path(folder) / "model.tflite", Path(folder) / "out" / "model_edgetpu.tflite"

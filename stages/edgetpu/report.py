@@ -9,7 +9,7 @@ from engine.stage.suffix import Suffix
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from stages.edge._edgetpu_compiled import Compiled
+    from stages.edgetpu._compiled import Compiled
     from stages.tflite.schema import Model, Subgraph
 
 MIN_RUNTIME = 14  # required by compiler 16
@@ -80,7 +80,7 @@ def _paths(models: "Path") -> dict[str, "Path"]:
 
 def _report(role: str, path: "Path") -> dict[str, Any]:
     """Return one model's report, and record a note and the graph."""
-    from stages.edge._edgetpu_compiled import read_compiled
+    from stages.edgetpu._compiled import read_compiled
     from stages.tflite import roles
     from stages.tflite.schema import read_model
 
@@ -95,8 +95,8 @@ def _report(role: str, path: "Path") -> dict[str, Any]:
 
 
 def _predicted(model: "Model") -> dict[str, Any]:
-    from stages.edge._edgetpu_mapping import reasons
-    from stages.edge._edgetpu_parameters import parameter_bytes
+    from stages.edgetpu._mapping import reasons
+    from stages.edgetpu._parameters import parameter_bytes
 
     graph = model.subgraphs[0]
     why = reasons(graph)
@@ -112,7 +112,7 @@ def _predicted(model: "Model") -> dict[str, Any]:
 
 
 def _of_compiled(graph: "Subgraph", compiled: "Compiled") -> dict[str, Any]:
-    from stages.edge._edgetpu_compiled import CUSTOM_CODE
+    from stages.edgetpu._compiled import CUSTOM_CODE
 
     rows = []
     for at, operator in enumerate(graph.operators):

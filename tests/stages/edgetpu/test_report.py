@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from engine.stage import StageError
 from stages.edge import edgetpu_report as module
-from stages.edge._edgetpu_compiled import CUSTOM_CODE, EXECUTION_ONLY, PARAMETER_CACHING
-from stages.edge._edgetpu_rules import DATA_TYPE, UNSPECIFIED
-from stages.edge.edgetpu_report import edgetpu_report
+from stages.edgetpu._compiled import CUSTOM_CODE, EXECUTION_ONLY, PARAMETER_CACHING
+from stages.edgetpu._rules import DATA_TYPE, UNSPECIFIED
+from stages.edgetpu.report import report
 from tests.tflite_models import G, Op, T, compiled_options, model, package, write
 
 MIRROR = Path(os.environ.get("RPI_MLOPS_MIRROR", Path(__file__).parents[4] / "shared/mirror"))
