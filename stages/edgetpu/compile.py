@@ -91,14 +91,12 @@ def compile(
 
 def _copied(models: "Path", to: "Path") -> dict[str, dict[str, "Path"]]:
     """Copy the models, and return the copies by role and form; an artifact may be read-only."""
-    import shutil
-
     from stages.tflite import roles
 
     for role, files in roles.by_role(models).items():
         (to / role).mkdir(parents=True)
         for form, path in files.items():
-            shutil.copyfile(path, to / role / roles.file_of(form))
+            roles.copy(form, path, to / role)
     return roles.by_role(to)
 
 
