@@ -7,8 +7,8 @@ import pytest
 
 from engine.stage import StageError
 from stages.edge.benchmark import benchmark
-from stages.edge.compile import compile
-from stages.edge.edgetpu_report import edgetpu_report
+from stages.edgetpu.compile import compile
+from stages.edgetpu.report import report as edgetpu_report
 from stages.edge.infer import infer
 from stages.edge.package import package
 from stages.edge.quantise import quantise

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from stages.edge import _readable
+from stages.edgetpu import readable
 
 MAPPED = "Mapped to Edge TPU"
 STATUSES = (
