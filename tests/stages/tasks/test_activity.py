@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from engine.stage import StageError
+from stages.tasks.keypoints import heads
 from stages.tasks.keypoints.encoding import cuts
 from stages.tasks.keypoints.table import write_clip
 from stages.tasks.task import open_task
@@ -107,6 +108,15 @@ def test_keypoints_in_what_the_camera_saw_become_pixels_of_the_frame(opened):
     region = 0.0, 0.25, 1.0, 0.5
     answer = opened.answer_seen({"keypoints": middle}, (100, 200), opened.new_state(), region)
     assert answer["keypoints"] == [[75.0, 50.0, 0.5]] * 17
+
+
+def test_a_camera_may_return_movenets_heads(opened):
+    shapes = {name: (1, 48, 48, channels) for name, channels in heads.CHANNELS.items()}
+    found = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    found[heads.CENTRE][0, 24, 24] = 1
+    found[heads.HEATMAP][0, 12, 36] = 0.5
+    answer = opened.answer_seen(found, (100, 200), opened.new_state())
+    assert answer["keypoints"] == [[150.0, 25.0, 0.5]] * 17
 
 
 def test_tensors_that_are_not_movenets_are_refused(opened):
