@@ -19,7 +19,9 @@ from engine.wording import PROGRAM, as_typed
 OF_EVERY_COMMAND = {*Settings.model_fields, *UseCase.model_fields, "usecase", "target", "hydra"}
 NOTHING: Mapping[str, str | list[str]] = {}
 GROUPS = ("target", "executor", "tracking", "pipeline")
-OVERLAYS = "accelerator"  # the group of what accelerators add to a pipeline, which chooses by target
+OVERLAYS = (
+    "accelerator"  # the group of what accelerators add to a pipeline, which chooses by target
+)
 _ACCELERATOR = re.compile(r"\+{0,2}target\.accelerator=(.*)")
 _USECASE = re.compile(r"(?:\+{0,2})usecase=(.*)")
 _SHORT = re.compile(r"(\w+)=")

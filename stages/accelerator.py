@@ -7,8 +7,9 @@ that opens models on an accelerator declares `LOADS = {"accelerator": "stages.ac
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Mapping, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from engine.stage import note
 from stages.tflite.model import Model, Worker, open_model
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 # What all models that are open at the same time share, such as a process; each accelerator keeps its
 # own under its name.
-Session = Dict[str, Any]
+Session = dict[str, Any]
 
 
 class Unavailable(Exception):

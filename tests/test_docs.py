@@ -129,7 +129,9 @@ def _shipped() -> list[tuple[str, str, object]]:
         for kind, folder in folders.items()
         for path in sorted(folder.glob("*.yaml"))
     ]
-    parts = [path for name in ("pipeline", "accelerator") for path in (ROOT / "conf" / name).glob("*")]
+    parts = [
+        path for name in ("pipeline", "accelerator") for path in (ROOT / "conf" / name).glob("*")
+    ]
     shared = [(path.name, {**yamlfile.load(path), "defaults": None}) for path in sorted(parts)]
     stages = [(name, {k: v for k, v in part.items() if v is not None}) for name, part in shared]
     return found + [("usecase", name, {"stages": part}) for name, part in stages]

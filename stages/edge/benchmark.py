@@ -55,7 +55,8 @@ def benchmark(
 
     It runs on the accelerator if that is usable; otherwise its int8 or float form runs on the CPU.
     test:   the part with examples for the model of `role`; other roles run on noise
-    models, compiled: ROLE/{int8,float}.tflite, and in `compiled`, which takes precedence, the accelerator's form
+    models, compiled: ROLE/{int8,float}.tflite; `compiled`, which takes precedence, also has the form
+                      of the accelerator
     report: JSON with the metrics, the number of measured inferences, the runtime, the accelerator, and
             where the figures were measured, without which a latency means nothing; under `models` the
             same for every role. Peak memory is that of a fresh process with only the runtime and the

@@ -54,8 +54,8 @@ def infer(
     """
     import platform
 
-    from stages.tflite import outputs as raw_outputs
     from stages.accelerator import open_on
+    from stages.tflite import outputs as raw_outputs
     from stages.tflite import part, roles
 
     test_part = part.read(test)

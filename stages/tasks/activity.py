@@ -53,7 +53,7 @@ class Activity:
         self._labels, self._constants = package.labels, package.constants
         self._span, self._stride = (max(int(package.number(n)), 1) for n in ("span", "stride"))
         self.follows = package.number("window") > 1
-        # The pose model is opened first: it is larger, and only one process can use an Edge TPU.
+        # The pose model is opened first: it is larger, and an accelerator may have no room for both.
         self._movenet: MoveNet | None = None
         if POSE in package.models:
             self._movenet = MoveNet(package.open_role(POSE, accelerator, runtime))

@@ -11,7 +11,7 @@ import pytest
 
 from engine.stage import StageError
 from stages.edgetpu.compile import compile
-from tests.stages.edge.test_compiler_log import HEAD, PARTLY, TABLE, TAIL
+from tests.stages.edgetpu.test_compiler_log import HEAD, PARTLY, TABLE, TAIL
 
 MODEL = b"a model"
 
