@@ -49,7 +49,7 @@ def package(
                       one, so that a device without a working accelerator still has a model to run;
                       arrays.npz is packed as it is
     ready:            a published model, packed in the role `ready_role`: a .tflite, a folder with
-                      int8.tflite and its compiled twin
+                      int8.tflite and its compiled twin; `compiled` may have a twin that was made here
     test:             a part with constants.json, and labels.txt if there are labels
     constants:        JSON: what training found, such as a threshold; added to those of the test part
     original:         the model that was exported; the card names its file
@@ -70,13 +70,8 @@ def package(
     import shutil
 
     from stages.edge import _card
-    from stages.tflite import roles
 
-    found = roles.by_role(compiled or models)
-    if ready:
-        if ready_role in found:
-            raise StageError(f"two models have the role '{ready_role}': set another ready_role")
-        found[ready_role] = roles.files(ready)
+    found = _by_role(compiled or models, ready, ready_role)
     package.mkdir()
     packed = {role: _packed(forms, role, package) for role, forms in sorted(found.items())}
     for file in CARRIED:
@@ -116,6 +111,23 @@ def _read(path: "Path | None") -> "dict[str, Any] | None":
     import json
 
     return json.loads(path.read_text(encoding="utf-8")) if path else None
+
+
+def _by_role(
+    models: "Path", ready: "Path | None", ready_role: str
+) -> "dict[str, dict[str, Path]]":
+    """Return the files of every role by form; those of the published model may lie in two places."""
+    from stages.tflite import roles
+
+    if not ready:
+        return roles.by_role(models)
+    folders = sorted(path for path in models.iterdir() if path.is_dir())
+    found = {path.name: roles.files(path) for path in folders if path.name != ready_role}
+    twins = roles.in_folder(models / ready_role)
+    if twins.keys() & roles.FOR_CPU:
+        raise StageError(f"two models have the role '{ready_role}': set another ready_role")
+    found[ready_role] = {**roles.files(ready), **twins}
+    return found
 
 
 def _join_constants(path: "Path", more: "Path | None") -> None:

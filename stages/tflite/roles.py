@@ -27,11 +27,16 @@ def files(path: Path) -> "dict[str, Path]":
     """
     if path.is_file():
         return {_form(path): path}
-    found = {form: path / file_of(form) for form in forms()}
-    there = {form: file for form, file in found.items() if file.is_file()}
+    there = in_folder(path)
     if not there.keys() & FOR_CPU:
         raise StageError(f"{path.name} contains no model: it needs int8.tflite or float.tflite")
     return there
+
+
+def in_folder(path: Path) -> "dict[str, Path]":
+    """Return the files in the folder of a role by form, even if none of them is for the CPU."""
+    found = {form: path / file_of(form) for form in forms()}
+    return {form: file for form, file in found.items() if file.is_file()}
 
 
 def file_of(form: str) -> str:
