@@ -36,6 +36,18 @@ class Machine:
             return _node(self.dev / apex)
         return None
 
+    def camera(self, address: str, name: str, *, driver: bool, subdevice: str = "") -> Path | None:
+        """Connect a camera to an I2C bus, bound to its driver or not; `subdevice` names its node."""
+        place = self.sys / "bus/i2c/devices" / address
+        _write(place, name=name)
+        if driver:
+            (place / "driver").mkdir()
+        if subdevice:
+            (self.sys / "class/video4linux" / subdevice).mkdir(parents=True)
+            (self.sys / "class/video4linux" / subdevice / "device").symlink_to(place)
+            return _node(self.dev / subdevice)
+        return None
+
 
 def _write(folder: Path, **files: str) -> None:
     folder.mkdir(parents=True)

@@ -10,6 +10,7 @@ from engine.accelerators import edgetpu
 
 ENGINE = Path(accelerator.__file__).parent
 OWN = {"accelerators/edgetpu.py", "commands/edgetpu.py", "stage/coral.py"}
+OWN |= {"accelerators/imx500.py", "commands/imx500.py", "stage/imx500.py"}
 OWN |= {"gpus.py", "containers/options.py"}  # there, "gpu" is a resource of stages
 
 
@@ -33,7 +34,7 @@ def test_what_a_fingerprint_counts_has_the_accelerators_name(monkeypatch):
     assert accelerator.counted("edgetpu") == {"edgetpu": "usb, with library"}
 
 
-@pytest.mark.parametrize("name", ["none", "gpu"])
+@pytest.mark.parametrize("name", ["none", "gpu", "imx500"])
 def test_nothing_is_counted_of_what_no_stage_can_use(name):
     assert accelerator.counted(name) == {}
 
@@ -55,7 +56,13 @@ def test_a_container_of_a_device_gets_it_whatever_this_machine_has(monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "runtime"),
-    [("edgetpu", "tflite_runtime"), ("gpu", None), ("none", None), (["x"], None)],
+    [
+        ("edgetpu", "tflite_runtime"),
+        ("imx500", None),
+        ("gpu", None),
+        ("none", None),
+        (["x"], None),
+    ],
 )
 def test_the_runtime_is_what_the_accelerator_needs(name, runtime):
     assert accelerator.runtime(name) == runtime

@@ -75,4 +75,4 @@ def test_as_text_each_kind_has_its_heading(give):
         "assets:",
         "stages:",
     ]
-    assert "  rpi4             Raspberry Pi 4 with a 64-bit system" in lines
+    assert "  rpi4                 Raspberry Pi 4 with a 64-bit system" in lines
