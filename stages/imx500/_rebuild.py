@@ -35,10 +35,14 @@ _LISTED = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Conc
 Results = dict[Reference, Any]  # the tensors of a network's layers
 
 
-def rebuilt(network: Network, weights: Sequence[NDArray[Any]]) -> tuple[Any, list[str]]:
+def rebuilt(
+    network: Network, weights: Sequence[NDArray[Any]], picture: Mapping[str, float] | None = None
+) -> tuple[Any, list[str]]:
     """Return the Keras 2.15 model, and the names of its outputs in order.
 
     weights: in the order of Keras's `get_weights`
+    picture: mean and deviation with which the model's pixels are scaled before it; the rebuilt one
+             does that itself
     StageError: Keras 2.15 lacks a layer, or the weights are those of another architecture.
     """
     import tensorflow as tf
@@ -48,7 +52,7 @@ def rebuilt(network: Network, weights: Sequence[NDArray[Any]]) -> tuple[Any, lis
         tf.keras.Input(layer.config["batch_input_shape"][1:], name=layer.name)
         for layer in _inputs(network)
     ]
-    outputs = builder.called(network, inputs)
+    outputs = builder.called(network, [_scaled(each, picture) for each in inputs])
     builder.set_weights(network, weights)
     one = inputs[0] if len(inputs) == 1 else inputs
     return tf.keras.Model(one, outputs), list(network.outputs)
@@ -69,6 +73,13 @@ def scaled_by(scale: Any, offset: Any, name: str, channels: int) -> Any:
         depthwise_initializer=tf.keras.initializers.Constant(kernel.copy()),
         bias_initializer=tf.keras.initializers.Constant(shift.copy()),
     )
+
+
+def _scaled(source: Any, picture: Mapping[str, float] | None) -> Any:
+    if picture is None:
+        return source
+    mean, deviation = picture["mean"], picture["deviation"]
+    return scaled_by(1 / deviation, -mean / deviation, "scaled_picture", source.shape[-1])(source)
 
 
 def _inputs(network: Network) -> list[Layer]:
