@@ -2,7 +2,7 @@
 
 The child may crash without ending the run: the Edge TPU's library causes a segmentation fault if it was
 built against another runtime (google-coral/edgetpu#812: tflite-runtime 2.12 and newer with the stock
-libedgetpu). `delegate_child` is the child.
+libedgetpu). `child` is its program.
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import TYPE_CHECKING, Any
 
 from engine.stage import StageError
-from stages.tflite import delegate_child, wire
-from stages.tflite.coral import HERE, Roots
+from stages.accelerator import Unavailable
+from stages.coral import child as program
+from stages.coral.device import HERE, Roots
+from stages.tflite import wire
 from stages.tflite.turns import turn
 
 if TYPE_CHECKING:
@@ -30,20 +33,10 @@ if TYPE_CHECKING:
 
     from stages.tflite.naming import Names
 
-LIBRARY = delegate_child.LIBRARY
+LIBRARY = program.LIBRARY
 OPEN_TIMEOUT_S = 120.0  # the firmware is loaded at first use, and imports are slow under emulation
 INVOKE_TIMEOUT_S = 60.0
 PROJECT = Path(__file__).resolve().parents[2]
-
-
-class Unavailable(Exception):
-    """Why the Edge TPU is not used: a cause (library, device, permission, busy, version or model) and a
-    sentence.
-    """
-
-    def __init__(self, cause: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.cause = cause
 
 
 class Process:
@@ -143,7 +136,7 @@ class Process:
     def _started(self) -> subprocess.Popen[bytes]:
         paths = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
         return subprocess.Popen(
-            [sys.executable, "-m", delegate_child.__name__],
+            [sys.executable, "-m", program.__name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": paths},

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.edge._edgetpu_compiled import (
+from stages.edgetpu._compiled import (
     CUSTOM_CODE,
     EXECUTION_ONLY,
     PARAMETER_CACHING,

@@ -9,7 +9,7 @@ from engine.stage.suffix import Suffix
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from stages.edge._compiler_log import CompilerLog
+    from stages.edgetpu._compiler_log import CompilerLog
 
 PROGRAMS = ("edgetpu_compiler",)
 
@@ -91,14 +91,12 @@ def compile(
 
 def _copied(models: "Path", to: "Path") -> dict[str, dict[str, "Path"]]:
     """Copy the models, and return the copies by role and form; an artifact may be read-only."""
-    import shutil
-
     from stages.tflite import roles
 
     for role, files in roles.by_role(models).items():
         (to / role).mkdir(parents=True)
         for form, path in files.items():
-            shutil.copyfile(path, to / role / roles.file_of(form))
+            roles.copy(form, path, to / role)
     return roles.by_role(to)
 
 
@@ -117,7 +115,7 @@ def _compiler(waiting: dict[str, "Path"]) -> str | None:
 
 def _parsed(role: str, text: str) -> "CompilerLog":
     """Return the contents of the compiler's log, and report them in a note."""
-    from stages.edge import _compiler_log
+    from stages.edgetpu import _compiler_log
 
     found = _compiler_log.parse(text)
     note(
@@ -144,7 +142,7 @@ def _compiled(
     import tempfile
     from pathlib import Path
 
-    from stages.edge import _compiler_log
+    from stages.edgetpu import _compiler_log
 
     with tempfile.TemporaryDirectory() as folder:
         source, made = Path(folder) / "model.tflite", Path(folder) / "out" / "model_edgetpu.tflite"

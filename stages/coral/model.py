@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import TYPE_CHECKING, Any
 
 from engine.stage import StageError
-from stages.tflite.delegate_process import Process, Unavailable
+from stages.accelerator import Unavailable
+from stages.coral.process import Process
 from stages.tflite.naming import Names, names_in, names_of_twin
 from stages.tflite.tensor import Tensor
 
@@ -19,7 +21,7 @@ CUSTOM_OPERATOR = b"edgetpu-custom-op"  # in every model that the compiler has c
 class EdgeTpu:
     """A model in the Edge TPU's process."""
 
-    accelerator = "edgetpu"
+    accelerator, called = "edgetpu", "Edge TPU"
 
     def __init__(
         self, int8_path: Path, compiled_path: Path | None, runtime: str, process: Process
@@ -27,7 +29,7 @@ class EdgeTpu:
         path = compiled_path or int8_path
         self._process = process
         self._number, facts = process.open(path, _names(int8_path, compiled_path), runtime)
-        if not is_compiled(path):
+        if not has_custom_operator(path):
             self.close()
             raise Unavailable(
                 "model",
@@ -56,7 +58,7 @@ class EdgeTpu:
             self.close()
 
 
-def is_compiled(path: Path) -> bool:
+def has_custom_operator(path: Path) -> bool:
     """Return whether the Edge TPU's compiler has compiled the model, completely or partly."""
     return CUSTOM_OPERATOR in path.read_bytes()
 

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from stages.edge import _readable
+from stages.edgetpu import readable
 
 MAPPED = "Mapped to Edge TPU"
 STATUSES = (
@@ -152,7 +152,7 @@ def failure(text: str, status: int) -> str:
     """Return a sentence that says why the compiler failed, and what to do."""
     newer = re.search(r"Didn't find op for builtin opcode '(\w+)' version '(\d+)'", text)
     if newer:
-        return _readable.unreadable(newer[1], int(newer[2]))
+        return readable.unreadable(newer[1], int(newer[2]))
     custom = _first_group(r"Encountered unresolved custom op: (\w+)", text)
     if custom:
         return (

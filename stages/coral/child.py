@@ -1,4 +1,4 @@
-"""Serves compiled models on the Edge TPU over a pipe: `python -m stages.tflite.delegate_child`.
+"""Serves compiled models on the Edge TPU over a pipe: `python -m stages.coral.child`.
 
 It is a separate process, because the Edge TPU's library may crash it, and a single one for all models,
 because only one process at a time can use the device. Messages have the format of `wire`; a request
@@ -15,8 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from stages.tflite import coral, wire
-from stages.tflite.coral import Roots
+from stages.coral import device
+from stages.coral.device import Roots
+from stages.tflite import wire
 from stages.tflite.interpreters import described, runtime_module
 
 LIBRARY = "libedgetpu.so.1"
@@ -80,11 +81,11 @@ def _answer(
 def _open(wish: dict[str, Any]) -> _Opened | tuple[str, str]:
     """Return the model, or the cause and the sentence of the first obstacle found."""
     roots = Roots(**{name: Path(path) for name, path in wish["roots"].items()})
-    refusal = _library_obstacle(wish["library"]) or coral.obstacle(roots)
+    refusal = _library_obstacle(wish["library"]) or device.obstacle(roots)
     if refusal:
         return refusal
     try:
-        runtime, interpreter = _interpreter(wish, coral.option(roots))
+        runtime, interpreter = _interpreter(wish, device.option(roots))
         interpreter.allocate_tensors()
         interpreter.invoke()  # a crash happens here, before the model is used
     except (ValueError, RuntimeError, OSError) as error:

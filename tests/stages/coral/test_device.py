@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.stage import coral
-from stages.tflite.coral import Roots, obstacle, option
+from stages.coral.device import Roots, obstacle, option
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.edge._compiler_log import MAPPED, STATUSES, Row, failure, parse, table
+from stages.edgetpu._compiler_log import MAPPED, STATUSES, Row, failure, parse, table
 
 # The format of compiler 16's logs, as in google-coral/edgetpu#427 and #671.
 HEAD = """Edge TPU Compiler version 16.0.384591198

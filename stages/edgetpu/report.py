@@ -9,9 +9,10 @@ from engine.stage.suffix import Suffix
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from stages.edge._edgetpu_compiled import Compiled
+    from stages.edgetpu._compiled import Compiled
     from stages.tflite.schema import Model, Subgraph
 
+TITLE = "Edge TPU"  # in the graph
 MIN_RUNTIME = 14  # required by compiler 16
 MOST_DRAWN = 2_000  # operators; a larger picture is illegible
 _WITHOUT_OPERATORS = {
@@ -23,7 +24,7 @@ _WITHOUT_OPERATORS = {
 }
 
 
-class EdgetpuReportMetrics(TypedDict):
+class ReportMetrics(TypedDict):
     """The share of operators on the Edge TPU, 0 to 1; how many are on it and how many are not; bytes of
     parameters; and the required runtime. For several models: their sums, and the newest runtime.
     """
@@ -36,7 +37,7 @@ class EdgetpuReportMetrics(TypedDict):
     min_runtime: float
 
 
-def edgetpu_report(models: In, report: Annotated[Out, Suffix(".json")]) -> EdgetpuReportMetrics:
+def report(models: In, report: Annotated[Out, Suffix(".json")]) -> ReportMetrics:
     """Predict from a model's operators which ones the Edge TPU's compiler 16 maps.
 
     For a compiled model, read the compiler's result.
@@ -56,7 +57,7 @@ def edgetpu_report(models: In, report: Annotated[Out, Suffix(".json")]) -> Edget
     report.write_text(json.dumps(whole, indent=1), encoding="utf-8")
     counts = [len(one["ops"]) for one in found.values()]
     mapped = [sum(op["mapped"] for op in one["ops"]) for one in found.values()]
-    return EdgetpuReportMetrics(
+    return ReportMetrics(
         edgetpu_op_ratio=sum(mapped) / max(sum(counts), 1),
         ops_mapped=float(sum(mapped)),
         ops_left=float(sum(counts) - sum(mapped)),
@@ -75,12 +76,13 @@ def _paths(models: "Path") -> dict[str, "Path"]:
     found = roles.by_role(models)
     if not found:
         raise StageError(f"{models.name} contains no model: it needs a folder for each role")
-    return {role: forms.get("edgetpu") or roles.runnable(forms)[0] for role, forms in found.items()}
+    pairs = {role: roles.runnable(forms, "edgetpu") for role, forms in found.items()}
+    return {role: twin or int8 for role, (int8, twin) in pairs.items()}
 
 
 def _report(role: str, path: "Path") -> dict[str, Any]:
     """Return one model's report, and record a note and the graph."""
-    from stages.edge._edgetpu_compiled import read_compiled
+    from stages.edgetpu._compiled import read_compiled
     from stages.tflite import roles
     from stages.tflite.schema import read_model
 
@@ -95,8 +97,8 @@ def _report(role: str, path: "Path") -> dict[str, Any]:
 
 
 def _predicted(model: "Model") -> dict[str, Any]:
-    from stages.edge._edgetpu_mapping import reasons
-    from stages.edge._edgetpu_parameters import parameter_bytes
+    from stages.edgetpu._mapping import reasons
+    from stages.edgetpu._parameters import parameter_bytes
 
     graph = model.subgraphs[0]
     why = reasons(graph)
@@ -112,7 +114,7 @@ def _predicted(model: "Model") -> dict[str, Any]:
 
 
 def _of_compiled(graph: "Subgraph", compiled: "Compiled") -> dict[str, Any]:
-    from stages.edge._edgetpu_compiled import CUSTOM_CODE
+    from stages.edgetpu._compiled import CUSTOM_CODE
 
     rows = []
     for at, operator in enumerate(graph.operators):
@@ -161,6 +163,6 @@ def _say(graph: "Subgraph", found: dict[str, Any], role: str) -> None:
             if place in makers
         }
         title = f"{role}{'predicted mapping' if found['predicted'] else 'compiled'}"
-        op_graph(title, found["ops"], sorted(edges))
+        op_graph(title, found["ops"], sorted(edges), TITLE)
     else:
         note(f"{role}the graph of {count:,} operators is too large to draw")

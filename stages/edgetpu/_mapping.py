@@ -2,7 +2,7 @@
 uses the first one.
 """
 
-from stages.edge._edgetpu_rules import ONE_SUBGRAPH, own_reason
+from stages.edgetpu._rules import ONE_SUBGRAPH, own_reason
 from stages.tflite.schema import Subgraph
 
 

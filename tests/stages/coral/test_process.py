@@ -17,13 +17,15 @@ import pytest
 
 from engine import stage
 from engine.stage import StageError
-from stages.tflite import delegate, delegate_process, wire
-from stages.tflite.coral import Roots
-from stages.tflite.delegate import EdgeTpu
-from stages.tflite.delegate_child import has_pycoral
-from stages.tflite.delegate_process import LIBRARY as EDGETPU_LIBRARY
-from stages.tflite.delegate_process import Process, Unavailable
-from stages.tflite.model import open_model, open_on
+from stages.accelerator import Unavailable, open_on
+from stages.coral import process
+from stages.coral.child import has_pycoral
+from stages.coral.device import Roots
+from stages.coral.model import CUSTOM_OPERATOR, EdgeTpu
+from stages.coral.process import LIBRARY as EDGETPU_LIBRARY
+from stages.coral.process import Process
+from stages.tflite import wire
+from stages.tflite.model import open_model
 from tests.tflite_models import G, Op, T, write
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -85,7 +87,7 @@ def plugged(tmp_path):
 def compiled(mirror, tmp_path):
     """The int8 identity network, marked as compiled, although its operators still run on the CPU."""
     path = tmp_path / "compiled"
-    path.write_bytes(mirror["int8_model"].read_bytes() + delegate.CUSTOM_OPERATOR)
+    path.write_bytes(mirror["int8_model"].read_bytes() + CUSTOM_OPERATOR)
     return path
 
 
@@ -97,6 +99,11 @@ def notes(monkeypatch):
     return said
 
 
+def session(*machine):
+    """What models share on a machine with this library and these devices."""
+    return {"edgetpu": Process(*machine)}
+
+
 def reason(int8, compiled, runtime, *machine) -> tuple[str, str]:
     """Why the Edge TPU is not used."""
     with pytest.raises(Unavailable) as error:
@@ -106,7 +113,7 @@ def reason(int8, compiled, runtime, *machine) -> tuple[str, str]:
 
 def test_what_comes_back_from_the_child_is_what_the_model_says(compiled, mirror, library, plugged):
     model = open_on(
-        "edgetpu", mirror["int8_model"], compiled, "litert", process=Process(library(), plugged)
+        "edgetpu", mirror["int8_model"], compiled, "litert", session=session(library(), plugged)
     )
     (name,), (result,) = model.inputs, model.outputs
     x = {name: np.random.default_rng(1).uniform(0, 1, (40, 3)).astype(np.float32)}
@@ -122,8 +129,8 @@ def test_any_number_of_tensors_goes_to_the_child_and_back(tmp_path, library, plu
     ops = [Op("ADD", (0, 1), (2,), options=("AddOptions", {})), Op("RELU", (1,), (3,))]
     path = write(tmp_path / "two.tflite", G(tensors, ops, (0, 1), (2, 3)))
     swapped = write(tmp_path / "twin.tflite", G(tensors, ops, (1, 0), (3, 2)))
-    swapped.write_bytes(swapped.read_bytes() + delegate.CUSTOM_OPERATOR)
-    model = open_on("edgetpu", path, swapped, "litert", process=Process(library(), plugged))
+    swapped.write_bytes(swapped.read_bytes() + CUSTOM_OPERATOR)
+    model = open_on("edgetpu", path, swapped, "litert", session=session(library(), plugged))
     assert (model.accelerator, set(model.inputs)) == ("edgetpu", {"a", "b"})
     found = model.run({"a": np.float32([[10, 20]]), "b": np.float32([[-1, 2]])})
     assert (found["total"].tolist(), found["clipped"].tolist()) == ([[9, 22]], [[0, 2]])
@@ -132,7 +139,7 @@ def test_any_number_of_tensors_goes_to_the_child_and_back(tmp_path, library, plu
 def test_a_compiled_model_of_another_model_is_not_used(mirror, tmp_path, library, plugged, notes):
     other = write(tmp_path / "other.tflite", G([T((1, 5)), T((1, 5))], [Op("RELU", (0,), (1,))]))
     model = open_on(
-        "edgetpu", mirror["int8_model"], other, "litert", process=Process(library(), plugged)
+        "edgetpu", mirror["int8_model"], other, "litert", session=session(library(), plugged)
     )
     assert model.accelerator == "cpu"
     assert "other.tflite is not int8.tflite, compiled: its inputs or outputs differ" in notes[-1]
@@ -158,7 +165,7 @@ def test_a_library_that_crashes_is_a_version_mismatch_and_the_stage_goes_on(
         and "was killed by signal 11 (SIGSEGV)" in sentence
     )
     model = open_on(
-        "edgetpu", mirror["int8_model"], compiled, "litert", process=Process(crashing, plugged)
+        "edgetpu", mirror["int8_model"], compiled, "litert", session=session(crashing, plugged)
     )
     assert model.accelerator == "cpu"
     assert notes[-1].startswith("running the model on the CPU, because no Edge TPU is usable; ")
@@ -188,7 +195,7 @@ def test_a_library_that_says_of_a_newer_compiler_is_a_version_mismatch(compiled,
 
 
 def test_a_library_that_hangs_is_given_up(compiled, library, plugged, monkeypatch):
-    monkeypatch.setattr(delegate_process, "OPEN_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(process, "OPEN_TIMEOUT_S", 2.0)
     cause, sentence = reason(compiled, compiled, "litert", library(create="sleep(600)"), plugged)
     assert cause == "busy" and "it did not answer within 2 s" in sentence
 
@@ -233,7 +240,7 @@ def test_a_missing_device_comes_before_what_a_library_would_do(compiled, library
 
 def test_a_model_that_is_not_compiled_stays_on_the_cpu_and_says_so(mirror, library, plugged, notes):
     model = open_on(
-        "edgetpu", mirror["int8_model"], None, "litert", process=Process(library(), plugged)
+        "edgetpu", mirror["int8_model"], None, "litert", session=session(library(), plugged)
     )
     assert (
         model.accelerator == "cpu"
@@ -302,7 +309,7 @@ def test_the_child_ends_when_its_requests_do(compiled, library, plugged):
         "library": library(),
         "roots": {k: str(getattr(plugged, k)) for k in ("sys", "dev", "proc")},
     }
-    argv = [sys.executable, "-m", "stages.tflite.delegate_child"]
+    argv = [sys.executable, "-m", "stages.coral.child"]
     given = wire.pack(wish, {}) + b"\0\0\0"
     done = subprocess.run(argv, cwd=ROOT, input=given, capture_output=True)
     assert done.returncode == 0 and b'"shape": [1, 3]' in done.stdout
@@ -329,7 +336,7 @@ def adder(tmp_path):
     tensors = [T((1, 2), "FLOAT32", name=name) for name in ("a", "b", "total")]
     graph = G(tensors, [Op("ADD", (0, 1), (2,), options=("AddOptions", {}))], (0, 1), (2,))
     path = write(tmp_path / "adder.tflite", graph)
-    path.write_bytes(path.read_bytes() + delegate.CUSTOM_OPERATOR)
+    path.write_bytes(path.read_bytes() + CUSTOM_OPERATOR)
     return path
 
 
@@ -429,7 +436,7 @@ def test_a_model_that_cannot_be_run_leaves_the_others_open(compiled, tmp_path, l
         T((1, 2), "FLOAT32", name="row"),
     ]
     path = write(tmp_path / "m.tflite", G(tensors, [Op("GATHER", (0, 1), (2,))], (1,), (2,)))
-    path.write_bytes(path.read_bytes() + delegate.CUSTOM_OPERATOR)
+    path.write_bytes(path.read_bytes() + CUSTOM_OPERATOR)
     process = Process(library(), plugged)
     same, rows = (EdgeTpu(one, one, "litert", process) for one in (compiled, path))
     with pytest.raises(StageError, match=r"process cannot run the model: .*gather"):

@@ -9,7 +9,7 @@ instructions.
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from stages.edge._edgetpu_rules import is_whole
+from stages.edgetpu._rules import is_whole
 from stages.tflite.schema import ABSENT, Operator, Subgraph, Tensor
 
 LINE = 64  # bytes; everything is aligned to it

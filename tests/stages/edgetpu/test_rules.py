@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stages.edge._edgetpu_rules import (
+from stages.edgetpu._rules import (
     DATA_TYPE,
     DYNAMIC,
     NOT_CONSTANT,
@@ -16,7 +16,7 @@ from stages.edge._edgetpu_rules import (
     VERSION,
     own_reason,
 )
-from stages.edge._readable import READABLE
+from stages.edgetpu.readable import READABLE
 from stages.tflite.flatbuffer import Blob
 from stages.tflite.schema import OPERATORS, parse_model
 from tests.tflite_models import G, Op, T, model

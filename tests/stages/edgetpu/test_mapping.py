@@ -2,8 +2,8 @@
 
 import pytest
 
-from stages.edge._edgetpu_mapping import reasons
-from stages.edge._edgetpu_rules import NOT_SUPPORTED, ONE_SUBGRAPH
+from stages.edgetpu._mapping import reasons
+from stages.edgetpu._rules import NOT_SUPPORTED, ONE_SUBGRAPH
 from stages.tflite.flatbuffer import Blob
 from stages.tflite.schema import parse_model
 from tests.tflite_models import G, Op, T, model

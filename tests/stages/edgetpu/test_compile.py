@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from engine.stage import StageError
-from stages.edge.compile import compile
-from tests.stages.edge.test_compiler_log import HEAD, PARTLY, TABLE, TAIL
+from stages.edgetpu.compile import compile
+from tests.stages.edgetpu.test_compiler_log import HEAD, PARTLY, TABLE, TAIL
 
 MODEL = b"a model"
 
@@ -98,7 +98,7 @@ def test_without_the_compiler_the_model_goes_on_and_the_run_is_told_what_was_loo
     compiled, monkeypatch, tmp_path
 ):
     said = []
-    monkeypatch.setattr("stages.edge.compile.note", said.append)
+    monkeypatch.setattr("stages.edgetpu.compile.note", said.append)
     monkeypatch.setenv("PATH", str(tmp_path))
     metrics, made, log = compiled()
     assert (metrics, made, log) == (
@@ -115,7 +115,7 @@ def test_without_the_compiler_the_model_goes_on_and_the_run_is_told_what_was_loo
 def test_for_a_target_without_an_edge_tpu_nothing_is_compiled_or_said(
     script, compiled, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr("stages.edge.compile.note", pytest.fail)
+    monkeypatch.setattr("stages.edgetpu.compile.note", pytest.fail)
     script(WORKS)
     assert compiled(accelerator="none")[:2] == ({"compiled": 0, "published": 0}, None)
     assert not (tmp_path / "calls").exists()
@@ -138,7 +138,7 @@ def test_each_role_is_compiled_but_those_that_were_published_compiled(script, co
 def test_a_published_twin_is_kept_without_the_compiler_and_nothing_is_missed(
     compiled, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr("stages.edge.compile.note", pytest.fail)
+    monkeypatch.setattr("stages.edgetpu.compile.note", pytest.fail)
     monkeypatch.setenv("PATH", str(tmp_path))
     (tmp_path / "models/model/edgetpu.tflite").write_bytes(b"published")
     metrics, made, log = compiled()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stages.edge._edgetpu_parameters import PICTURES_CACHE, VECTORS_CACHE, parameter_bytes
+from stages.edgetpu._parameters import PICTURES_CACHE, VECTORS_CACHE, parameter_bytes
 from stages.tflite.flatbuffer import Blob
 from stages.tflite.schema import parse_model
 from tests.tflite_models import G, Op, T, model

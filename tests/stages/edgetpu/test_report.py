@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.stage import StageError
-from stages.edge import edgetpu_report as module
-from stages.edge._edgetpu_compiled import CUSTOM_CODE, EXECUTION_ONLY, PARAMETER_CACHING
-from stages.edge._edgetpu_rules import DATA_TYPE, UNSPECIFIED
-from stages.edge.edgetpu_report import edgetpu_report
+from stages.edgetpu import report as module
+from stages.edgetpu._compiled import CUSTOM_CODE, EXECUTION_ONLY, PARAMETER_CACHING
+from stages.edgetpu._rules import DATA_TYPE, UNSPECIFIED
+from stages.edgetpu.report import report as edgetpu_report
 from tests.tflite_models import G, Op, T, compiled_options, model, package, write
 
 MIRROR = Path(os.environ.get("RPI_MLOPS_MIRROR", Path(__file__).parents[4] / "shared/mirror"))
@@ -86,7 +86,7 @@ def test_a_model_with_float_ends_leaves_their_conversions_to_the_cpu(
     assert said == [
         "1 of 3 operators would run on the Edge TPU (predicted from types and shapes, without the "
         "compiler)",
-        ("predicted mapping", report["ops"], [(0, 1), (1, 2)]),
+        ("predicted mapping", report["ops"], [(0, 1), (1, 2)], "Edge TPU"),
     ]
 
 
