@@ -17,7 +17,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from stages.edge.edgetpu_report import edgetpu_report  # noqa: E402
+from stages.edgetpu.report import report as edgetpu_report  # noqa: E402
 
 BYTES = ("cached_param_bytes", "streamed_param_bytes")
 TOLERANCE = 0.05

@@ -12,7 +12,7 @@ from engine.errors import UserError
 from engine.wording import as_typed
 
 _NOTHING = object()
-_REFERS = re.compile(r"\$\{(params\.[\w.]+|\w+)\}")
+_REFERS = re.compile(r"\$\{((?:params|stages)\.[\w.]+|\w+)\}")
 
 
 def traced(
@@ -67,9 +67,13 @@ def _content(file: str) -> Any:
 
 
 def _written(content: Any, key: str, dirs: Sequence[Path]) -> Any:
-    """Return the value of a stage's key in the file, or else in a shared sub-DAG that it uses."""
+    """Return the value of a stage's key in the file, or else in a shared sub-DAG that it uses, with what
+    accelerators add to it.
+    """
     known = catalogue.of_group("pipeline", dirs)
-    shared = [{"stages": _content(str(known[name]))} for name in _shared(content) if name in known]
+    paths = [known[name] for name in _shared(content) if name in known]
+    paths += catalogue.of_group("accelerator", dirs).values() if paths else ()
+    shared = [{"stages": _content(str(path))} for path in paths]
     found = (_value(one, key) for one in [content, *shared])
     return next((value for value in found if value is not _NOTHING), _NOTHING)
 

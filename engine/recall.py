@@ -21,7 +21,7 @@ from engine.composed import Composed
 from engine.durable import write_whole
 from engine.environment import READABLE
 from engine.options import CommandOptions
-from engine.registration import GROUPS, CommandLine
+from engine.registration import GROUPS, OVERLAYS, CommandLine
 from engine.request import Request
 
 RECORD = "request/1"
@@ -151,7 +151,7 @@ def _files(line: CommandLine) -> Iterator[Path]:
     """Yield every file that may be composed, in a fixed order."""
     yield from sorted((ROOT / "conf").glob("**/*.yaml"))
     for folder in line.dirs:
-        for group in (".", "asset", *GROUPS):
+        for group in (".", "asset", OVERLAYS, *GROUPS):
             yield from sorted((folder / group).glob("*.yaml"))
     yield from sorted(line.usecases.values())
 

@@ -19,6 +19,10 @@ from engine.wording import PROGRAM, as_typed
 OF_EVERY_COMMAND = {*Settings.model_fields, *UseCase.model_fields, "usecase", "target", "hydra"}
 NOTHING: Mapping[str, str | list[str]] = {}
 GROUPS = ("target", "executor", "tracking", "pipeline")
+OVERLAYS = (
+    "accelerator"  # the group of what accelerators add to a pipeline, which chooses by target
+)
+_ACCELERATOR = re.compile(r"\+{0,2}target\.accelerator=(.*)")
 _USECASE = re.compile(r"(?:\+{0,2})usecase=(.*)")
 _SHORT = re.compile(r"(\w+)=")
 _INNER = re.compile(r"params\.(\w+)(?:\.\w+=|=\{)")
@@ -193,6 +197,7 @@ def tell_hydra(line: CommandLine) -> None:
                 _register_usecase(name, line.usecases[name])
     for folder in line.dirs[:-1]:
         _register_groups(folder)
+    _register_overlays(line)
     _register_options(config, line.options, line.following)
 
 
@@ -330,6 +335,42 @@ def _register_groups(folder: Path) -> None:
     for group in GROUPS:
         for path in sorted((folder / group).glob("*.yaml")):
             _store(group=group, name=path.stem, node=_loaded(path))
+
+
+def _register_overlays(line: CommandLine) -> None:
+    """Register what each target's accelerator adds to a pipeline, under the target's name: nothing if
+    conf/accelerator/ has no such file. `target.accelerator=NAME` replaces that of every target.
+    """
+    overlays = catalogue.of_group(OVERLAYS, line.dirs)
+    given = _given_overlay(line.words, overlays)
+    for name, path in catalogue.of_group("target", line.dirs).items():
+        overlay = overlays.get(given or _accelerator_in(path))
+        _store(group=OVERLAYS, name=name, node=_loaded(overlay) if overlay else {})
+
+
+def _given_overlay(words: Sequence[str], overlays: Mapping[str, Path]) -> str:
+    """Return the accelerator that the words give the target as a value; "" if it adds nothing."""
+    given = [match[1] for word in words if (match := _ACCELERATOR.fullmatch(word))]
+    names = [name.strip("'\"") for name in given[-1].split(",")] if given else []
+    found = [name for name in dict.fromkeys(names) if name in overlays]
+    if len(found) > 1:
+        raise UserError(
+            f"target.accelerator={given[-1]}",
+            f"{' and '.join(found)} need different stages, and the jobs of a sweep have the same",
+            "name targets with these accelerators instead: target=NAME,NAME",
+        )
+    return found[0] if found else ""
+
+
+def _accelerator_in(target: Path) -> str:
+    """Return the accelerator in a target's file; "" if it cannot be read, which is reported if it is
+    chosen.
+    """
+    from engine import yamlfile  # slow to import, and not needed for a cached request
+
+    with suppress(UserError):
+        return str(yamlfile.load(target).get("accelerator", ""))
+    return ""
 
 
 def _check_own_groups(config: Mapping[str, object], words: Sequence[str]) -> None:

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, cast, get_args
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import Field, create_model
 
+from engine import syntax
 from engine.catalogue import ROOT
 from engine.options import CommandOptions, Words
 
@@ -21,6 +22,8 @@ PROGRAM = (  # what `python -m stages.serving` needs of this project
     "engine/__init__.py",
     "engine/stage",
     "stages/__init__.py",
+    "stages/accelerator.py",
+    "stages/accelerators",
     "stages/estimators",
     "stages/media",
     "stages/serving",
@@ -51,16 +54,28 @@ def program_files(root: Path = ROOT) -> list[Path]:
     """Return the files to copy to a device, relative to the project; the package comes in addition."""
     found = [
         path
-        for name in PROGRAM
+        for name in (*PROGRAM, *_used_by_accelerators(root))
         for path in ((root / name).rglob("*") if (root / name).is_dir() else [root / name])
         if path.is_file() and "__pycache__" not in path.parts
     ]
     return sorted(path.relative_to(root) for path in found)
 
 
-def choices(name: str) -> tuple[str, ...]:
-    """Return the values that an option of the server may have."""
-    return next(get_args(kind) for key, kind, *_ in _declared() if key == name)
+def _used_by_accelerators(root: Path) -> set[str]:
+    """Return the packages that the accelerators' files import, such as the process of a driver."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in _accelerator_files(root)]
+    names = {name for tree in trees for name, _ in syntax.imports(tree, "stages.accelerators.one")}
+    packages = {"/".join(name.split(".")[:2]) for name in names if name.startswith("stages.")}
+    return {name for name in packages if name not in PROGRAM and (root / name).is_dir()}
+
+
+def _accelerator_files(root: Path) -> list[Path]:
+    return sorted((root / "stages" / "accelerators").glob("[a-z]*.py"))
+
+
+def accelerators() -> tuple[str, ...]:
+    """Return the accelerators on which the server can run models, and `none`."""
+    return ("none", *(path.stem for path in _accelerator_files(ROOT)))
 
 
 def words(given: CommandOptions, more: Mapping[str, Any]) -> list[str]:

@@ -20,7 +20,7 @@ from engine.memo import Memo
 _MOST_BYTES = 10_000_000  # of a stage's source
 _STAGE_API = "engine.stage"
 Found = TypeVar("Found")
-LOAD = "load"  # the required function in a module that LOADS refers to
+LOAD = "load"  # the function of a module that LOADS refers to, if the parameter must name one
 
 
 class Library:
@@ -51,28 +51,35 @@ class Library:
     def loading(self, contract: Contract, params: Mapping[str, Any], where: str) -> Contract:
         """Return the contract with the sources and packages of the modules that its LOADS name.
 
-        Raise UserError if a parameter does not name a module.
+        Raise UserError if a parameter does not name a module. If its default names none, such as
+        `none`, other values may name none either.
         """
         for key, package in contract.loads.items():
-            value = params.get(key, contract.params[key].default)
-            if value is not REQUIRED:
-                contract = self._with_module(contract, package, str(value), f"{where}.{key}")
+            default = contract.params[key].default
+            value = params.get(key, default)
+            if value is REQUIRED:
+                continue
+            path = self._module_path(f"{package}.{value}")
+            is_optional = isinstance(default, str) and not self._module_path(f"{package}.{default}")
+            if not is_optional and (path is None or not _has_function(path, LOAD)):
+                raise self._no_such_module(package, str(value), f"{where}.{key}")
+            if path is not None:
+                contract = self._with_module(contract, f"{package}.{value}", path)
         return contract
 
-    def _with_module(self, contract: Contract, package: str, name: str, where: str) -> Contract:
-        module = f"{package}.{name}"
-        path = self._module_path(module)
-        if path is None or not _has_function(path, LOAD):
-            known = {
-                file.stem
-                for root in self.roots
-                for file in root.joinpath(*package.split(".")).glob("*.py")
-                if not file.name.startswith("_") and _has_function(file, LOAD)
-            }
-            what = f"{package} has no '{name}'"
-            raise UserError(where, what, did_you_mean(name, sorted(known)))
+    def _no_such_module(self, package: str, name: str, where: str) -> UserError:
+        known = {
+            file.stem
+            for root in self.roots
+            for file in root.joinpath(*package.split(".")).glob("*.py")
+            if not file.name.startswith("_") and _has_function(file, LOAD)
+        }
+        return UserError(where, f"{package} has no '{name}'", did_you_mean(name, sorted(known)))
+
+    def _with_module(self, contract: Contract, module: str, path: Path) -> Contract:
         sources, imports, optional = self._closure(module, path)
         needed = (contract.imports - contract.optional_imports) | (imports - optional)
+        needed -= frozenset(contract.optional)
         every = contract.imports | imports
         return replace(
             contract,
@@ -173,7 +180,8 @@ class Library:
             optional_metrics=frozenset(left_out),
             sources=sources,
             imports=imports,
-            optional_imports=optional,
+            optional_imports=optional | imports.intersection(declared["optional"]),
+            optional=tuple(declared["optional"]),
             programs=tuple(declared["programs"]),
             loads=declared["loads"],
             reads=declared["reads"],
@@ -269,6 +277,7 @@ def _stage(tree: ast.Module, name: str, path: Path) -> dict[str, Any]:
         "params": {key: _plain(one) for key, one in params.items()},
         "metrics": syntax.metrics(function, tree),
         "programs": list(syntax.programs(tree)),
+        "optional": list(syntax.optional(tree)),
         "loads": syntax.loads(tree),
         "reads": syntax.reads(tree),
         "together": _together(tree, inputs, path),

@@ -12,6 +12,7 @@ from pydantic import (
     Tag,
     ValidationError,
     create_model,
+    field_validator,
 )
 
 from engine import kind
@@ -60,6 +61,10 @@ class Resources(_Model):
     )
 
 
+def _or_null(schema: dict[str, Any]) -> None:
+    schema["additionalProperties"]["anyOf"].append({"type": "null"})
+
+
 if TYPE_CHECKING:
     _OfAKind = _Model
 else:  # a field for each kind of stage
@@ -72,7 +77,9 @@ class StageSpec(_OfAKind):
     inputs: Mapping[Name, str | list[str]] = Field(
         default_factory=dict,
         description="input name: stage.output, asset:key, or stage@*.output (a folder with an entry "
-        "for each value of the stage's foreach); a list of them: the first that the plan contains",
+        "for each value of the stage's foreach); a list of them: the first that the plan contains; "
+        "null: none",
+        json_schema_extra=_or_null,
     )
     foreach: Mapping[Name, list[Scalar]] | None = Field(
         None,
@@ -86,7 +93,7 @@ class StageSpec(_OfAKind):
     when: Mapping[ConditionKey, Scalar | list[Scalar]] = Field(
         default_factory=dict,
         description="keys of the target, or parameters of the use case, and the values, or lists of "
-        "values, for which the plan contains the stage: {accelerator: edgetpu}, {params.method: "
+        "values, for which the plan contains the stage: {accelerator: none}, {params.method: "
         "[a, b]}; or assets that must be given, or not: {assets.packed: true}. Otherwise stages that "
         "read its outputs get None",
     )
@@ -133,6 +140,14 @@ class StageSpec(_OfAKind):
         description="names of variables to pass on from the environment of run.py, if they are set; "
         "their values are never recorded",
     )
+
+    @field_validator("inputs", mode="before")
+    @classmethod
+    def _without_null(cls, inputs: object) -> object:
+        """Return the inputs that are given: a key may be null so that others can refer to it."""
+        if not isinstance(inputs, Mapping):
+            return inputs
+        return {name: value for name, value in inputs.items() if value is not None}
 
     @property
     def references(self) -> list[str]:

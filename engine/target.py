@@ -54,13 +54,13 @@ class Target(BaseModel):
     bus: str | None = Field(
         None,
         validate_default=True,
-        description="the bus of the accelerator; default: the usual one, such as usb for an Edge TPU",
+        description="the bus of the accelerator; default: the usual one, such as usb",
         json_schema_extra=_with_buses,
     )
     runtime: Literal["litert", "tflite_runtime"] = Field(
         "litert",
         description="default: what the platform or the accelerator needs (tflite_runtime on "
-        "linux/arm/v7 and with an Edge TPU), otherwise litert",
+        "linux/arm/v7, or with some accelerators), otherwise litert",
     )
     cpus: float = Field(4, gt=0, allow_inf_nan=False)
     memory: Size = Field(0, description="bytes, such as 4G")

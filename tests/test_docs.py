@@ -129,8 +129,12 @@ def _shipped() -> list[tuple[str, str, object]]:
         for kind, folder in folders.items()
         for path in sorted(folder.glob("*.yaml"))
     ]
-    shared = sorted((ROOT / "conf" / "pipeline").glob("*.yaml"))
-    return found + [("usecase", path.name, {"stages": yamlfile.load(path)}) for path in shared]
+    parts = [
+        path for name in ("pipeline", "accelerator") for path in (ROOT / "conf" / name).glob("*")
+    ]
+    shared = [(path.name, {**yamlfile.load(path), "defaults": None}) for path in sorted(parts)]
+    stages = [(name, {k: v for k, v in part.items() if v is not None}) for name, part in shared]
+    return found + [("usecase", name, {"stages": part}) for name, part in stages]
 
 
 def test_the_schemas_accept_what_ships():

@@ -18,7 +18,7 @@ from engine.signature import Library
 from engine.store import Store
 from engine.wording import table
 
-STAGE = "stages.edge.edgetpu_report"
+STAGE = "stages.edgetpu.report"
 SHOWN = ("ops", "cached_param_bytes", "streamed_param_bytes", "min_runtime")
 
 

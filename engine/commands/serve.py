@@ -58,7 +58,7 @@ def main(request: Request[CommandOptions]) -> tuple[int, None]:
 
 def _accelerator(name: str) -> str:
     """Return the target's accelerator, or none if the server cannot use it."""
-    if name in served.choices("accelerator"):
+    if name in served.accelerators():
         return name
     print(f"note: TFLite cannot use the accelerator '{name}'; serving on the CPU", file=sys.stderr)
     return "none"

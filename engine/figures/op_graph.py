@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -46,6 +46,7 @@ class Fields(TypedDict):
 
     nodes: Annotated[list[Op], Field(max_length=100_000)]
     edges: list[Annotated[list[Count], Field(min_length=2, max_length=2)]]
+    accelerator: NotRequired[Label]  # what users call it
 
 
 EXAMPLE: Fields = {
@@ -54,6 +55,7 @@ EXAMPLE: Fields = {
         {"type": "CAST", "mapped": False, "reason": "Operation not supported"},
     ],
     "edges": [[0, 1]],
+    "accelerator": "NPU",
 }
 
 
@@ -74,7 +76,7 @@ def check(figure: Fields) -> None:
 
 def draw(figure: Fields) -> str:
     """Return the graph; each operator's tooltip says where it runs, and why."""
-    ops = figure["nodes"]
+    ops, accelerator = figure["nodes"], figure.get("accelerator", "accelerator")
     edges = {(source, target) for source, target in figure["edges"] if source < target}
     known = sorted(edges)
     positions = _positions(_rows(len(ops), known))
@@ -85,9 +87,9 @@ def draw(figure: Fields) -> str:
     height = (
         max((position.y + CELL_HEIGHT for position in positions.values()), default=TOP) + MARGIN
     )
-    parts = _legend(ops)
+    parts = _legend(ops, accelerator)
     parts += [_line(positions[source], positions[target]) for source, target in known]
-    parts += [_cell(at, op, positions[at]) for at, op in enumerate(ops)]
+    parts += [_cell(at, op, positions[at], accelerator) for at, op in enumerate(ops)]
     chart = marks.chart("The operators, and where each runs", width, height, parts, "wide")
     return f'<div class="scroll" tabindex="0">{chart}</div>'
 
@@ -122,11 +124,11 @@ def _positions(rows: Sequence[Sequence[int]]) -> dict[int, _Position]:
     return positions
 
 
-def _cell(at: int, op: Op, position: _Position) -> str:
+def _cell(at: int, op: Op, position: _Position, accelerator: str) -> str:
     """Draw an operator; one on the CPU also has a dashed edge, for readers who cannot see the colours."""
     title = escape(
         f"{at} {op['type']}: "
-        + ("Mapped to Edge TPU" if op["mapped"] else op["reason"] or "left to the CPU")
+        + (f"Mapped to {accelerator}" if op["mapped"] else op["reason"] or "left to the CPU")
     )
     kind = "op-mapped" if op["mapped"] else "op-left"
     shape = (
@@ -164,11 +166,11 @@ def _line(source: _Position, target: _Position) -> str:
     return f'<path class="op-edge" d="{path}"/>'
 
 
-def _legend(ops: Sequence[Op]) -> list[str]:
+def _legend(ops: Sequence[Op], accelerator: str) -> list[str]:
     mapped = sum(op["mapped"] for op in ops)
     parts, x = [], MARGIN
     for kind, words in (
-        ("op-mapped", f"Edge TPU: {mapped}"),
+        ("op-mapped", f"{accelerator}: {mapped}"),
         ("op-left", f"CPU: {len(ops) - mapped}"),
     ):
         parts.append(

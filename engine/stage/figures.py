@@ -30,12 +30,16 @@ def confusion_matrix(
 
 
 def op_graph(
-    name: str, nodes: Iterable[Mapping[str, object]], edges: Iterable[Sequence[int]]
+    name: str,
+    nodes: Iterable[Mapping[str, object]],
+    edges: Iterable[Sequence[int]],
+    accelerator: Optional[str] = None,
 ) -> None:
     """Record a model's operators and their mapping: each node has `type`, `mapped` (on the accelerator) and
     `reason` (why not, or None).
 
     An edge is a pair of node indexes: the one that writes a tensor, and the one that reads it.
+    accelerator: what users call it
     """
     rows = []
     for node in nodes:
@@ -44,7 +48,8 @@ def op_graph(
             {"type": as_text(node["type"]), "mapped": bool(node["mapped"]), "reason": reason}
         )
     pairs = [[int(source), int(target)] for source, target in edges]
-    figure("op_graph", name, nodes=rows, edges=pairs)
+    named = {} if accelerator is None else {"accelerator": as_text(accelerator)}
+    figure("op_graph", name, nodes=rows, edges=pairs, **named)
 
 
 def curves(

@@ -1,8 +1,8 @@
 """Appends TFLite_Detection_PostProcess to a raw detector, as an edit of its FlatBuffer.
 
 The operator and its options: tensorflow/lite/kernels/detection_postprocess.cc in TensorFlow. Its kernel
-reads float or uint8, so int8 outputs are dequantised first. The Edge TPU's compiler leaves both
-operators on the CPU.
+reads float or uint8, so int8 outputs are dequantised first. On an 8-bit accelerator's target, both
+operators run on the CPU.
 """
 
 from pathlib import Path

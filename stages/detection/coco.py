@@ -27,8 +27,8 @@ def coco(
 ) -> CocoMetrics:
     """Copy a detector that was trained on COCO and decodes its boxes itself; nothing is trained.
 
-    model:    the .tflite of the COCO SSD, or a folder with int8.tflite and perhaps edgetpu.tflite
-    models:   model/int8.tflite, and model/edgetpu.tflite if it was published with it
+    model:    the .tflite of the COCO SSD, or a folder with int8.tflite and perhaps a compiled twin
+    models:   model/int8.tflite, and the compiled twin if it was published with it
     decision: JSON: size, scaling of pixels, thresholds by label in the order of labels.txt, and classes:
               the detector's number of each
 
@@ -40,7 +40,6 @@ def coco(
     picture in 8 bits; outputs of another network.
     """
     import json
-    import shutil
 
     from stages.detection._coco_names import COLUMNS
     from stages.tasks import detect
@@ -60,7 +59,7 @@ def coco(
     detect.check_outputs(opened.outputs, about, len(labels), 0)
     (models / detect.MODEL).mkdir(parents=True)
     for form, path in files.items():
-        shutil.copyfile(path, models / detect.MODEL / f"{form}.tflite")
+        roles.copy(form, path, models / detect.MODEL)
     decision.write_text(json.dumps(about, indent=1), encoding="utf-8")
     return CocoMetrics(picture_size=float(about["size"]), classes=float(len(labels)))
 

@@ -35,6 +35,6 @@ def postprocess(models: In, decision: In, anchors: In, decoded: Out) -> Postproc
     forms = roles.of_role(models, detect.MODEL)
     (decoded / detect.MODEL).mkdir(parents=True)
     for form, path in forms.items():
-        to = decoded / detect.MODEL / f"{form}.tflite"
+        to = decoded / detect.MODEL / roles.file_of(form)
         _operator.append(path, to, places, constants)
     return PostprocessMetrics(files=float(len(forms)))

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from stages import accelerator as accelerators
+
 _TEMPLATE = """# {title}
 
 {description}
@@ -28,14 +30,15 @@ def card(
     original: str,
     figures: dict[str, Any],
     cost: dict[str, Any],
-    log: "dict[str, Any] | None",
+    compiled: "tuple[str, str] | None",
     constants: dict[str, Any],
 ) -> str:
     """Return the card as Markdown.
 
     manifest: the package's, without its list of files; original: the file name of the exported model,
     or ""; figures: the report of score, whose `card` has sections by title; cost: the report of
-    benchmark; log: the log of compile, None if the target has no Edge TPU; constants: the package's
+    benchmark; compiled: the title of the target's accelerator, and what was compiled for it, if the
+    target has one; constants: the package's
     """
     name = manifest["name"]
     head = _TEMPLATE.format(
@@ -45,7 +48,7 @@ def card(
         original=f"- Made from: `{original}`\n" if original else "",
         figures=_measured(figures) if figures else "not evaluated",
         cost=_cost(cost) if cost else "not measured",
-        compiled=f"- Edge TPU: {_compiled(log, manifest['models'])}\n" if log is not None else "",
+        compiled=f"- {compiled[0]}: {compiled[1]}\n" if compiled else "",
         models="\n".join(_row(role, entry) for role, entry in manifest["models"].items()),
         pixels=_pixels(constants.get("picture")),
     )
@@ -87,22 +90,8 @@ def _cost(cost: dict[str, Any]) -> str:
     )
 
 
-def _compiled(log: dict[str, Any], models: dict[str, Any]) -> str:
-    """Return which models are compiled for the Edge TPU, and what the compiler mapped to it."""
-    if log.get("compiled"):
-        return (
-            f"{log['on_edgetpu']} of {log['operations']} operators, as edgetpu_compiler "
-            f"{log['version']} mapped them"
-        )
-    published = [f"`{role}`" for role, entry in models.items() if "edgetpu" in entry]
-    others = [f"`{role}`" for role, entry in models.items() if "edgetpu" not in entry]
-    parts = [f"compiled by its publisher: {', '.join(published)}"] if published else []
-    parts += [f"not compiled, runs on the CPU: {', '.join(others)}"] if others else []
-    return "; ".join(parts)
-
-
 def _measured(figures: dict[str, Any]) -> str:
     """Return the runtime, the processor and the place of a measurement."""
-    worker = "Edge TPU" if figures["accelerator"] == "edgetpu" else "CPU"
+    worker = accelerators.title(figures["accelerator"])
     place = "on the device" if figures["measured_on"] == "device" else figures["measured_on"]
     return f"with {figures['runtime']} on the {worker}, {place}"

@@ -59,7 +59,7 @@ def _kind(path: Path) -> Kind | None:
         return "architecture"
     if (path / "saved_model.pb").is_file():
         return "saved_model"
-    if any((path / roles.file_of(form)).is_file() for form in roles.FORMS):
+    if any((path / roles.file_of(form)).is_file() for form in roles.forms()):
         return "published"
     return None
 

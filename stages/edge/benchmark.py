@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from stages.tflite.model import Model
     from stages.tflite.part import Part
 
+LOADS = {"accelerator": "stages.accelerators"}
 WARM_UP = 10
 WARM_UP_SHARE = 0.1  # of the seconds; a slow model warms up with fewer inferences
 MIN_MEASURED = 20  # even if they take longer: percentiles of fewer mean little
@@ -23,7 +24,7 @@ MOST_EXAMPLES = 50  # used in turn
 
 class BenchmarkMetrics(TypedDict):
     """For the role's model: milliseconds per inference, inferences per second, file size in bytes, memory of
-    the process in megabytes, and whether it ran on the Edge TPU (1) or the CPU (0).
+    the process in megabytes, and whether it ran on the accelerator (1) or the CPU (0).
 
     latency_sum_ms: the sum of the medians of all roles, if there are several.
     """
@@ -33,7 +34,7 @@ class BenchmarkMetrics(TypedDict):
     throughput_per_s: float
     model_size_bytes: float
     peak_memory_mb: float
-    on_edgetpu: float
+    on_accelerator: float
     latency_sum_ms: NotRequired[float]
 
 
@@ -54,14 +55,15 @@ def benchmark(
 
     It runs on the accelerator if that is usable; otherwise its int8 or float form runs on the CPU.
     test:   the part with examples for the model of `role`; other roles run on noise
-    models, compiled: ROLE/{int8,float,edgetpu}.tflite; `compiled` takes precedence
+    models, compiled: ROLE/{int8,float}.tflite; `compiled`, which takes precedence, also has the form
+                      of the accelerator
     report: JSON with the metrics, the number of measured inferences, the runtime, the accelerator, and
             where the figures were measured, without which a latency means nothing; under `models` the
             same for every role. Peak memory is that of a fresh process with only the runtime and the
             model (VmHWM, proc(5)).
     role:        the role of the model whose figures are the metrics
     runtime:     of the target: litert or tflite_runtime
-    accelerator: of the target: none, or a name such as edgetpu
+    accelerator: of the target: none, or the name of a file in stages/accelerators
     repeats:     most measured inferences of a role, after up to ten to warm up
     seconds:     for a role: its measurement ends after this time, but not before 20 inferences
     threads:     CPU threads of the runtime
@@ -70,8 +72,8 @@ def benchmark(
     """
     import json
 
+    from stages.accelerator import open_on
     from stages.tflite import part, roles
-    from stages.tflite.model import open_on
 
     if repeats < 1:
         raise StageError(f"repeats is {repeats}: measure at least one inference")
@@ -79,18 +81,18 @@ def benchmark(
     others = {n: f for n, f in roles.by_role(compiled or models).items() if n != role}
     rows: dict[str, dict[str, Any]] = {}
     for name, forms in {role: chosen, **others}.items():
-        plain, twin = roles.runnable(forms)
+        plain, twin = roles.runnable(forms, accelerator)
         # Another role without a twin does not try to use the accelerator.
         wanted = accelerator if twin or name == role else "none"
         model = open_on(wanted, plain, twin, runtime, threads)
         examples = _tensors(model, data if name == role else None)
         times = _times_ms(model, examples, repeats, seconds, name)
-        ran = twin if twin and model.accelerator == "edgetpu" else plain
+        ran = twin if twin and model.accelerator != "cpu" else plain
         rows[name] = {**_figures(model, times, plain, ran, runtime), **_how(model, threads)}
         _note_figures(f"{name}: " if others else "", rows[name], model)
         if len(times) < repeats:
             _note_early_end(f"{name}: " if others else "", len(times), repeats, seconds)
-        model.close()  # an Edge TPU can be used by only one process at a time
+        model.close()  # an accelerator may serve only one process at a time
     metrics = _metrics(rows, role)
     whole = {**rows[role], **metrics, "models": rows}
     report.write_text(json.dumps(whole, indent=1), encoding="utf-8")
@@ -173,7 +175,7 @@ def _figures(
         "throughput_per_s": 1000 / float(np.mean(times)),
         "model_size_bytes": float(ran.stat().st_size),
         "peak_memory_mb": model.peak_memory_mb() or _peak_memory_mb(str(plain), runtime),
-        "on_edgetpu": float(model.accelerator == "edgetpu"),
+        "on_accelerator": float(model.accelerator != "cpu"),
     }
 
 
@@ -195,7 +197,7 @@ def _metrics(rows: dict[str, dict[str, Any]], role: str) -> BenchmarkMetrics:
         throughput_per_s=own["throughput_per_s"],
         model_size_bytes=own["model_size_bytes"],
         peak_memory_mb=own["peak_memory_mb"],
-        on_edgetpu=own["on_edgetpu"],
+        on_accelerator=own["on_accelerator"],
     )
     if len(rows) > 1:
         metrics["latency_sum_ms"] = sum(row["latency_median_ms"] for row in rows.values())

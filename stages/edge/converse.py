@@ -11,7 +11,7 @@ from engine.stage.bounds import Range
 if TYPE_CHECKING:
     from stages.tasks.task import Talker
 
-LOADS = {"task": "stages.tasks"}
+LOADS = {"task": "stages.tasks", "accelerator": "stages.accelerators"}
 
 
 def converse(
@@ -28,7 +28,7 @@ def converse(
     task:       the task of the packed model: a module of stages/tasks
     connection: the file descriptor of the socket
     runtime:     of the target: litert or tflite_runtime
-    accelerator: of the target: none, or a name such as edgetpu
+    accelerator: of the target: none, or the name of a file in stages/accelerators
 
     The first line from here says where the model runs. Then {"say": TEXT} gets {"text": TEXT}; "why", for
     the last answer, and "context" get {"sections": {HEADING: LINES}}, without headings before the first

@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from stages.edge._difference import Difference
     from stages.tflite.part import Part
 
+LOADS = {"accelerator": "stages.accelerators"}
+
 
 class InferMetrics(TypedDict):
-    """The number of examples, and whether they ran on the Edge TPU (1) or the CPU (0).
+    """The number of examples, and whether they ran on the accelerator (1) or the CPU (0).
 
     With a reference: outputs_differ counts the examples whose raw output differs from the build
     machine's, max_step_difference is the largest difference in quantisation steps, and
@@ -21,7 +23,7 @@ class InferMetrics(TypedDict):
     """
 
     examples: float
-    on_edgetpu: float
+    on_accelerator: float
     outputs_differ: NotRequired[float]
     max_step_difference: NotRequired[float]
     reference_bit_equal: NotRequired[float]
@@ -41,28 +43,28 @@ def infer(
     """Run a role's model on the test part, on the accelerator if it is usable.
 
     test:      a part with the model's input tensors
-    models:    <role>/int8.tflite; compiled: the same with <role>/edgetpu.tflite, which takes precedence
+    models:    <role>/int8.tflite; compiled: the same with the accelerator's form, which takes precedence
     reference: the output of the stage `reference`
     outputs:   a .npy of raw outputs (examples, ...) for each tensor, and outputs.json: type, scale
                and zero point by name, runtime, accelerator, where it was measured, the difference
     role:        the role of the model to run
     runtime:     of the target: litert or tflite_runtime
-    accelerator: of the target: none, or a name such as edgetpu
+    accelerator: of the target: none, or the name of a file in stages/accelerators
     StageError: an empty test part, an unknown role, a reference for another model or part.
     """
     import platform
 
+    from stages.accelerator import open_on
     from stages.tflite import outputs as raw_outputs
     from stages.tflite import part, roles
-    from stages.tflite.model import open_on
 
     test_part = part.read(test)
-    int8, edgetpu = roles.runnable(roles.of_role(compiled or models, role))
-    model = open_on(accelerator, int8, edgetpu, runtime)
+    int8, twin = roles.runnable(roles.of_role(compiled or models, role), accelerator)
+    model = open_on(accelerator, int8, twin, runtime)
     note(f"ran with {model.runtime} on the {model.called}")
     raw = raw_outputs.run(model, test_part)
     metrics = InferMetrics(
-        examples=float(test_part.examples), on_edgetpu=float(model.accelerator == "edgetpu")
+        examples=float(test_part.examples), on_accelerator=float(model.accelerator != "cpu")
     )
     about = {
         "role": role,

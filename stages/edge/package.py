@@ -8,8 +8,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CARRIED = ("labels.txt", "constants.json")  # from the test part
-PACKED = ("int8", "float", "edgetpu", "arrays")
-LOADS = {"task": "stages.tasks"}  # the task declares which outputs its models must have
+LOADS = {  # the task declares which outputs its models must have; the accelerator, what the card says
+    "task": "stages.tasks",
+    "accelerator": "stages.accelerators",
+}
 
 
 class PackageMetrics(TypedDict):
@@ -38,15 +40,16 @@ def package(
     description: str = "",
     target: str = "",
     runtime: str = "litert",
+    accelerator: str = "none",
 ) -> PackageMetrics:
     """Pack models/<role>/*, labels.txt, constants.json, card.md and manifest.json; data/ if given.
 
-    models, compiled: <role>/{int8,float,edgetpu}.tflite; float is packed only if there is no int8. A
-                      model compiled for the Edge TPU is packed together with the int8 one, so that
-                      a device without a working Edge TPU still has a model to run; arrays.npz is
-                      packed as it is
+    models, compiled: <role>/{int8,float}.tflite and compiled forms; float is packed only if there is no
+                      int8. A model compiled for an accelerator is packed together with the int8
+                      one, so that a device without a working accelerator still has a model to run;
+                      arrays.npz is packed as it is
     ready:            a published model, packed in the role `ready_role`: a .tflite, a folder with
-                      int8.tflite and its twin edgetpu.tflite
+                      int8.tflite and its compiled twin; `compiled` may have a twin that was made here
     test:             a part with constants.json, and labels.txt if there are labels
     constants:        JSON: what training found, such as a threshold; added to those of the test part
     original:         the model that was exported; the card names its file
@@ -58,6 +61,7 @@ def package(
     description: what the model does, for the card
     target:      the target's name, for card and manifest
     runtime:     of the target: litert or tflite_runtime
+    accelerator: of the target: none, or the name of a file in stages/accelerators; for the card
 
     Nothing in the package depends on the time: the same inputs give the same bytes. StageError: a model
     does not have the outputs that the task needs, such as a classifier that is packed as a detector.
@@ -66,13 +70,8 @@ def package(
     import shutil
 
     from stages.edge import _card
-    from stages.tflite import roles
 
-    found = roles.by_role(compiled or models)
-    if ready:
-        if ready_role in found:
-            raise StageError(f"two models have the role '{ready_role}': set another ready_role")
-        found[ready_role] = roles.files(ready)
+    found = _by_role(compiled or models, ready, ready_role)
     package.mkdir()
     packed = {role: _packed(forms, role, package) for role, forms in sorted(found.items())}
     for file in CARRIED:
@@ -97,7 +96,7 @@ def package(
         original.name if original else "",
         figures or {},
         cost or {},
-        log,
+        _compiled(accelerator, log, packed),
         _read(package / "constants.json") or {},
     )
     (package / "card.md").write_text(text, encoding="utf-8")
@@ -112,6 +111,23 @@ def _read(path: "Path | None") -> "dict[str, Any] | None":
     import json
 
     return json.loads(path.read_text(encoding="utf-8")) if path else None
+
+
+def _by_role(
+    models: "Path", ready: "Path | None", ready_role: str
+) -> "dict[str, dict[str, Path]]":
+    """Return the files of every role by form; those of the published model may lie in two places."""
+    from stages.tflite import roles
+
+    if not ready:
+        return roles.by_role(models)
+    folders = sorted(path for path in models.iterdir() if path.is_dir())
+    found = {path.name: roles.files(path) for path in folders if path.name != ready_role}
+    twins = roles.in_folder(models / ready_role)
+    if twins.keys() & roles.FOR_CPU:
+        raise StageError(f"two models have the role '{ready_role}': set another ready_role")
+    found[ready_role] = {**roles.files(ready), **twins}
+    return found
 
 
 def _join_constants(path: "Path", more: "Path | None") -> None:
@@ -129,23 +145,30 @@ def _join_constants(path: "Path", more: "Path | None") -> None:
 
 def _packed(forms: "dict[str, Path]", role: str, package: "Path") -> dict[str, Any]:
     """Copy a role's models, and return its entry in the manifest: files, inputs and outputs."""
-    import shutil
-
     from stages.tflite import roles
     from stages.tflite.model import open_model
 
     folder = package / "models" / role
     folder.mkdir(parents=True)
     entry: dict[str, Any] = {}
-    for form in PACKED:
-        if form in forms and not (form == "float" and "int8" in forms):
-            file = roles.file_of(form)
-            shutil.copyfile(forms[form], folder / file)
-            entry[form] = f"models/{role}/{file}"
+    kept = {form: path for form, path in forms.items() if form != "float" or "int8" not in forms}
+    for form, path in kept.items():
+        roles.copy(form, path, folder)
+        entry[form] = f"models/{role}/{roles.file_of(form)}"
     model = open_model(roles.runnable(forms)[0])
     for side, tensors in (("inputs", model.inputs), ("outputs", model.outputs)):
         entry[side] = {name: tensor.as_json() for name, tensor in tensors.items()}
     return entry
+
+
+def _compiled(
+    accelerator: str, log: "dict[str, Any] | None", packed: "dict[str, Any]"
+) -> "tuple[str, str] | None":
+    """Return the accelerator's title, and what the card says of the models compiled for it."""
+    from stages import accelerator as accelerators
+
+    found = accelerators.of(accelerator)
+    return (found.TITLE, found.card(log, packed)) if found and log is not None else None
 
 
 def _check_outputs(task: str, packed: "dict[str, Any]", package: "Path") -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from stages.media.frames import Frame
     from stages.tasks.task import Task
 
-LOADS = {"task": "stages.tasks"}
+LOADS = {"task": "stages.tasks", "accelerator": "stages.accelerators"}
 NAMED = 8  # maximum number of files named in one sentence
 LONGEST_NAME = 240  # maximum bytes in a name; file systems allow 255
 
@@ -56,7 +56,7 @@ def predict(
     annotate:    true: also draw the answers on pictures and videos
     partial:     true: the source is part of a folder, so it is not an error if nothing in it is readable
     runtime:     of the target: litert or tflite_runtime
-    accelerator: of the target: none, or a name such as edgetpu
+    accelerator: of the target: none, or the name of a file in stages/accelerators
     StageError: a damaged package, or nothing readable.
     """
     from stages.edge import _items, _live

@@ -21,6 +21,7 @@ READS = {
         "a SavedModel folder": "",
     }
 }
+LOADS = {"accelerator": "stages.accelerators"}
 
 
 class QuantiseMetrics(TypedDict):
@@ -51,7 +52,7 @@ def quantise(
 
     model:  architecture.json and weights_*.npy of a Keras model, a .keras or .h5 file, a SavedModel
             with the signature serving_default, a .tflite file, or a folder of int8.tflite and
-            optionally float.tflite and edgetpu.tflite; or a folder with one of these for each role
+            optionally float.tflite and a compiled form; or a folder with one of these for each role
     models: ROLE/float.tflite (float32) and ROLE/int8.tflite; a ready .tflite is copied unchanged, and so
             are the arrays of an estimator, arrays.npz, whose arithmetic has no int8 form
     train:  a part with a tensor for each input, or a folder with one part for each role; not needed if
@@ -60,15 +61,15 @@ def quantise(
             folder may be empty
     role:   of a single model
     input_type, output_type: int8, uint8 or float32; float inputs and outputs are converted on the CPU,
-            even with an Edge TPU. Integer inputs and outputs of the model keep their type; int32 is
+            even with an accelerator. Integer inputs and outputs of the model keep their type; int32 is
             allowed only for them
     calibration_examples: the maximum number of training examples for calibration
     seed:                 of the choice of these examples
     accelerator:          of the target, whose compiler must be able to read the models
     Use only SavedModels that you trust: they are programs. StageError: no examples for calibration;
-    the converter failed or left float tensors (ELU, LayerNorm and the like silently stay float); for
-    an Edge TPU, also anything that its compiler 16 cannot read: newer operators, batches other than 1,
-    sizes that are not fixed. Source: TensorFlow Lite's guide to post-training quantisation.
+    the converter failed or left float tensors (ELU, LayerNorm and the like silently stay float); also
+    anything that the accelerator's compiler cannot read, such as newer operators, batches other than
+    1, sizes that are not fixed. Source: TensorFlow Lite's guide to post-training quantisation.
     """
     from stages.edge import _sources
 
@@ -145,8 +146,6 @@ def _check_ends(
 
 def _copy(source: "Source", folder: "Path") -> None:
     """Copy ready files, each under the name of its form."""
-    import shutil
-
     from stages.tflite import roles
 
     forms = roles.files(source.path)
@@ -160,18 +159,18 @@ def _copy(source: "Source", folder: "Path") -> None:
             f"{folder.name} is an estimator as arrays: not quantised; numpy evaluates it in float64"
         )
     for form, path in forms.items():
-        shutil.copyfile(path, folder / roles.file_of(form))
+        roles.copy(form, path, folder)
 
 
 def _check_readable(folder: "Path", accelerator: str) -> None:
-    """Refuse a model that the Edge TPU's compiler cannot read, unless it is already compiled."""
-    from stages.edge import _readable
+    """Refuse a model that the accelerator's compiler cannot read, unless it is already compiled."""
+    from stages import accelerator as accelerators
     from stages.tflite.schema import read_model
 
-    int8 = folder / "int8.tflite"
-    if accelerator != "edgetpu" or not int8.is_file() or (folder / "edgetpu.tflite").is_file():
+    found, int8 = accelerators.of(accelerator), folder / "int8.tflite"
+    if found is None or not int8.is_file() or (folder / found.FILE).is_file():
         return
-    if obstacles := _readable.obstacles(read_model(int8)):
+    if obstacles := found.obstacles(read_model(int8)):
         raise StageError("; ".join(obstacles))
 
 

@@ -7,7 +7,7 @@ from engine.stage import In, Out, StageError, measuring_on, note, progress
 if TYPE_CHECKING:
     pass
 
-LOADS = {"task": "stages.tasks"}
+LOADS = {"task": "stages.tasks", "accelerator": "stages.accelerators"}
 
 
 class VerifyMetrics(TypedDict):
@@ -38,7 +38,7 @@ def verify(
              serves this package, and where they were computed
     task:        the task of the packaged model: a module of stages/tasks
     runtime:     of the target: litert or tflite_runtime
-    accelerator: of the target: none, or a name such as edgetpu
+    accelerator: of the target: none, or the name of a file in stages/accelerators
     Text must be equal; numbers are compared, and the largest difference is a metric. The task may decide
     which rows belong together: a detected object agrees with an expected one of its class that overlaps
     it. Without `score`, or if it expects nothing, agreement is 1. StageError: a damaged package, no raw

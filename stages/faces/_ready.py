@@ -1,6 +1,5 @@
 """Takes an embedder that is already a `.tflite` file as it is, and finds out what it reads."""
 
-import shutil
 from math import prod
 from pathlib import Path
 
@@ -21,7 +20,7 @@ MEAN, DEVIATION = 127.5, 128.0  # of float pixels, also InsightFace's
 def is_ready(path: Path) -> bool:
     """Return whether these are models in `.tflite` form, not weights."""
     if path.is_dir():
-        return any((path / f"{form}.tflite").is_file() for form in roles.FORMS)
+        return any((path / roles.file_of(form)).is_file() for form in roles.forms())
     with path.open("rb") as file:
         return file.read(8)[4:] == b"TFL3"
 
@@ -39,7 +38,7 @@ def take(path: Path, model: Path) -> FaceInput:
     found = _input(picture)
     model.mkdir()
     for form, file in forms.items():
-        shutil.copyfile(file, model / f"{form}.tflite")
+        roles.copy(form, file, model)
     return found
 
 

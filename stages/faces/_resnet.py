@@ -2,7 +2,7 @@
 
 Architecture: dlib, examples/dnn_face_recognition_ex.cpp (Davis King, 2017): a ResNet-34 with 29 convolutions
 and half as many channels. Each convolution is followed by a scale per channel, which is folded into it here,
-and so are the mean pixel and the division by 255. Every operator has an int8 form for the Edge TPU.
+and so are the mean pixel and the division by 255. Every operator has an int8 form for accelerators.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -84,7 +84,7 @@ def _convolution(x: Any, weights: "Weights", name: str, stride: int, padding: st
 
 
 def _widened(x: Any, channels: int) -> Any:
-    """Append channels of zeros with a 1 x 1 convolution, which every runtime and the Edge TPU have."""
+    """Append channels of zeros with a 1 x 1 convolution, which every runtime and accelerator has."""
     from keras import layers
 
     if x.shape[-1] == channels:

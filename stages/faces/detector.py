@@ -41,10 +41,10 @@ def detector(
     seed: Annotated[int, Range(ge=0, lt=4294967296)] = 0,
     threads: Annotated[int, Range(ge=1)] = 1,
 ) -> DetectorMetrics:
-    """Convert a published BlazeFace to int8, so that it runs on an Edge TPU.
+    """Convert a published BlazeFace to int8, so that it runs on an 8-bit accelerator.
 
-    published: BlazeFace, float or quantised: a .tflite, or a folder with int8.tflite and its twin
-               edgetpu.tflite; without it, there is no model
+    published: BlazeFace, float or quantised: a .tflite, or a folder with int8.tflite and its
+               compiled twin; without it, there is no model
     models:    detector/float.tflite, the published model, and detector/int8.tflite: uint8
                (1, 128, 128, 3) -> int8 (1, 896, 16) and (1, 896, 1). A quantised model is copied unchanged
 
@@ -54,11 +54,9 @@ def detector(
     Plain conversion is useless: some channels of the network have a hundred times the range of others,
     and a black border drives its values to 20,000. So the channels are equalised, scores are cut
     off below -8, and the ranges are calibrated on drawn faces without a border. No picture of a person is
-    needed. StageError: not a BlazeFace, or compiled for the Edge TPU without the model that it was
+    needed. StageError: not a BlazeFace, or compiled for an accelerator without the model that it was
     compiled from.
     """
-    import shutil
-
     from stages.tasks import faces
     from stages.tflite import roles
 
@@ -69,7 +67,7 @@ def detector(
     _check(roles.runnable(forms)[0])
     folder.mkdir()
     for form, path in forms.items():
-        shutil.copyfile(path, folder / f"{form}.tflite")
+        roles.copy(form, path, folder)
     if "int8" in forms:
         return _nothing_lost(1)
     (folder / "int8.tflite").write_bytes(_converted(forms["float"], seed, threads))

@@ -52,8 +52,8 @@ def unpack(packed: In, models: Out, people: Out) -> UnpackMetrics:
 
 
 def _copy(forms: "dict[str, Path]", folder: "Path") -> None:
-    import shutil
+    from stages.tflite import roles
 
     folder.mkdir(parents=True)
     for form, path in forms.items():
-        shutil.copyfile(path, folder / f"{form}.tflite")
+        roles.copy(form, path, folder)

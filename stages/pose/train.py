@@ -1,4 +1,4 @@
-"""Trains the activity classifier, using operations that the Edge TPU supports."""
+"""Trains the activity classifier, using operations that 8-bit accelerators support."""
 
 import math
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict

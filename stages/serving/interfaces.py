@@ -89,7 +89,7 @@ class Update(TypedDict):
     detections: List[Detection]
     age_ms: float  # from capture to answer
     infer_ms: float  # of the answer alone
-    accelerator: str  # what answered: edgetpu, cpu
+    accelerator: str  # what answered: cpu, or the accelerator's name
 
 
 class SourceState(TypedDict):
@@ -114,8 +114,9 @@ class WorkerState(TypedDict):
     """The state of an inference process, sent when it changes and once a second."""
 
     kind: Literal["worker"]
-    accelerator: str  # the one in use: edgetpu, cpu
+    accelerator: str  # the one in use: cpu, or its name
     wanted: str  # the one that the target has
+    called: str  # the wanted one, as users call it
     status: WorkerStatus
     why: str  # a sentence, if it is not ready
     ran_on: str  # of the task: runtime and processor, as text

@@ -18,6 +18,7 @@ from typing import (
     Literal,
     Sequence,
     Tuple,
+    cast,
     get_args,
     get_origin,
     get_type_hints,
@@ -28,6 +29,7 @@ from stages.serving import options
 from stages.serving.mistakes import Mistake, Mistakes, did_you_mean
 from stages.serving.options import Options
 from stages.serving.reading.address import masked
+from stages.tflite import twins
 
 BOUNDS: "Dict[str, Tuple[str, Callable[[Any, Any], bool]]]" = {
     "ge": (">=", operator.ge),
@@ -43,6 +45,7 @@ def parsed(words: Sequence[str]) -> Options:
     key=[a,b].
     """
     kinds = get_type_hints(Options, include_extras=True)
+    kinds["accelerator"] = cast(Any, Literal)[("none", *twins.names())]
     mistakes: List[Mistake] = []
     found: Dict[str, Any] = {}
     for word in words:

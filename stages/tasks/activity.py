@@ -17,16 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.stage import StageError
-from stages.tasks.keypoints import encoding, presence
+from stages.tasks.keypoints import encoding, presence, seen
 from stages.tasks.keypoints.crop import Square
 from stages.tasks.keypoints.movenet import PICTURE_SIDE, MoveNet
 from stages.tasks.package import Package
+from stages.tasks.region import WHOLE
 from stages.tasks.signature import ANY, Needs
 
 if TYPE_CHECKING:
-    from stages.tasks.task import Detection
+    from stages.tasks.region import Region
+    from stages.tasks.task import Detection, View
 
 CLASSIFIER, POSE = "model", "pose"  # roles
+SEES = POSE
 
 
 @dataclass
@@ -50,7 +53,7 @@ class Activity:
         self._labels, self._constants = package.labels, package.constants
         self._span, self._stride = (max(int(package.number(n)), 1) for n in ("span", "stride"))
         self.follows = package.number("window") > 1
-        # The pose model is opened first: it is larger, and only one process can use an Edge TPU.
+        # The pose model is opened first: it is larger, and an accelerator may have no room for both.
         self._movenet: MoveNet | None = None
         if POSE in package.models:
             self._movenet = MoveNet(package.open_role(POSE, accelerator, runtime))
@@ -70,7 +73,24 @@ class Activity:
 
     def answer(self, raw: "NDArray[Any]", state: State) -> "dict[str, Any]":
         """Return the frame's keypoints, and the activity of the last complete window."""
-        keypoints = self._keypoints(raw, state)
+        return self._answer(self._keypoints(raw, state), state)
+
+    def answer_seen(
+        self,
+        outputs: "Mapping[str, NDArray[Any]]",
+        size: "tuple[int, ...]",
+        state: State,
+        region: "Region" = WHOLE,
+    ) -> "dict[str, Any]":
+        """Return the answer for a frame that the accelerator saw itself; see `Seer`.
+
+        The pose model saw the whole region: unlike on the CPU, no crop follows the person.
+        """
+        keypoints = seen.keypoints(outputs, size, region)
+        return self._answer(keypoints, state)
+
+    def _answer(self, keypoints: "NDArray[np.float32]", state: State) -> "dict[str, Any]":
+        """Return the answer for the next frame's keypoints (joints, 3)."""
         state.frames.append(keypoints)
         state.count += 1
         after = state.count - self._span
@@ -171,8 +191,13 @@ def needs(constants: "Mapping[str, Any]") -> "dict[str, Needs]":
     """Return the outputs that the models must have, by role."""
     return {
         CLASSIFIER: Needs("an activity classifier", {ANY: (1, "labels")}),
-        POSE: Needs("MoveNet", {ANY: (1, 1, 17, 3)}),
+        POSE: seen.MOVENET,
     }
+
+
+def view(constants: "Mapping[str, Any]") -> "View":
+    """Return which part of a frame the pose model must see: people keep their proportions in it."""
+    return "middle"
 
 
 def classify(model: Any, windows: "NDArray[np.float32]") -> "NDArray[np.float32]":

@@ -17,7 +17,8 @@ import numpy as np
 from engine.stage import StageError
 from stages.tasks import head
 from stages.tasks.clock import Clock
-from stages.tasks.signature import ANY, Needs
+from stages.tasks.region import WHOLE
+from stages.tasks.signature import ANY, Needs, check_seen
 from stages.tasks.smoothing import Average, kept_threshold
 from stages.tflite.scaled import Scaled
 
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
 
     from stages.tasks.head import Head
     from stages.tasks.package import Package
-    from stages.tasks.task import Detection
+    from stages.tasks.region import Region
+    from stages.tasks.task import Detection, View
 
 NONE = "none of these"
-MODEL = "model"  # the role
+SEES = MODEL = "model"  # the role
 SHOWN = 3  # classes in an answer, the most probable first
 OWN = "frame_label", "frame_probability"  # of a frame of a clip, not averaged
 
@@ -78,9 +80,28 @@ class Classify:
         """Return the probabilities (classes,) of a picture."""
         (name,) = self._model.inputs
         pixels = prepared(raw, self._constants)[None]
-        (output,) = self._model.predict({name: values(pixels, self._constants)}).values()
-        probabilities = self._head.probabilities(output) if self._head else output
-        return probabilities[0]  # type: ignore[no-any-return]
+        return self._read(self._model.predict({name: values(pixels, self._constants)}))
+
+    def answer_seen(
+        self,
+        outputs: Mapping[str, NDArray[np.float32]],
+        size: tuple[int, ...],
+        state: State | None,
+        region: Region = WHOLE,
+    ) -> dict[str, Any]:
+        """Return the answer for a frame that the accelerator saw itself; see `Seer`."""
+        check_seen(
+            "classify", needs(self._constants)[MODEL], outputs, {"labels": len(self._labels)}
+        )
+        return self.conclude(self._read(outputs), size, state)
+
+    def _read(self, outputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return the probabilities (classes,) from the network's only output (1, n)."""
+        (output,) = outputs.values()
+        if not self._head:
+            return output[0]  # type: ignore[no-any-return]
+        _check_size(self._head, output.shape[-1])
+        return self._head.probabilities(output)[0]  # type: ignore[no-any-return]
 
     def conclude(
         self, looked: NDArray[np.float32], size: tuple[int, ...], state: State | None
@@ -127,6 +148,11 @@ def needs(constants: Mapping[str, Any]) -> dict[str, Needs]:
     if "head" in constants:
         return {MODEL: Needs("a network that turns a picture into an embedding", {ANY: None})}
     return {MODEL: Needs("a picture classifier", {ANY: (1, "labels")})}
+
+
+def view(constants: Mapping[str, Any]) -> View:
+    """Return which part of a frame the network must see."""
+    return "middle" if constants["fit"] == "crop" else "whole"
 
 
 def prepared(picture: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArray[np.uint8]:

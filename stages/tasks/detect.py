@@ -20,7 +20,8 @@ from stages.tasks.boxes import Detections
 from stages.tasks.clock import Clock
 from stages.tasks.followed_objects import followed
 from stages.tasks.package import read_array
-from stages.tasks.signature import Needs, check
+from stages.tasks.region import WHOLE, boxes_in
+from stages.tasks.signature import Needs, check, check_seen
 from stages.tasks.tracking import Tracker
 from stages.tflite.scaled import Scaled
 
@@ -28,12 +29,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stages.tasks.package import Package
-    from stages.tasks.task import Detection, Pair, Row
+    from stages.tasks.region import Region
+    from stages.tasks.task import Detection, Pair, Row, View
     from stages.tflite.tensor import Tensor
 
     Floor = Union[float, NDArray[Any]]
 
-MODEL = "model"  # the role
+SEES = MODEL = "model"  # the role
 ANCHORS = "anchors.npy"
 TASK, TFLITE = "task", "tflite"  # what decodes the outputs: this file, or the model's last operator
 BOXES, SCORES = "boxes", "scores"  # the outputs that this file decodes
@@ -57,7 +59,8 @@ class Looked(NamedTuple):
     """What the model says about one picture."""
 
     outputs: Mapping[str, NDArray[Any]]
-    detections: Detections
+    detections: Detections  # in the frame
+    region: Region  # of the frame, which the model saw
 
 
 class Detect:
@@ -86,9 +89,27 @@ class Detect:
         """Return the model's outputs for a picture, and the objects in it."""
         (name,) = self._model.inputs
         pixels = prepared(raw, self._constants)[None]
-        outputs = self._model.predict({name: values(pixels, self._constants)})
+        return self._read(self._model.predict({name: values(pixels, self._constants)}), WHOLE)
+
+    def answer_seen(
+        self,
+        outputs: Mapping[str, NDArray[Any]],
+        size: tuple[int, ...],
+        state: State | None,
+        region: Region = WHOLE,
+    ) -> dict[str, Any]:
+        """Return the answer for a frame that the accelerator saw itself; see `Seer`.
+
+        Such an accelerator returns boxes and scores even if the packed model decodes them itself.
+        """
+        _check_seen(outputs, self._constants, len(self._labels), len(self._anchors))
+        return self.conclude(self._read(outputs, region), size, state)
+
+    def _read(self, outputs: Mapping[str, NDArray[Any]], region: Region) -> Looked:
+        """Return what the outputs (1, ...) say about the region of a frame."""
         one = {name: output[0] for name, output in outputs.items()}
-        return Looked(one, found(one, self._constants, self._anchors, self._thresholds))
+        every = found(one, self._constants, self._anchors, self._thresholds)
+        return Looked(one, placed(every, region), region)
 
     def conclude(
         self, looked: Looked, size: tuple[int, ...], state: State | None
@@ -99,7 +120,8 @@ class Detect:
             return {"objects": objects(detections, self._labels, size)}
 
         def weak() -> Detections:
-            return below(looked.outputs, self._constants, self._anchors, self._thresholds)
+            every = below(looked.outputs, self._constants, self._anchors, self._thresholds)
+            return placed(every, looked.region)
 
         every, ids = followed(detections, weak, state.tracker, state.tick(), size)
         numbered = zip(objects(every, self._labels, size), ids)
@@ -141,6 +163,11 @@ def load(package: Package, accelerator: str, runtime: str) -> Detect:
     return Detect(package, accelerator, runtime)
 
 
+def view(constants: Mapping[str, Any]) -> View:
+    """Return which part of a frame the network must see."""
+    return "whole"
+
+
 def prepared(picture: NDArray[np.uint8], constants: Mapping[str, Any]) -> NDArray[np.uint8]:
     """Return an RGB picture (h, w, 3) in the network's form: (size, size, 3), uint8, stretched."""
     from stages.media.scaling import resized
@@ -167,7 +194,7 @@ def found(
              (anchors, columns), or the four outputs of TFLite_Detection_PostProcess
     floor:   the lowest score of a detection, or one for each class (classes,)
     """
-    if constants["postprocess"] == TFLITE:
+    if DECODED in outputs:
         return boxes.clipped(_decoded(outputs, constants, floor))
     scores = outputs[SCORES]
     if "classes" in constants:
@@ -183,6 +210,14 @@ def found(
     return boxes.clipped(
         kept
     )  # afterwards, as TFLite_Detection_PostProcess suppresses unclipped boxes
+
+
+def placed(detections: Detections, region: Region) -> Detections:
+    """Return detections in a region of a frame as detections in the frame, in its bounds."""
+    if region == WHOLE:
+        return detections
+    moved = boxes_in(detections.boxes, region)
+    return boxes.clipped(Detections(moved, detections.scores, detections.classes))
 
 
 def below(
@@ -267,6 +302,13 @@ def needs(constants: Mapping[str, Any]) -> dict[str, Needs]:
     return {MODEL: Needs("a detector", {BOXES: (1, "anchors", 4), SCORES: (1, "anchors", columns)})}
 
 
+def raw(constants: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the constants for boxes and scores: an accelerator that sees the frame itself returns them
+    even if the packed model decodes them itself.
+    """
+    return {**constants, "postprocess": TASK}
+
+
 def check_outputs(
     outputs: Mapping[str, Tensor], constants: Mapping[str, Any], classes: int, anchors: int
 ) -> None:
@@ -286,8 +328,22 @@ def check_outputs(
         )
 
 
+def _check_seen(
+    outputs: Mapping[str, NDArray[Any]], constants: Mapping[str, Any], classes: int, anchors: int
+) -> None:
+    """Refuse values that are not the boxes and scores (1, ...) of the detector in an accelerator."""
+    if not anchors:
+        raise StageError(
+            f"the package has no {ANCHORS}, without which boxes that its model has not decoded are of no "
+            "use: package a detector that was trained here"
+        )
+    wanted = needs(raw(constants))[MODEL]
+    check_seen("detect", wanted, outputs, {"labels": classes, "anchors": anchors})
+
+
 def _anchors(package: Package) -> NDArray[np.float32]:
-    """Return the packed anchors (anchors, 4); none if the model decodes its boxes itself."""
-    if package.constants.get("postprocess") == TFLITE:
+    """Return the packed anchors (anchors, 4); none if only the model has them, which uses them itself."""
+    decodes_itself = package.constants.get("postprocess") == TFLITE
+    if decodes_itself and f"data/{ANCHORS}" not in package.named:
         return np.zeros((0, 4), np.float32)
     return read_array(package.data(ANCHORS) / ANCHORS)

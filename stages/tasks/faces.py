@@ -4,6 +4,9 @@ A detector finds each face and its landmarks, the face is aligned by these, an e
 vector, and the most similar vector of the gallery names it; below a threshold it is nobody known. Without
 a detector, a picture is one face. In a clip, faces are followed, and each is named by its last frames
 together (stages.tasks.followed_faces). Raw inputs are pictures (h, w, 3).
+
+An accelerator that sees the frames itself could only run the detector: the embedder needs each face cut
+out of the picture. Therefore this task has no `answer_seen`.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from stages.tflite.model import Model
 
 DETECTOR, EMBEDDER = "detector", "embedder"  # the roles
+SEES = DETECTOR
 GALLERY, PEOPLE = "gallery.npy", "gallery_people.npy"
 UNKNOWN = "unknown"
 OWN = "frame_name", "frame_score"  # of a frame of a clip, without the frames before

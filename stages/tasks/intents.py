@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from stages.tasks.text.explanation import Sections
 
 MODEL = "model"  # the role
+SEES = None  # sentences are not frames
 UNKNOWN = ""  # the intent of a sentence that is not understood
 SHOWN = 5  # intents in an explanation
 

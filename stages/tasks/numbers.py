@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from stages.tasks.task import Detection
 
 MODEL = "model"  # the role
+SEES = None  # numbers are not frames
 
 
 @dataclass(frozen=True)

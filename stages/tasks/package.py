@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.stage import StageError
+from stages.accelerator import Session, open_on
 from stages.tflite import roles
-from stages.tflite.delegate_process import Process
-from stages.tflite.model import Model, open_on
+from stages.tflite.model import Model
+from stages.tflite.twins import twins
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +33,7 @@ class Package:
     labels: "tuple[str, ...]"
     constants: "dict[str, Any]"
     named: "frozenset[str]" = frozenset()  # the files that the manifest lists
-    process: Process = field(default_factory=Process)  # the Edge TPU's process, shared by all roles
+    session: Session = field(default_factory=dict)  # what an accelerator shares between all roles
     threads: int = 1  # of a model on the CPU
 
     def open_role(
@@ -46,10 +47,10 @@ class Package:
             raise StageError(
                 f"the package has no model '{role}': add it to the package, or use another task"
             )
-        int8, compiled = roles.runnable(self.models[role])
+        int8, compiled = roles.runnable(self.models[role], accelerator)
         # The accelerator would refuse a model without a twin.
         wanted = accelerator if compiled else "none"
-        return open_on(wanted, int8, compiled, runtime, threads or self.threads, self.process)
+        return open_on(wanted, int8, compiled, runtime, threads or self.threads, self.session)
 
     def data(self, *names: str) -> Path:
         """Return the folder data/, which has the files of these names; StageError: it lacks one."""
@@ -155,7 +156,7 @@ def _is_file_of(folder: Path, name: str) -> bool:
 
 def _forms(folder: Path, role: str, entry: Any) -> "dict[str, Path]":
     named = entry if isinstance(entry, dict) else {}
-    forms = {form: named[form] for form in roles.FORMS if isinstance(named.get(form), str)}
+    forms = {form: named[form] for form in roles.forms() if isinstance(named.get(form), str)}
     if not forms.keys() & roles.FOR_CPU:
         raise StageError(
             f"the package's manifest names no file for the model '{role}': package the model again"
@@ -172,8 +173,9 @@ def _refuse_unnamed(folder: Path, path: Path, files: "dict[str, str]") -> None:
 def _version_1(folder: Path, files: "dict[str, str]") -> Package:
     """Return a package of version 1, before there were roles: always an activity classifier."""
     models = {"model": {"int8": folder / "model.tflite"}}
-    if "model_edgetpu.tflite" in files:
-        models["model"]["edgetpu"] = folder / "model_edgetpu.tflite"
+    for form, twin in twins().items():
+        if twin.VERSION_1_FILE and twin.VERSION_1_FILE in files:
+            models["model"][form] = folder / twin.VERSION_1_FILE
     if (folder / "pose_model.tflite").exists():
         models["pose"] = {"int8": folder / "pose_model.tflite"}
         _refuse_unnamed(folder, models["pose"]["int8"], files)

@@ -13,10 +13,13 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import Any, Dict, Mapping, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Tuple, Union
 
 from engine.stage import StageError
 from stages.tflite.tensor import Tensor
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 ANY = "*"  # the only output, whatever its name
 Shape = Tuple[Union[int, str], ...]
@@ -45,6 +48,14 @@ def check_task(
     for role, needs in (declared(constants) if declared else {}).items():
         if role in models:
             check(task, needs, models[role], sizes)
+
+
+def check_seen(
+    task: str, needs: Needs, outputs: Mapping[str, NDArray[Any]], sizes: Mapping[str, int]
+) -> None:
+    """Refuse values (1, ...) by name that are not the outputs of such a model."""
+    tensors = {name: Tensor(name, one.shape, one.dtype.name) for name, one in outputs.items()}
+    check(task, needs, tensors, sizes)
 
 
 def check(task: str, needs: Needs, outputs: Mapping[str, Tensor], sizes: Mapping[str, int]) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from stages.tasks.task import Detection
 
 MODEL = "model"  # the role
+SEES = None  # rows are not frames
 DIGITS = 6  # significant digits of a number in an answer
 
 

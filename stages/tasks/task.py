@@ -8,8 +8,12 @@ from typing import Any, List, Literal, Mapping, Optional, Protocol, Sequence, Tu
 from engine.stage import StageError
 from stages.tasks.clock import Clock
 from stages.tasks.package import Package, open_package
+from stages.tasks.region import WHOLE, Region
 
 Takes = Literal["pictures", "sentences", "rows", "tensors"]
+# What an accelerator that sees the frame itself must show its network: all of the frame, stretched to the
+# network's input, or the largest middle part with the input's aspect ratio.
+View = Literal["whole", "middle"]
 Row = Mapping[str, Any]
 Pair = Tuple[Row, Row]
 
@@ -72,6 +76,27 @@ class Looker(Task, Protocol):
 
     def conclude(self, looked: Any, size: "tuple[int, int]", state: Any) -> "dict[str, Any]":
         """Return the answer; call it in the order of the frames. size: height and width in pixels."""
+
+
+class Seer(Task, Protocol):
+    """A task that can answer from what an accelerator says about a frame that it saw itself, such as the
+    network of an AI Camera, which is fed by the sensor.
+
+    Its module says which model sees the frame in `SEES` (a role, or None), and in `view(constants)`
+    which part of the frame that model must see: a `View`.
+    """
+
+    def answer_seen(
+        self, outputs: Any, size: "tuple[int, int]", state: Any, region: Region = WHOLE
+    ) -> "dict[str, Any]":
+        """Return the answer, in the form of `answer`; call it in the order of the frames.
+
+        outputs: values by name with their batch dimension, (1, ...), as Model.predict returns them
+        size:    height and width in pixels of the frame that boxes and points are in
+        region:  what the model saw, as shares of that frame
+
+        StageError: the outputs are those of another model.
+        """
 
 
 class Talker(Task, Protocol):

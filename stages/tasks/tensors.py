@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from stages.tasks.task import Detection
 
 MODEL = "model"  # the role
+SEES = None  # nobody knows what its answer means for a frame
 SHOWN = 8  # values of an output in a row; golden answers compare them
 
 

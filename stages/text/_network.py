@@ -1,4 +1,4 @@
-"""Builds the classifier: two dense layers, which the Edge TPU supports."""
+"""Builds the classifier: two dense layers, which 8-bit accelerators support."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any

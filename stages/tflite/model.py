@@ -1,6 +1,6 @@
-"""Opens a model with the target's runtime, on its Edge TPU if that is usable, and runs it on named
-tensors. It is independent of domains. It also runs in small ARM images that have only numpy and
-tflite-runtime.
+"""Opens a model with the target's runtime on the CPU, and runs an open one on named tensors, whatever
+processor it is on. It is independent of domains. It also runs in small ARM images that have only numpy
+and tflite-runtime.
 """
 
 from __future__ import annotations
@@ -12,10 +12,7 @@ from typing import TYPE_CHECKING, Any, Dict, Mapping, Protocol, Tuple
 
 import numpy as np
 
-from engine.stage import StageError, note
-from engine.stage.coral import LOOKED_FOR
-from stages.tflite.delegate import EdgeTpu
-from stages.tflite.delegate_process import Process, Unavailable
+from engine.stage import StageError
 from stages.tflite.interpreters import described, runtime_module
 from stages.tflite.naming import names_in
 from stages.tflite.numpy_model import NumpyModel
@@ -41,7 +38,8 @@ class Worker(Protocol):
     """The runtime and processor that run a model."""
 
     runtime: str  # with its version
-    accelerator: str  # cpu or edgetpu
+    accelerator: str  # cpu, or the accelerator's name
+    called: str  # the processor, as users call it
     inputs: dict[str, Tensor]
     outputs: dict[str, Tensor]
 
@@ -61,12 +59,8 @@ class Model:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self.runtime, self.accelerator = worker.runtime, worker.accelerator
+        self.called = worker.called  # the processor that it runs on, as users call it
         self.inputs, self.outputs = worker.inputs, worker.outputs
-
-    @property
-    def called(self) -> str:
-        """Return the name of the processor that it runs on, for users."""
-        return "Edge TPU" if self.accelerator == "edgetpu" else "CPU"
 
     def run(self, tensors: Tensors) -> dict[str, NDArray[Any]]:
         """Run the model on raw input tensors and return the raw output tensors.
@@ -114,7 +108,7 @@ class Model:
         return self._worker.peak_memory_mb()
 
     def close(self) -> None:
-        """Release the model's resources, such as the Edge TPU; closing twice does nothing."""
+        """Release the model's resources, such as an accelerator; closing twice does nothing."""
         self._worker.close()
 
 
@@ -137,44 +131,10 @@ def open_model(
     return Model(_Cpu(path, runtime, threads, kernels))
 
 
-def open_on(
-    accelerator: str,
-    int8_path: Path,
-    compiled_path: Path | None,
-    runtime: str,
-    threads: int = 1,
-    process: Process | None = None,
-) -> Model:
-    """Open the compiled model on the Edge TPU, or else the int8 model on the CPU, with a note that gives
-    the reason. In both cases, inputs and outputs have the int8 model's names.
-
-    process: the Edge TPU's process, which all models that are open at the same time must share; None:
-             a new one
-    """
-    if is_arrays(int8_path):
-        if accelerator != "none":
-            note("the model consists of arrays, which numpy evaluates: running it on the CPU")
-        return open_model(int8_path)
-    if accelerator != "edgetpu":
-        if accelerator != "none":
-            note(
-                f"TFLite cannot use the accelerator '{accelerator}': running the int8 model on the CPU"
-            )
-        return open_model(int8_path, runtime, threads)
-    try:
-        return Model(EdgeTpu(int8_path, compiled_path, runtime, process or Process()))
-    except Unavailable as reason:
-        note(
-            f"running the model on the CPU, because no Edge TPU is usable; {reason} (looked for "
-            f"{LOOKED_FOR})"
-        )
-    return open_model(int8_path, runtime, threads)
-
-
 class _Cpu:
     """An interpreter in this process."""
 
-    accelerator = "cpu"
+    accelerator, called = "cpu", "CPU"
 
     def __init__(self, path: Path, runtime: str, threads: int, kernels: str) -> None:
         if kernels not in KERNELS:

@@ -48,7 +48,7 @@ def names_of(model: Model) -> Names:
 def names_of_twin(path: Path, compiled: Path) -> Names:
     """Return the names in `path`, in the order of a compiled form of the same model.
 
-    The Edge TPU's compiler drops signatures but keeps the tensors. StageError: the compiled form has
+    A compiler may drop signatures, but keeps the tensors. StageError: the compiled form has
     other inputs or outputs.
     """
     model, twin = read_model(path), read_model(compiled)

@@ -20,7 +20,7 @@ INPUT, OUTPUT = "row", "scores"
 class NumpyModel:
     """An estimator in this process; float64 in and out, with the same bits on every processor."""
 
-    accelerator = "cpu"
+    accelerator, called = "cpu", "CPU"
 
     def __init__(self, path: Path) -> None:
         self._estimator = archive.read(path)

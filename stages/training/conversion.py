@@ -12,8 +12,8 @@ def to_int8(
 
     batches: yields examples in the model's form, from which the ranges of its tensors are calibrated
 
-    Fully connected layers are quantised per tensor: the Edge TPU's compiler 16 cannot read per-channel
-    ones (google-coral/edgetpu#879). Integer inputs and outputs keep their type, whatever is requested.
+    Fully connected layers are quantised per tensor: compilers of accelerators may not read per-channel
+    ones (docs/edge-tpu.md). Integer inputs and outputs keep their type, whatever is requested.
     """
     import tensorflow as tf
 

@@ -68,7 +68,8 @@ def constant(graph: "Subgraph", place: int) -> "NDArray[np.float32]":
     if not tensor.scales:
         return values.astype(np.float32)
     shape = [1] * len(tensor.shape)
-    shape[tensor.axis] = -1
+    if tensor.is_per_channel:
+        shape[tensor.axis] = -1
     zero = np.array(tensor.zero_points or (0,), np.float32).reshape(shape)
     return (values - zero) * np.array(tensor.scales, np.float32).reshape(shape)
 

@@ -1,4 +1,4 @@
-"""Builds picture classifiers that the Edge TPU supports: a backbone and a classification layer."""
+"""Builds picture classifiers that 8-bit accelerators support: a backbone and a classification layer."""
 
 from pathlib import Path
 from typing import Any

@@ -31,9 +31,9 @@ def extractor(
 ) -> ExtractorMetrics:
     """Check that the network has one picture as input and one embedding as output.
 
-    model:   a quantised .tflite file, or a folder with int8.tflite and perhaps edgetpu.tflite
+    model:   a quantised .tflite file, or a folder with int8.tflite and perhaps a compiled twin
     packed:  a package whose last layer is extended
-    models:  model/int8.tflite, and model/edgetpu.tflite if it was published with it
+    models:  model/int8.tflite, and the compiled twin if it was published with it
     picture: JSON: size, and mean and deviation: the network reads (pixel - mean) / deviation
 
     method:  how the last layer is made: last_layer or imprint; must match the package
@@ -42,8 +42,6 @@ def extractor(
     int8, an output that is not a vector or consists of class probabilities; a package made
     with another extractor or method.
     """
-    import shutil
-
     from stages.tflite import roles
     from stages.tflite.interpreters import ANY
     from stages.tflite.model import open_model
@@ -58,7 +56,7 @@ def extractor(
     size = _embedding(opened.outputs, int8)
     (models / "model").mkdir(parents=True)
     for form, path in files.items():
-        shutil.copyfile(path, models / "model" / f"{form}.tflite")
+        roles.copy(form, path, models / "model")
     picture.write_text(json.dumps(about, indent=1), encoding="utf-8")
     return ExtractorMetrics(picture_size=float(about["size"]), embedding_size=float(size))
 

@@ -10,6 +10,7 @@ from engine import served, syntax
 from engine.options import declared
 from stages.serving.options import Options
 from stages.serving.words import parsed
+from stages.tflite import twins
 
 
 def test_serve_has_the_options_of_the_server_and_a_run():
@@ -46,8 +47,8 @@ def test_the_server_reads_the_words_as_the_same_options():
     assert parsed(words) == dataclasses.replace(Options(), **expected)
 
 
-def test_the_choices_of_an_option_are_those_of_the_server():
-    assert served.choices("accelerator") == ("none", "edgetpu")
+def test_the_server_can_use_the_accelerators_that_stages_can_use():
+    assert served.accelerators() == ("none", *twins.names())
 
 
 def test_one_source_needs_no_brackets():

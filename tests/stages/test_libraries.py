@@ -8,11 +8,22 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = sorted(
-    path
-    for library in ("tflite", "media", "tasks", "estimators", "serving")
-    for path in (ROOT / "stages" / library).rglob("*.py")
-)
+SOURCES = [
+    ROOT / "stages" / "accelerator.py",
+    *sorted(
+        path
+        for library in (
+            "accelerators",
+            "coral",
+            "tflite",
+            "media",
+            "tasks",
+            "estimators",
+            "serving",
+        )
+        for path in (ROOT / "stages" / library).rglob("*.py")
+    ),
+]
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: f"{path.parent.name}.{path.stem}")

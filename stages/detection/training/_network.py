@@ -1,4 +1,5 @@
-"""Builds single-shot detectors that the Edge TPU supports: a backbone, and two heads for each feature map."""
+"""Builds single-shot detectors that 8-bit accelerators support: a backbone, and two heads for each
+feature map."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any

@@ -72,7 +72,7 @@ class Children:
 
 
 def kill(pid: int) -> None:
-    """End a process and its group, such as the process of an Edge TPU; it must be reaped afterwards."""
+    """End a process and its group, such as that of an accelerator; it must be reaped afterwards."""
     with suppress(OSError):
         os.killpg(pid, signal.SIGKILL)
     with suppress(OSError):

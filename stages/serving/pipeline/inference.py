@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator, List, Optional, Sequence, cast
 
 from engine.stage import StageError
+from stages import accelerator as accelerators
 from stages.serving.interfaces import Update
 from stages.serving.pipeline import wire
 from stages.serving.pipeline.asking import Asked
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 IN_A_ROW = 3  # frames that fail one after another before the models are opened again
 IDLE_S = 0.5  # longest wait, after which the thread looks whether anything is new
 SWITCH_S = 0.0005  # of Python's lock: a thread whose inference ends must not wait 5 ms for it
-EDGE_TPU = "Edge TPU"  # in a task's `ran_on`
 
 
 class GivenUp(Exception):
@@ -63,8 +63,9 @@ def run(
 
 
 def used(task: Task, accelerator: str) -> str:
-    """Return the accelerator that answers: none, for the CPU, if the Edge TPU is not usable."""
-    return accelerator if accelerator != "edgetpu" or EDGE_TPU in task.ran_on else "none"
+    """Return the accelerator that answers: none, for the CPU, if the task does not run on it."""
+    found = accelerators.of(accelerator)
+    return accelerator if found is None or found.TITLE in task.ran_on else "none"
 
 
 def _fail(channels: Channels, why: str) -> None:

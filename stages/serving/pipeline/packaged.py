@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, List, Mapping
 
 from engine.stage import StageError
+from stages import accelerator as accelerators
 from stages.serving.interfaces import Column, Summary
 from stages.tasks import task as tasks
 from stages.tasks.package import MANIFEST, Package, open_package
-from stages.tflite import coral, roles
+from stages.tflite import roles
 from stages.tflite.model import Model, Result
 from stages.tflite.naming import names_in
 from stages.tflite.schema import read_model
@@ -40,15 +41,17 @@ def describe(package: Path) -> Task:
 
 def is_present(accelerator: str) -> bool:
     """Return whether the accelerator seems to be usable, without opening it."""
-    return accelerator == "edgetpu" and coral.obstacle(coral.HERE) is None
+    found = accelerators.of(accelerator)
+    return found is not None and found.obstacle() is None
 
 
 def obstacle(accelerator: str) -> str:
     """Return a sentence that says why the CPU answers instead."""
-    if accelerator != "edgetpu":
+    found = accelerators.of(accelerator)
+    if found is None:
         return f"TFLite cannot use the accelerator '{accelerator}'"
-    found = coral.obstacle(coral.HERE)
-    return f"no Edge TPU is usable: {found[1]}" if found else "the Edge TPU could not be opened"
+    why = found.obstacle()
+    return f"no {found.TITLE} is usable: {why}" if why else f"the {found.TITLE} could not be opened"
 
 
 def summary(package: Path, task: Task) -> Summary:
@@ -109,7 +112,7 @@ def _model(path: Path) -> Model:
 class _Description:
     """The tensors of a model file."""
 
-    runtime, accelerator = "no runtime", "cpu"
+    runtime, accelerator, called = "no runtime", "cpu", "CPU"
 
     def __init__(self, path: Path) -> None:
         names, graph = names_in(path), read_model(path).subgraphs[0]

@@ -15,7 +15,7 @@ PACKAGED = "stages.serving.pipeline.packaged"
 class Settings:
     """What a pipeline does, and how long it waits; the times are settings so that tests can be fast."""
 
-    accelerator: str = "none"  # of the target: none or edgetpu
+    accelerator: str = "none"  # of the target: none, or the name of a file in stages/accelerators
     runtime: str = "litert"
     threads: int = 1  # of a model on the CPU
     watchdog_s: float = 5.0  # longest inference before the worker is restarted

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence
 
+from stages import accelerator as accelerators
 from stages.serving.interfaces import SourceStatus, WorkerState, WorkerStatus
 from stages.serving.pipeline import children, inference, pictures, wire
 from stages.serving.pipeline.busy import Busy
@@ -127,7 +128,7 @@ class Supervisor:
             self._take_reports()
             if not self._why or (self._is_open and status < 0):
                 self._why = f"the inference process {children.described(status)}"
-            children.kill(self._worker)  # what it started, such as the Edge TPU's process
+            children.kill(self._worker)  # what it started, such as an accelerator's process
             self._failed(now_s)
             return
         limit_s = self._settings.watchdog_s if self._is_open else self._settings.open_s
@@ -254,11 +255,12 @@ class Supervisor:
 
     def _tell(self) -> None:
         self._told_s = time.monotonic()
-        status = self._status()
+        status, wanted = self._status(), self._settings.accelerator
         state = WorkerState(
             kind="worker",
             accelerator=self._accelerator or "cpu",
-            wanted="cpu" if self._settings.accelerator == "none" else self._settings.accelerator,
+            wanted="cpu" if wanted == "none" else wanted,
+            called=accelerators.title(wanted),
             status=status,
             why="" if status == "ready" else self._why,
             ran_on=self._ran_on,

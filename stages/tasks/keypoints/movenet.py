@@ -1,4 +1,4 @@
-"""MoveNet on any TFLite runtime or the Edge TPU: from a picture to 17 keypoints in its pixels.
+"""MoveNet on any TFLite runtime or accelerator: from a picture to 17 keypoints in its pixels.
 
 MoveNet finds one person. Its input is a square crop that follows the person from frame to frame
 (`crop`).

@@ -15,7 +15,7 @@ def op(type: str, mapped: bool, reason: str | None = None) -> Op:
 
 
 def svg(ops: list[Op], edges: list[tuple[int, int]]) -> str:
-    return draw({"nodes": ops, "edges": [list(edge) for edge in edges]})
+    return draw({"nodes": ops, "edges": [list(edge) for edge in edges], "accelerator": "Edge TPU"})
 
 
 def drawn(ops: list[Op], edges: list[tuple[int, int]]) -> ET.Element:
@@ -51,6 +51,12 @@ def test_each_operator_says_where_it_runs_and_why():
 def test_the_legend_counts():
     tree = drawn([op("A", True), op("B", True), op("C", False)], [])
     assert [text.text for text in tree.findall("text")] == ["Edge TPU: 2", "CPU: 1"]
+
+
+def test_a_graph_of_an_earlier_version_does_not_name_the_accelerator():
+    tree = ET.fromstring(draw({"nodes": [op("A", True)], "edges": []}))[0]
+    assert [text.text for text in tree.findall("text")] == ["accelerator: 1", "CPU: 0"]
+    assert tree.findall("g")[0][0].text == "0 A: Mapped to accelerator"
 
 
 def test_an_operator_stands_below_what_it_reads():

@@ -42,6 +42,12 @@ def test_a_graph_of_operators_may_come_in_any_iterables(sent):
     figures.op_graph("g", (one for one in [node, node]), {(0, 1)})
     assert sent[0]["nodes"] == [{"type": "ADD", "mapped": False, "reason": "no"}] * 2
     assert sent[0]["edges"] == [[0, 1]]
+    assert "accelerator" not in sent[0]
+
+
+def test_a_graph_of_operators_says_what_the_accelerator_is_called(sent):
+    figures.op_graph("g", [], [], "Edge TPU")
+    assert sent[0]["accelerator"] == "Edge TPU"
 
 
 def test_what_is_no_number_is_a_gap_of_a_curve(sent):

@@ -7,13 +7,13 @@ import pytest
 
 from engine.stage import StageError
 from stages.edge.benchmark import benchmark
-from stages.edge.compile import compile
-from stages.edge.edgetpu_report import edgetpu_report
 from stages.edge.infer import infer
 from stages.edge.package import package
 from stages.edge.quantise import quantise
 from stages.edge.reference import reference
 from stages.edge.verify import verify
+from stages.edgetpu.compile import compile
+from stages.edgetpu.report import report as edgetpu_report
 from stages.estimators import archive
 from stages.estimators.archive import Written
 from stages.tasks.columns.decision import Decision

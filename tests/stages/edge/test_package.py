@@ -9,6 +9,7 @@ import pytest
 
 from engine import digest
 from engine.stage import StageError
+from stages.accelerators import imx500
 from stages.edge.package import package
 from stages.tasks.package import open_package
 from stages.tflite.model import open_model
@@ -19,6 +20,14 @@ MEASURED = {"runtime": "LiteRT 9", "accelerator": "cpu", "measured_on": "simulat
 FIGURES = {"card": {"Data": "Classes: cat, dog, owl", "Limits": "Knows these only."}, **MEASURED}
 COST = {"model_size_bytes": 2344.0, "latency_median_ms": 0.01234, "inferences": 300, **MEASURED}
 LOG = {"compiled": True, "on_edgetpu": 264, "operations": 267, "version": "16.0.384591198"}
+
+CAMERA_FILES = "dnnParams.xml", "imx500.json", "packerOut.zip"
+MEMORY = {"memory_bytes": 2_097_152, "available_bytes": 8_388_608, "fits": True}
+CAMERA_LOG = {
+    "compiled": True,
+    "memory": MEMORY,
+    "models": {"model": {"compiled": True, "by": "imxconv-tf 3.19.2"}},
+}
 
 
 @pytest.fixture
@@ -52,6 +61,15 @@ def compiled(quantised, tmp_path):
     int8 = (made / "model/int8.tflite").read_bytes()
     (made / "model/edgetpu.tflite").write_bytes(int8 + b"edgetpu-custom-op")
     return made
+
+
+def _camera_network(role):
+    """Write the files of a network that was converted for the AI Camera into a role's folder."""
+    role.mkdir(exist_ok=True)
+    (role / "packerOut.zip").write_bytes(b"PK\x05\x06" + bytes(18))
+    (role / "dnnParams.xml").write_text("<dnnParams/>")
+    outputs = [{"name": "scores", "shape": [1, 3], "scale": 0.25, "zero_point": 0, "bits": 8}]
+    (role / "imx500.json").write_text(json.dumps({"v": 1, "inputs": [], "outputs": outputs}))
 
 
 def files_in(folder):
@@ -140,6 +158,17 @@ def test_a_ready_model_may_be_a_single_file(pack, quantised):
     assert "models/crop/int8.tflite" in files_in(folder)
 
 
+def test_a_ready_model_may_have_a_twin_that_was_compiled_here(pack, quantised, tmp_path):
+    made = shutil.copytree(quantised.out / "models", tmp_path / "compiled")
+    _camera_network(made / "crop")
+    ready = quantised.out / "models/model/int8.tflite"
+    folder, _ = pack(compiled=made, ready=ready, ready_role="crop")
+    assert open_package(folder).models["crop"].keys() == {"int8", "imx500"}
+    assert {name for name in files_in(folder) if "crop" in name} == {
+        f"models/crop/{name}" for name in ("int8.tflite", *CAMERA_FILES)
+    }
+
+
 def test_two_models_of_one_role_are_refused(pack, compiled):
     with pytest.raises(StageError, match="two models have the role 'model'"):
         pack(ready=compiled / "model", ready_role="model")
@@ -160,6 +189,47 @@ def test_a_model_that_was_compiled_is_packed_beside_the_int8_one(pack, compiled)
         "models/model/int8.tflite",
         "models/model/edgetpu.tflite",
     )
+
+
+def test_the_cameras_network_is_packed_with_its_tensors_and_named_by_the_manifest(
+    pack, quantised, tmp_path
+):
+    made = shutil.copytree(quantised.out / "models", tmp_path / "compiled")
+    _camera_network(made / "model")
+    folder, _ = pack(compiled=made, log=CAMERA_LOG, accelerator="imx500")
+    assert manifest(folder)["models"]["model"]["imx500"] == "models/model/packerOut.zip"
+    assert {f"models/model/{name}" for name in CAMERA_FILES} <= manifest(folder)["files"].keys()
+    (found,) = imx500.described(folder / "models/model")["outputs"]
+    assert found["name"] == "scores"
+    (folder / "models/model/imx500.json").write_text("{}")
+    with pytest.raises(StageError, match=r"imx500\.json of the package does not match its checksum"):
+        open_package(folder)
+
+
+def test_the_card_says_what_runs_in_the_camera_and_which_figures_are_simulated(
+    pack, quantised, tmp_path
+):
+    made = shutil.copytree(quantised.out / "models", tmp_path / "compiled")
+    _camera_network(made / "model")
+    figures = {**FIGURES, "accelerator": "imx500", "runtime": "Model Compression Toolkit 2.5.1"}
+    folder, _ = pack(compiled=made, log=CAMERA_LOG, accelerator="imx500", figures=figures)
+    card = (folder / "card.md").read_text()
+    assert (
+        "- AI Camera: `model` runs in the camera, converted by imxconv-tf 3.19.2, fits into its memory: "
+        "2,097,152 of 8,388,608 bytes (25%)\n"
+    ) in card
+    words = "Model Compression Toolkit 2.5.1 on the AI Camera, simulated on x86_64"
+    assert f"- Figures: with {words}\n" in card
+    assert "One inference: 0.0123 ms (median of 300), 2,344 bytes, with LiteRT 9 on the CPU" in card
+
+
+def test_the_card_says_why_nothing_runs_in_the_camera(pack):
+    log = {"compiled": False, "why": "it does not fit into the camera's memory", "models": {}}
+    card = (pack(log=log, accelerator="imx500")[0] / "card.md").read_text()
+    assert (
+        "- AI Camera: no network was converted (it does not fit into the camera's memory); on the "
+        "Raspberry Pi's CPU: `model`\n"
+    ) in card
 
 
 def test_a_model_that_is_float_only_is_packed_as_that(pack, quantised, tmp_path):

@@ -109,6 +109,7 @@ def worker_state(**values: Any) -> WorkerState:
         "kind": "worker",
         "accelerator": "cpu",
         "wanted": "edgetpu",
+        "called": "Edge TPU",
         "status": "fallback",
         "why": "no Edge TPU",
         "ran_on": "LiteRT on the CPU",

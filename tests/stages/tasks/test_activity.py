@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from engine.stage import StageError
+from stages.tasks.keypoints import heads
 from stages.tasks.keypoints.encoding import cuts
 from stages.tasks.keypoints.table import write_clip
 from stages.tasks.task import open_task
@@ -90,6 +91,37 @@ def test_the_answer_is_drawn_on_a_copy(opened):
     answer = [opened.answer(frame, state) for frame in frames(8)][-1]
     drawn = opened.draw(picture, answer)
     assert drawn.shape == picture.shape and drawn.any() and not picture.any()
+
+
+def test_keypoints_that_a_camera_saw_are_answered_like_those_of_a_table(opened):
+    ours, theirs, size = opened.new_state(), opened.new_state(), (100, 200)
+    for frame in frames(9):
+        scaled = frame[:, [1, 0, 2]] / np.float32([*size, 1])
+        seen = opened.answer_seen({"keypoints": scaled[None, None]}, size, ours)
+        wanted = opened.answer(frame, theirs)
+        np.testing.assert_allclose(seen.pop("keypoints"), wanted.pop("keypoints"), atol=2e-3)
+        assert seen == wanted
+
+
+def test_keypoints_in_what_the_camera_saw_become_pixels_of_the_frame(opened):
+    middle = np.full((1, 1, 17, 3), 0.5, np.float32)
+    region = 0.0, 0.25, 1.0, 0.5
+    answer = opened.answer_seen({"keypoints": middle}, (100, 200), opened.new_state(), region)
+    assert answer["keypoints"] == [[75.0, 50.0, 0.5]] * 17
+
+
+def test_a_camera_may_return_movenets_heads(opened):
+    shapes = {name: (1, 48, 48, channels) for name, channels in heads.CHANNELS.items()}
+    found = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    found[heads.CENTRE][0, 24, 24] = 1
+    found[heads.HEATMAP][0, 12, 36] = 0.5
+    answer = opened.answer_seen(found, (100, 200), opened.new_state())
+    assert answer["keypoints"] == [[150.0, 25.0, 0.5]] * 17
+
+
+def test_tensors_that_are_not_movenets_are_refused(opened):
+    with pytest.raises(StageError, match="the task 'activity' needs MoveNet"):
+        opened.answer_seen({"a": np.ones((1, 2))}, (100, 200), opened.new_state())
 
 
 def test_pictures_without_a_pose_model_are_refused(opened):

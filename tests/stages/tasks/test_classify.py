@@ -54,6 +54,26 @@ def test_a_package_answers_a_picture_of_any_size(tmp_path):
     assert task.draw(picture, answer).any()
 
 
+def test_what_a_camera_returns_is_answered_like_the_models_own_output(tmp_path):
+    task = open_task(_packed(tmp_path, [0.25, 0.75]))
+    seen = {"anything": np.float32([[0.25, 0.75]])}
+    picture = np.zeros((30, 40, 3), np.uint8)
+    assert task.answer_seen(seen, (30, 40), None) == task.answer(picture, None)
+    ours, theirs = task.new_state(), task.new_state()
+    for _ in range(3):
+        assert task.answer_seen(seen, (30, 40), ours) == task.answer(picture, theirs)
+
+
+@pytest.mark.parametrize(
+    "outputs", [{}, {"a": np.ones((1, 3), np.float32)}, {"a": np.ones(2, np.float32)}]
+)
+def test_a_cameras_tensors_of_another_network_are_refused(opened, outputs):
+    with pytest.raises(
+        StageError, match=r"needs a picture classifier with one output \[1, 2 labels"
+    ):
+        opened.answer_seen(outputs, (30, 40), None)
+
+
 class _Says:
     """In place of the network: the probabilities of each frame in order."""
 
@@ -138,6 +158,15 @@ def test_an_embedding_goes_through_the_last_layer_of_the_package(tmp_path):
     answer = open_task(_with_head(tmp_path, layer)).answer(np.zeros((8, 8, 3), np.uint8), None)
     (wanted,) = layer.probabilities(np.float32([[0.6, 0.8]]))
     assert (answer["label"], answer["probability"]) == ("second", round(float(wanted[1]), 4))
+
+
+def test_a_cameras_embedding_goes_through_the_last_layer_too(tmp_path):
+    layer = Head(np.float32([[9, 0], [0, 9]]), np.float32([0, 1]))
+    task = open_task(_with_head(tmp_path, layer))
+    answer = task.answer(np.zeros((8, 8, 3), np.uint8), None)
+    assert task.answer_seen({"embedding": np.float32([[0.6, 0.8]])}, (8, 8), None) == answer
+    with pytest.raises(StageError, match="embedding has 3 values, but the last layer needs 2"):
+        task.answer_seen({"embedding": np.ones((1, 3), np.float32)}, (8, 8), None)
 
 
 def test_a_last_layer_for_another_embedding_is_refused(tmp_path):

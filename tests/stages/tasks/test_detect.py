@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from engine.stage import StageError
+from stages.detection import _operator
 from stages.edge._items import answers
-from stages.tasks import detect
+from stages.tasks import boxes, detect
 from stages.tasks.followed_objects import followed
 from stages.tasks.task import open_task
 from stages.tflite.tensor import Tensor
@@ -128,6 +129,74 @@ def test_the_objects_of_a_clip_are_those_of_its_pictures_with_ids(tmp_path):
         answer = task.answer(picture, state)
         assert task.rows(answer) == [{**row, "id": at} for at, row in enumerate(alone, 1)]
     assert [one["id"] for one in task.detections(answer)] == [1, 2]
+
+
+SEEN = {name: one[None] for name, one in OUTPUTS.items()}  # as an accelerator returns them
+
+
+def test_what_a_camera_returns_is_answered_like_the_models_own_outputs(tmp_path):
+    task = open_task(_packed(tmp_path))
+    picture = np.zeros((100, 200, 3), np.uint8)
+    assert task.answer_seen(SEEN, (100, 200), None) == task.answer(picture, None)
+    ours, theirs = task.new_state(), task.new_state()
+    for _ in range(3):
+        assert task.answer_seen(SEEN, (100, 200), ours) == task.answer(picture, theirs)
+
+
+def test_boxes_in_what_the_camera_saw_become_boxes_in_the_frame(tmp_path):
+    task = open_task(_packed(tmp_path))
+    middle = 0.0, 0.25, 1.0, 0.75
+    rows = task.rows(task.answer_seen(SEEN, (100, 200), None, middle))
+    assert [[row[side] for side in boxes.SIDES] for row in rows] == [
+        [0.0, 50.0, 50.0, 100.0],
+        [50.0, 100.0, 100.0, 150.0],
+    ]
+
+
+def test_objects_that_only_the_camera_saw_are_clipped_to_the_frame_or_left_out(tmp_path):
+    task = open_task(_packed(tmp_path))
+    lower = 0.5, -0.5, 1.5, 1.5  # the camera saw half a frame more on three sides
+    rows = task.rows(task.answer_seen(SEEN, (100, 200), None, lower))
+    assert [[row[side] for side in boxes.SIDES] for row in rows] == [[50.0, 0.0, 100.0, 100.0]]
+
+
+def test_a_weak_object_that_the_camera_saw_before_keeps_its_place(tmp_path):
+    task, middle = open_task(_packed(tmp_path)), (0.0, 0.25, 1.0, 0.75)
+    weak = {**SEEN, "scores": SEEN["scores"] * np.float32(0.7)}
+    state = task.new_state()
+    first, second = (
+        task.detections(task.answer_seen(one, (100, 200), state, middle)) for one in (SEEN, weak)
+    )
+    assert [(one["id"], one["box"]) for one in first] == [(one["id"], one["box"]) for one in second]
+
+
+def _with_operator(folder, keeps_anchors):
+    """Package the network with the operator that decodes its boxes."""
+    folder.mkdir()
+    raw, decoded = folder / "raw.tflite", folder / "decoded.tflite"
+    raw.write_bytes(_always(OUTPUTS))
+    _operator.append(raw, decoded, ANCHORS, CONSTANTS)
+    constants = {**CONSTANTS, "postprocess": "tflite"}
+    (folder / "package/data").mkdir(parents=True)
+    if keeps_anchors:
+        np.save(folder / "package/data" / detect.ANCHORS, ANCHORS)
+    return packages.write(folder / "package", "detect", constants, model=decoded.read_bytes())
+
+
+def test_a_camera_returns_the_boxes_that_the_packed_model_decodes_itself(tmp_path):
+    task = open_task(_with_operator(tmp_path / "own", keeps_anchors=True))
+    answer = task.answer(np.zeros((100, 200, 3), np.uint8), None)
+    assert len(answer["objects"]) == 2
+    assert task.answer_seen(SEEN, (100, 200), None) == answer
+    bare = open_task(_with_operator(tmp_path / "bare", keeps_anchors=False))
+    with pytest.raises(StageError, match=r"the package has no anchors\.npy"):
+        bare.answer_seen(SEEN, (100, 200), None)
+
+
+def test_a_cameras_tensors_of_another_network_are_refused(tmp_path):
+    task = open_task(_packed(tmp_path))
+    with pytest.raises(StageError, match="but the model has probabilities: float32"):
+        task.answer_seen({"probabilities": np.ones((1, 2), np.float32)}, (100, 200), None)
 
 
 def _scores(*rows):

@@ -1,11 +1,14 @@
 """A package finds its task through the manifest, and every task has the methods of the interface."""
 
+import importlib
 import inspect
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from engine.stage import StageError
+from stages.tasks import activity, classify, detect, faces
 from stages.tasks import task as interface
 from stages.tasks.activity import Activity
 from stages.tasks.classify import Classify
@@ -29,11 +32,12 @@ TASKS = {
     "tensors": Tensors,
 }
 LIBRARY = {  # what tasks share
-    *("__init__", "clock", "package", "signature", "task"),
+    *("__init__", "clock", "package", "region", "signature", "task"),
     *("alignment", "blazeface", "boxes", "face_input", "face_turn", "head", "liveness"),
     *("assignment", "followed_faces", "followed_objects", "motion", "smoothing", "tracking"),
 }
 ROOT = Path(interface.__file__).parent
+ABOUT = {"postprocess": "task"}  # constants
 METHODS = {
     name: inspect.signature(one)
     for name, one in vars(interface.Task).items()
@@ -70,6 +74,29 @@ def test_tasks_whose_answer_has_two_halves_have_both_methods():
             assert list(found.parameters) == list(wanted.parameters)
     others = TASKS.keys() - {"classify", "detect", "faces"}
     assert not any(hasattr(TASKS[name], "look") for name in others)
+
+
+def test_each_task_says_which_model_sees_the_frames_of_a_camera():
+    modules = {name: importlib.import_module(f"stages.tasks.{name}") for name in TASKS}
+    sees = {"activity": "pose", "classify": "model", "detect": "model", "faces": "detector"}
+    assert {name: one.SEES for name, one in modules.items() if one.SEES is not None} == sees
+    assert all(modules[name].SEES in modules[name].needs(ABOUT) for name in sees)
+
+
+def test_tasks_whose_model_can_see_the_frame_itself_answer_what_it_returns():
+    wanted = list(inspect.signature(interface.Seer.answer_seen).parameters)
+    for name in ("activity", "classify", "detect"):
+        found = inspect.signature(TASKS[name].answer_seen)
+        assert list(found.parameters) == wanted
+    others = TASKS.keys() - {"activity", "classify", "detect"}
+    assert not any(hasattr(TASKS[name], "answer_seen") for name in others)
+
+
+def test_what_a_model_must_see_is_what_it_was_trained_on():
+    views = get_args(interface.View)
+    assert (classify.view({"fit": "crop"}), classify.view({"fit": "stretch"})) == views[::-1]
+    assert (detect.view({}), activity.view({})) == views
+    assert not hasattr(faces, "view")
 
 
 def test_a_package_is_opened_with_the_task_that_its_manifest_names(tmp_path):

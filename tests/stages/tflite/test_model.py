@@ -10,7 +10,7 @@ import pytest
 
 from engine.stage import StageError
 from stages.tflite.interpreters import ANY
-from stages.tflite.model import open_model, open_on
+from stages.tflite.model import open_model
 from tests.tflite_models import G, Op, T, write
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -187,10 +187,6 @@ def test_what_is_not_to_be_had_is_refused_with_what_there_is(mirror, key, value,
 def test_a_time_is_of_the_inference_alone(model):
     tensors = model.quantised({only_input(model): np.zeros((1, 3), np.float32)})
     assert 0 < model.time_ms(tensors) < 1000
-
-
-def test_a_model_for_no_accelerator_runs_on_the_cpu(mirror):
-    assert open_on("none", mirror["int8_model"], None, "litert").accelerator == "cpu"
 
 
 @pytest.mark.mirror

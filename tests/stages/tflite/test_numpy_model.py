@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from engine.stage import StageError
+from stages.accelerator import open_on
 from stages.estimators import archive
 from stages.estimators.archive import Written
 from stages.tflite import roles
-from stages.tflite.model import open_model, open_on
+from stages.tflite.model import open_model
 
 STEP = Written(
     "dense",

@@ -6,7 +6,6 @@ import { clearEvents, showEvent } from "./events.js";
 import { SourceCard } from "./source.js";
 import { Stream } from "./stream.js";
 
-const CALLED = { cpu: "CPU", edgetpu: "Edge TPU", imx500: "IMX500", none: "CPU" };
 const RETRY_MS = 2000;
 
 const cards = new Map(); // source -> SourceCard
@@ -89,8 +88,7 @@ function setNumbers({ sources, machine: values }) {
 
 function showBanners() {
   const found = [];
-  for (const { status, why, wanted } of workers.values()) {
-    const called = CALLED[wanted] ?? wanted;
+  for (const { status, why, called } of workers.values()) {
     if (status === "fallback")
       found.push(["warn", `The CPU has taken over from the ${called}`, why]);
     if (status === "restarting")
@@ -116,8 +114,8 @@ function showBanners() {
 
 function showDevice() {
   const rows = [];
-  for (const { ran_on, accelerator, restarts, memory_mb } of workers.values()) {
-    rows.push(["Runs on", ran_on || (CALLED[accelerator] ?? accelerator), true]);
+  for (const { ran_on, called, restarts, memory_mb } of workers.values()) {
+    rows.push(["Runs on", ran_on || called, true]);
     if (restarts) rows.push(["Restarts", String(restarts)]);
     if (machine.memory_mb === undefined) rows.push(["Memory", `${figure(memory_mb)} MB`]);
   }

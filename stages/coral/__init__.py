@@ -1,0 +1,1 @@
+"""The process in which the Edge TPU runs compiled models: its library may crash it."""
