@@ -52,7 +52,7 @@ def _found(model: In, input_persistency: bool, timeout_s: float) -> "dict[str, A
         return _unmeasured(why)
     found = _source.find("model", "model", model, [])
     if found is None:
-        raise _source.wanted()
+        raise StageError(f"{model.name} is no Keras model")
     progress(0, 1, "quantise with random pictures")
     network = _source.opened(found).model
     with tempfile.TemporaryDirectory() as folder:

@@ -25,5 +25,5 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(_toolkit, "without_toolkit", lambda: None)
     monkeypatch.setattr(_toolkit, "without_converter", lambda: None)
     (tmp_path / "notes.keras").write_text("no model")
-    with pytest.raises(StageError, match="no Keras model found"):
+    with pytest.raises(StageError, match="notes.keras is no Keras model"):
         fit(tmp_path / "notes.keras", tmp_path / "report.json")
