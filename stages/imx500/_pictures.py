@@ -34,9 +34,7 @@ class Pictures:
         return found
 
 
-def find(
-    train: Path | None, test: Path | None, role: str, count: int, seed: int
-) -> Pictures | str:
+def find(train: Path | None, test: Path | None, role: str, count: int, seed: int) -> Pictures | str:
     """Return pictures of the training part, or a sentence that says why there are none.
 
     test: a part whose raw pictures are used if the training part has none
@@ -68,4 +66,3 @@ def stored(test: Path) -> NDArray[np.uint8] | None:
 def is_picture(tensor: Any) -> bool:
     """Return whether a part's tensor (n, h, w, 3) has RGB pixels."""
     return tensor.dtype == np.uint8 and tensor.ndim == 4 and tensor.shape[3] == 3
-

@@ -90,7 +90,9 @@ def _quantised(model: Any, pictures: NDArray[np.uint8]) -> Any:
 def _takes_pixels(model: Any) -> bool:
     """Return whether the network's input is unsigned, in 8 bits, with a scale of 1."""
     holder = next(
-        layer for layer in model.layers if type(layer).__name__ == "KerasActivationQuantizationHolder"
+        layer
+        for layer in model.layers
+        if type(layer).__name__ == "KerasActivationQuantizationHolder"
     )
     config = holder.activation_holder_quantizer.get_config()
     thresholds = np.ravel(config.get("threshold", ()))

@@ -104,9 +104,7 @@ def _quantise(
 
     _ptq.save(_ptq.quantised(opened.model, found.pictures), folder / _quantised.NETWORK)
     _quantised.write(folder, about)
-    note(
-        f"{about.role}: quantised for the camera with {about.by}, calibrated on {found.whence}"
-    )
+    note(f"{about.role}: quantised for the camera with {about.by}, calibrated on {found.whence}")
     metrics = QuantiseMetrics(quantised=1.0, calibration_examples=float(about.examples))
     if about.max_difference is not None:
         metrics["max_difference"] = about.max_difference
@@ -172,7 +170,9 @@ def _compared(
     there = by_tensorflow.outputs_of(path, found.values(pictures))
     names = _matched(opened, made, there)
     if names is None:
-        if opened.is_published:  # rebuilt from the same file, up to the operators that the camera lacks
+        if (
+            opened.is_published
+        ):  # rebuilt from the same file, up to the operators that the camera lacks
             return list(opened.outputs), None
         theirs, ours = ", ".join(there), ", ".join(opened.outputs)
         return [], DIFFERENT_OUTPUTS.format(theirs=theirs, ours=ours)
