@@ -18,7 +18,7 @@ PARTS = {  # of the memory that a network uses
 SHOWN = 3  # largest layers that a sentence names
 _SIZES = {"B": 1, "K": 1 << 10, "M": 1 << 20, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 _SIZE = re.compile(r"([\d.]+)\s*([KMG]?B?)")
-_UNSUPPORTED = re.compile(r"contains unsupported ops: ([^\"\n\[]+)")
+_UNSUPPORTED = re.compile(r"contains unsupported ops: ([^\"\n]+)")
 _INVALID = re.compile(r"Node (?:\[[^\]]*\] )?op: ([^,]+), id: ([^,\n]+?)(?:, \[|, errors)")
 _REASON = re.compile(r"reason: ([^\n\"]+?)(?:\\n|\n|\"|$)")
 _REPLACEMENTS = {  # what computes nearly the same with layers that the camera has
@@ -110,9 +110,7 @@ def advice(report: Mapping[str, Any]) -> list[str]:
     if not report.get("measured"):
         return []
     more = report["weights_bytes"] > report["activations_bytes"]
-    weights = (
-        "reduce the weights: a narrower network (params.alpha), fewer classes, or fewer layers"
-    )
+    weights = "reduce the weights: a narrower network (params.alpha), fewer classes, or fewer layers"
     activations = "reduce the activations: a smaller input (params.size), which also saves time"
     found = [weights, activations] if more else [activations, weights]
     if report["input_persistency_bytes"]:

@@ -1,18 +1,13 @@
 """Reports whether a Keras model would fit into the AI Camera's memory, without any data of its own."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from engine.stage import In, Out, StageError, progress
 from engine.stage.bounds import Range
 from engine.stage.suffix import Suffix
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 OPTIONAL = ("tensorflow", "model_compression_toolkit", "h5py")
 PROGRAMS = ("java", "imxconv-tf")
-
-_REFUSED = "the camera cannot run these operators"
 
 
 def fit(
@@ -29,8 +24,8 @@ def fit(
 
     model:  a .keras or .h5 file with the whole model, or a folder with architecture.json
     report: JSON: what stages.imx500.memory writes. If the model cannot be converted, measured is false,
-            `why` is the reason, and `unsupported` lists operators that the camera lacks, each with its
-            layer, the reason and a replacement.
+            and `why` is the reason: operators that the camera lacks, with their layers and replacements,
+            or tools that are missing here.
     input_persistency: keep the network's input in memory, so that it can be shown beside the outputs
     timeout_s: limit of the converter, in seconds
     StageError: the file is no Keras model, or Keras 2.15 cannot rebuild it.
@@ -38,7 +33,7 @@ def fit(
     import json
 
     found = _found(model, input_persistency, timeout_s)
-    report.write_text(json.dumps({"v": 1, "unsupported": [], **found}, indent=1), encoding="utf-8")
+    report.write_text(json.dumps({"v": 1, **found}, indent=1), encoding="utf-8")
 
 
 def _found(model: In, input_persistency: bool, timeout_s: float) -> "dict[str, Any]":
@@ -47,6 +42,7 @@ def _found(model: In, input_persistency: bool, timeout_s: float) -> "dict[str, A
     from pathlib import Path
 
     from stages.imx500 import _largest, _ptq, _source, _toolkit
+    from stages.imx500.memory import measured
 
     if why := _toolkit.without_toolkit() or _toolkit.without_converter():
         return _unmeasured(why)
@@ -58,26 +54,11 @@ def _found(model: In, input_persistency: bool, timeout_s: float) -> "dict[str, A
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.keras"
         _ptq.save(_quantised(network), path)
-        return _measured(path, _largest.layers_of(network), input_persistency, timeout_s)
-
-
-def _measured(
-    network: "Path", layers: "list[dict[str, Any]]", input_persistency: bool, timeout_s: float
-) -> "dict[str, Any]":
-    """Return the converter's report, or why it refused the network."""
-    from stages.imx500 import _converter, _largest, _memory_report, _toolkit
-
-    with _converter.made(
-        network, only_memory=True, input_persistency=input_persistency, timeout_s=timeout_s
-    ) as made:
-        if refused := _memory_report.unsupported(made.log, layers):
-            return {**_unmeasured(_REFUSED), "unsupported": refused}
-        if made.status or not made.memory_report.is_file():
-            return _unmeasured(_converter.failure(made))
-        found = {"measured": True, "why": None, "role": None}
-        found |= _memory_report.read(made.memory_report)
-    found |= {"largest": _largest.largest(layers), "by": _toolkit.converter()}
-    return {**found, "advice": _memory_report.advice(found)}
+        layers = _largest.layers_of(network)
+        try:
+            return measured(path, None, layers, input_persistency, timeout_s)
+        except StageError as refusal:
+            return _unmeasured(str(refusal))
 
 
 def _unmeasured(why: str) -> "dict[str, Any]":
