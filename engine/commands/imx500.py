@@ -119,9 +119,5 @@ def _memory(found: Report) -> str:
 
 
 def _parts(found: Report) -> str:
-    parts = {
-        "weights": found["weights_bytes"],
-        "activations": found["activations_bytes"],
-        "reserved": found["reserved_bytes"],
-    }
-    return ", ".join(f"{name} {size / _MB:.2f} MB" for name, size in parts.items())
+    weights, activations = found["weights_bytes"] / _MB, found["activations_bytes"] / _MB
+    return f"weights {weights:.2f} MB, activations {activations:.2f} MB"

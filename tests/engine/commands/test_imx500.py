@@ -77,7 +77,7 @@ def test_a_table_names_the_largest_layers_and_says_that_the_model_fits(model, gi
     ]
     assert said.lines[4:] == [
         "fits in the AI Camera: 0.77 of 8.00 MB (10%)",
-        "weights 0.55 MB, activations 0.21 MB, reserved 0.00 MB",
+        "weights 0.55 MB, activations 0.21 MB",
         "measured by imxconv-tf 3.19.2, with random pictures: the memory is that of any weights and "
         "pictures",
     ]
