@@ -63,7 +63,7 @@ def _of_zip(file: Any, architecture: dict[str, Any], under: str) -> Iterator[NDA
     counts: Counter[str] = Counter()
     for layer in architecture["config"]["layers"]:
         kind, own = layer["class_name"], layer["config"]["name"]
-        called = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", kind).lower()
+        called = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", kind).lower()
         numbered = f"{called}_{counts[called]}" if counts[called] else called
         counts[called] += 1
         group = next(

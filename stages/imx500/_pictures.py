@@ -34,13 +34,8 @@ class Pictures:
         return found
 
 
-def find(
-    train: Path | None, test: Path | None, role: str, count: int, seed: int
-) -> Pictures | str:
-    """Return pictures of the training part, or a sentence that says why there are none.
-
-    test: a part whose raw pictures are used if the training part has none
-    """
+def find(train: Path | None, role: str, count: int, seed: int) -> Pictures | str:
+    """Return pictures of the training part, or a sentence that says why there are none."""
     if train is None:
         return "there are no training pictures to calibrate it with"
     folder = train / role if (train / role).is_dir() else train
@@ -56,6 +51,14 @@ def find(
         mean, deviation = data.scaling[name]
         scaling = {"mean": mean, "deviation": deviation}
     return Pictures(np.asarray(stored[chosen]), f"{len(chosen)} training pictures", scaling)
+
+
+def raw(folder: Path, height: int, width: int, count: int) -> Pictures | str:
+    """Return the pictures among a part's raw items, or a sentence that says why there are none."""
+    from stages.imx500 import _raw_pictures
+
+    found = _raw_pictures.find(folder, height, width, count)
+    return found if isinstance(found, str) else Pictures(*found)
 
 
 def stored(test: Path) -> NDArray[np.uint8] | None:

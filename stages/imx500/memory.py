@@ -84,10 +84,12 @@ def measured(
     ) as made:
         if refused := _memory_report.unsupported(made.log, layers):
             raise StageError(_memory_report.said(refused))
-        if made.status or not made.memory_report.is_file():
-            raise StageError(_converter.failure(made))
-        found = {"measured": True, "why": None, "role": role}
-        found |= _memory_report.read(made.memory_report)
+        sizes = _memory_report.too_large(made.log, layers)
+        if sizes is None:
+            if made.status or not made.memory_report.is_file():
+                raise StageError(_converter.failure(made))
+            sizes = _memory_report.read(made.memory_report)
+    found = {"measured": True, "why": None, "role": role, **sizes}
     found |= {"largest": _largest.largest(layers), "unsupported": [], "by": _toolkit.converter()}
     return {**found, "advice": _memory_report.advice(found)}
 

@@ -85,10 +85,14 @@ def quantise(
         source = _source.single(ready)
     if source is None:
         return _unquantised(quantised, seen, f"no trained network of the role '{seen}' was given")
-    found = _pictures.find(train, test, seen, calibration_examples, seed)
+    found = _pictures.find(train, seen, calibration_examples, seed)
+    scaling = None if isinstance(found, str) else found.scaling
+    opened = _source.opened(source, scaling)
+    if isinstance(found, str) and test is not None:
+        height, width = opened.model.input_shape[1:3]
+        found = _pictures.raw(test, height, width, calibration_examples)
     if isinstance(found, str):
         return _unquantised(quantised, seen, found)
-    opened = _source.opened(source, found.scaling)
     _check_shape(opened, found)
     names, difference = _compared(opened, found, models / seen if models else None)
     if isinstance(difference, str):
