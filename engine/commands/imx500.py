@@ -107,6 +107,7 @@ def _layers(largest: Sequence[Report]) -> list[list[str]]:
             f"{layer['output_bytes']:,}",
         ]
         for layer in largest
+        if layer["weights_bytes"] or layer["output_bytes"]
     ]
     return [["largest layers", "operator", "bytes of weights", "bytes of output"], *rows]
 
