@@ -22,6 +22,7 @@ from engine.wording import as_typed, plural
 POLL_S = 0.5
 SHOW_S = 30.0  # how often progress is shown if the output is not a terminal
 _SECONDS_PER_LINE = 1.0  # on a terminal
+_MOST = 200  # characters of a complaint
 
 
 def make(environment: Environment, store: Path) -> None:
@@ -155,12 +156,12 @@ def _failed(environment: Environment, why: str, fix: str) -> UserError:
 
 
 def _reason(log: Path) -> str:
-    """Return the first complaint of the installer, or else its last line."""
+    """Return the installer's complaint, with its last cause, or else its last line."""
     lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines()]
-    lines = [line for line in lines if line]
-    wrong = [line for line in lines if line.lower().startswith(("error:", "cause:", "× "))]
-    first = [*wrong, *lines[-1:], "the installer gives no reason"][0]
-    return first.partition(": ")[2] if first.lower().startswith("error: ") else first
+    errors = [line[len("error:") :].strip() for line in lines if line[:6].lower() == "error:"]
+    causes = [line[len("cause:") :].strip() for line in lines if line.startswith("cause:")]
+    first = [*errors, *filter(None, reversed(lines)), "the installer gives no reason"][0]
+    return f"{first[:_MOST]} ({causes[-1][:_MOST]})" if errors and causes else first[:_MOST]
 
 
 def _last_line(log: Path) -> str:
