@@ -112,9 +112,7 @@ def here(roots: Sequence[Path]) -> list[tuple[str, Environment | None]]:
     """Return the names of all environments, each with the one for this machine, if it exists."""
     names = {path.parent.name for root in roots for path in root.glob(f"containers/*/{FILE}")}
     on = platform_of(platform.machine())
-    return [
-        (name, find(roots, name, on)) for name in sorted(names) if is_environment(roots, name)
-    ]
+    return [(name, find(roots, name, on)) for name in sorted(names) if is_environment(roots, name)]
 
 
 def lacking(name: str, why: str) -> str:

@@ -83,7 +83,9 @@ def remove_outdated(
 def size_bytes(folder: Path) -> int:
     """Return the size of the folder's files; links count nothing."""
     return sum(
-        (Path(where) / name).lstat().st_size for where, _, names in os.walk(folder) for name in names
+        (Path(where) / name).lstat().st_size
+        for where, _, names in os.walk(folder)
+        for name in names
     )
 
 
@@ -141,7 +143,9 @@ class _Progress:
             return
         self._shown = now
         done = sum(1 for _ in self._folder.glob("lib/python3.*/site-packages/*.dist-info"))
-        text = f"{self._environment.name}: {done} of {self._environment.packages} packages installed"
+        text = (
+            f"{self._environment.name}: {done} of {self._environment.packages} packages installed"
+        )
         text += f" after {now - self._start:.0f} s"
         if is_terminal:
             width = shutil.get_terminal_size().columns - 1

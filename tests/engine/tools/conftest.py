@@ -48,10 +48,18 @@ class Folder:
         wheel = self.wheels / f"tinytool-{version}-py3-none-any.whl"
         info = f"tinytool-{version}.dist-info"
         with zipfile.ZipFile(wheel, "w") as archive:
-            archive.writestr("tinytool.py", f"VERSION = {version!r}\n\ndef main():\n    print(VERSION)\n")
-            archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: tinytool\nVersion: {version}\n")
-            archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-            archive.writestr(f"{info}/entry_points.txt", "[console_scripts]\ntinytool = tinytool:main\n")
+            archive.writestr(
+                "tinytool.py", f"VERSION = {version!r}\n\ndef main():\n    print(VERSION)\n"
+            )
+            archive.writestr(
+                f"{info}/METADATA", f"Metadata-Version: 2.1\nName: tinytool\nVersion: {version}\n"
+            )
+            archive.writestr(
+                f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            )
+            archive.writestr(
+                f"{info}/entry_points.txt", "[console_scripts]\ntinytool = tinytool:main\n"
+            )
             archive.writestr(f"{info}/RECORD", "")
         digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
         line = f"tinytool=={version} --hash=sha256:{digest}\n"

@@ -60,4 +60,3 @@ def test_a_wrong_definition_is_refused_with_its_file(small, text):
         small.environment()
     [mistake] = caught.value.exceptions
     assert isinstance(mistake, UserError) and "environment.yaml" in mistake.where and mistake.fix
-
