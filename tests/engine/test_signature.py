@@ -285,3 +285,22 @@ def test_a_module_that_cannot_be_loaded_is_refused_with_those_that_can(library, 
         f"lib.plugins has no '{name}'",
         "did you mean 'first'?" if name == "frist" else "choose one of: first",
     )
+
+
+def test_packages_that_a_stage_declares_as_optional_are_not_needed(library, tmp_path):
+    (tmp_path / "lib" / "s.py").write_text(
+        'OPTIONAL = ("scipy", "torch")\nfrom lib import _shared\nfrom engine.stage import Out\n'
+        "def s(data: Out) -> None:\n    import numpy\n"
+    )
+    found = library.signature("lib.s", "f")
+    assert (found.needs, found.optional_imports) == ({"numpy"}, {"scipy"})
+
+
+def test_they_are_not_needed_by_the_modules_that_it_loads_either(library, tmp_path):
+    (tmp_path / "lib" / "task.py").write_text("import torch, scipy\ndef load(): ...\n")
+    (tmp_path / "lib" / "s.py").write_text(
+        'OPTIONAL = ("torch",)\nLOADS = {"task": "lib"}\nfrom engine.stage import Out\n'
+        "def s(data: Out, *, task: str) -> None: ...\n"
+    )
+    found = library.loading(library.signature("lib.s", "f"), {"task": "task"}, "f")
+    assert found.needs == {"scipy"} and {"torch", "scipy"} <= found.imports
