@@ -194,7 +194,11 @@ def resolve(packages: Iterable[str], sources: Iterable[str], platform: Platform)
     argv = [str(beside) if beside.is_file() else shutil.which("uv") or "uv", "pip", "compile", "-q"]
     argv += ["--python-version", ".".join(map(str, PYTHON)), "--format", "pylock.toml"]
     argv += ["--python-platform", f"{platform.machine}-manylinux_2_{GLIBC}"]
-    argv += ["--only-binary", ":all:", *(word for name in sources for word in ("--no-binary", name))]
+    argv += [
+        "--only-binary",
+        ":all:",
+        *(word for name in sources for word in ("--no-binary", name)),
+    ]
     text = "".join(f"{package}\n" for package in packages)
     done = subprocess.run([*argv, "-"], input=text, capture_output=True, text=True)
     if done.returncode:

@@ -131,7 +131,9 @@ def provide_images(
     Raise UserError if one cannot be built or pushed, or if an environment cannot be provided.
     """
     for name, why in provide_environments(request, executors, jobs, say).items():
-        raise UserError(f"environment {name}", why, "see the messages above, and repeat the command")
+        raise UserError(
+            f"environment {name}", why, "see the messages above, and repeat the command"
+        )
     _load_images(request, executors, jobs, say)
 
 

@@ -112,7 +112,8 @@ class StageSpec(_OfAKind):
     )
     image: str | None = Field(
         None,
-        description="the image of its container; by default the smallest one with its imports",
+        description="the image of its container; by default the smallest one with its imports. An "
+        "image with an environment.yaml is also the environment of a local process",
     )
     network: bool = Field(False, description="its container may use the network")
     formerly: StageName | None = Field(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine.errors import UserError
+from engine import ordinary
 from engine.fields import Size, validated
 from engine.stage import virtualenv
 from engine.stage.platforms import PLATFORMS
@@ -22,6 +22,7 @@ from engine.target import platform_of
 FILE = "environment.yaml"
 FOLDER = "tools"  # of the store
 _RECORD = b"environment/1\n"
+_MOST_BYTES = 10_000_000  # of a lock
 _LOCKS = ("requirements", "sources")  # wheels, and packages that are built from source
 
 
@@ -111,9 +112,7 @@ def here(roots: Sequence[Path]) -> list[tuple[str, Environment | None]]:
     """Return the names of all environments, each with the one for this machine, if it exists."""
     names = {path.parent.name for root in roots for path in root.glob(f"containers/*/{FILE}")}
     on = platform_of(platform.machine())
-    return [
-        (name, find(roots, name, on)) for name in sorted(names) if is_environment(roots, name)
-    ]
+    return [(name, find(roots, name, on)) for name in sorted(names) if is_environment(roots, name)]
 
 
 def lacking(name: str, why: str) -> str:
@@ -145,9 +144,5 @@ def _read(folder: Path, on: str) -> Environment | None:
 def _digest(locks: Sequence[Path], python: str, on: str) -> str:
     whole = hashlib.sha256(_RECORD + f"{python}\0{on}".encode())
     for lock in locks:
-        try:
-            whole.update(f"\0{lock.name}\0".encode() + lock.read_bytes())
-        except OSError as error:
-            fix = "check it, or create it again: make lock"
-            raise UserError(str(lock), f"it cannot be read: {error.strerror}", fix) from None
+        whole.update(f"\0{lock.name}\0".encode() + ordinary.read(lock, _MOST_BYTES))
     return whole.hexdigest()

@@ -22,6 +22,7 @@ from engine.wording import as_typed, plural
 POLL_S = 0.5
 SHOW_S = 30.0  # how often progress is shown if the output is not a terminal
 _SECONDS_PER_LINE = 1.0  # on a terminal
+_MOST = 200  # characters of a complaint
 
 
 def make(environment: Environment, store: Path) -> None:
@@ -82,7 +83,9 @@ def remove_outdated(
 def size_bytes(folder: Path) -> int:
     """Return the size of the folder's files; links count nothing."""
     return sum(
-        (Path(where) / name).lstat().st_size for where, _, names in os.walk(folder) for name in names
+        (Path(where) / name).lstat().st_size
+        for where, _, names in os.walk(folder)
+        for name in names
     )
 
 
@@ -140,7 +143,9 @@ class _Progress:
             return
         self._shown = now
         done = sum(1 for _ in self._folder.glob("lib/python3.*/site-packages/*.dist-info"))
-        text = f"{self._environment.name}: {done} of {self._environment.packages} packages installed"
+        text = (
+            f"{self._environment.name}: {done} of {self._environment.packages} packages installed"
+        )
         text += f" after {now - self._start:.0f} s"
         if is_terminal:
             width = shutil.get_terminal_size().columns - 1
@@ -155,12 +160,12 @@ def _failed(environment: Environment, why: str, fix: str) -> UserError:
 
 
 def _reason(log: Path) -> str:
-    """Return the first complaint of the installer, or else its last line."""
+    """Return the installer's complaint, with its last cause, or else its last line."""
     lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines()]
-    lines = [line for line in lines if line]
-    wrong = [line for line in lines if line.lower().startswith(("error:", "cause:", "× "))]
-    first = [*wrong, *lines[-1:], "the installer gives no reason"][0]
-    return first.partition(": ")[2] if first.lower().startswith("error: ") else first
+    errors = [line[len("error:") :].strip() for line in lines if line[:6].lower() == "error:"]
+    causes = [line[len("cause:") :].strip() for line in lines if line.startswith("cause:")]
+    first = [*errors, *filter(None, reversed(lines)), "the installer gives no reason"][0]
+    return f"{first[:_MOST]} ({causes[-1][:_MOST]})" if errors and causes else first[:_MOST]
 
 
 def _last_line(log: Path) -> str:

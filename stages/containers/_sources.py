@@ -52,7 +52,9 @@ def _built(lock: Path, setuptools: Path, folder: Path) -> list[Path]:
     env = {**os.environ, "PYTHONPATH": str(setuptools)}
     done = subprocess.run(argv, capture_output=True, text=True, env=env)
     if done.returncode:
-        wrong = [line for line in done.stderr.splitlines() if "rror" in line]
-        why = (wrong or done.stderr.splitlines()[-1:] or ["it gives no reason"])[0]
-        raise StageError(f"pip cannot build the packages of {lock.name}: {why.strip()}")
+        lines = [line.strip() for line in done.stderr.splitlines()]
+        wrong = [line for line in lines if line.startswith(("ERROR: ", "× "))]
+        why = (wrong or lines[-1:] or ["it gives no reason"])[0]
+        why = why.removeprefix("ERROR: ").removeprefix("× ")
+        raise StageError(f"pip cannot build the packages of {lock.name}: {why}")
     return sorted(folder.glob("*.whl"))

@@ -63,10 +63,12 @@ def _of_zip(file: Any, architecture: dict[str, Any], under: str) -> Iterator[NDA
     counts: Counter[str] = Counter()
     for layer in architecture["config"]["layers"]:
         kind, own = layer["class_name"], layer["config"]["name"]
-        called = _snake_case(kind)
+        called = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", kind).lower()
         numbered = f"{called}_{counts[called]}" if counts[called] else called
         counts[called] += 1
-        group = next((g for n in (numbered, own) if (g := f"{under}layers/{n}") in file), None)
+        group = next(
+            (g for n in (numbered, own) if (g := f"{under}layers/{n}") in file), None
+        )
         if group is None:
             continue
         if kind in _layers.NESTED:
@@ -74,14 +76,6 @@ def _of_zip(file: Any, architecture: dict[str, Any], under: str) -> Iterator[NDA
         elif "vars" in file[group]:
             own_weights = file[f"{group}/vars"]
             yield from (np.asarray(own_weights[at]) for at in sorted(own_weights, key=int))
-
-
-def _snake_case(name: str) -> str:
-    """Return the name of a class as Keras writes it: Conv2D is conv2d, DepthwiseConv2D depthwise_conv2d
-    (keras/src/utils/naming.py).
-    """
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 def _of_h5(groups: Any, network: _layers.Network, nested: Any = None) -> Iterator[NDArray[Any]]:

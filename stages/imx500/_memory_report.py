@@ -18,7 +18,10 @@ PARTS = {  # of the memory that a network uses
 SHOWN = 3  # largest layers that a sentence names
 _SIZES = {"B": 1, "K": 1 << 10, "M": 1 << 20, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 _SIZE = re.compile(r"([\d.]+)\s*([KMG]?B?)")
-_UNSUPPORTED = re.compile(r"contains unsupported ops: ([^\"\n\[]+)")
+_TOO_LARGE = re.compile(
+    r"Not enough memory, available: ([\d.]+[KMG]?B)\s*, required: ([\d.]+[KMG]?B)"
+)
+_UNSUPPORTED = re.compile(r"contains unsupported ops: ([\w.]+(?:, [\w.]+)*)")
 _INVALID = re.compile(r"Node (?:\[[^\]]*\] )?op: ([^,]+), id: ([^,\n]+?)(?:, \[|, errors)")
 _REASON = re.compile(r"reason: ([^\n\"]+?)(?:\\n|\n|\"|$)")
 _REPLACEMENTS = {  # what computes nearly the same with layers that the camera has
@@ -68,6 +71,29 @@ def read(path: Path) -> dict[str, Any]:
         ) from error
 
 
+def too_large(log: str, layers: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return the same figures for a network that does not fit, of which there is no report; None if the
+    converter printed something else.
+
+    layers: of the network, from which weights_bytes is computed; the rest is activations
+    """
+    found = _TOO_LARGE.search(log)
+    if found is None:
+        return None
+    available, used = (size_bytes(text) for text in found.groups())
+    weights = min(sum(int(one["weights_bytes"]) for one in layers), used)
+    return {
+        "fits": False,
+        "memory_bytes": used,
+        "available_bytes": available,
+        "memory_used_share": used / available,
+        "weights_bytes": weights,
+        "activations_bytes": used - weights,
+        "reserved_bytes": 0,
+        "input_persistency_bytes": 0,
+    }
+
+
 def size_bytes(text: str) -> int:
     """Return a size such as '1746208B', '151.00KB' or '1.67MB' in bytes; ValueError: it is none."""
     found = _SIZE.fullmatch(text.strip())
@@ -110,9 +136,7 @@ def advice(report: Mapping[str, Any]) -> list[str]:
     if not report.get("measured"):
         return []
     more = report["weights_bytes"] > report["activations_bytes"]
-    weights = (
-        "reduce the weights: a narrower network (params.alpha), fewer classes, or fewer layers"
-    )
+    weights = "reduce the weights: a narrower network (params.alpha), fewer classes, or fewer layers"
     activations = "reduce the activations: a smaller input (params.size), which also saves time"
     found = [weights, activations] if more else [activations, weights]
     if report["input_persistency_bytes"]:

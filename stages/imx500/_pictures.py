@@ -34,11 +34,8 @@ class Pictures:
         return found
 
 
-def find(train: Path | None, test: Path | None, role: str, count: int, seed: int) -> Pictures | str:
-    """Return pictures of the training part, or a sentence that says why there are none.
-
-    test: a part whose raw pictures are used if the training part has none
-    """
+def find(train: Path | None, role: str, count: int, seed: int) -> Pictures | str:
+    """Return pictures of the training part, or a sentence that says why there are none."""
     if train is None:
         return "there are no training pictures to calibrate it with"
     folder = train / role if (train / role).is_dir() else train
@@ -56,6 +53,14 @@ def find(train: Path | None, test: Path | None, role: str, count: int, seed: int
     return Pictures(np.asarray(stored[chosen]), f"{len(chosen)} training pictures", scaling)
 
 
+def raw(folder: Path, height: int, width: int, count: int) -> Pictures | str:
+    """Return the pictures among a part's raw items, or a sentence that says why there are none."""
+    from stages.imx500 import _raw_pictures
+
+    found = _raw_pictures.find(folder, height, width, count)
+    return found if isinstance(found, str) else Pictures(*found)
+
+
 def stored(test: Path) -> NDArray[np.uint8] | None:
     """Return the pictures of a part (n, h, w, 3), mapped; None if its examples are no pictures."""
     tensors = part.read(test).tensors
@@ -66,3 +71,4 @@ def stored(test: Path) -> NDArray[np.uint8] | None:
 def is_picture(tensor: Any) -> bool:
     """Return whether a part's tensor (n, h, w, 3) has RGB pixels."""
     return tensor.dtype == np.uint8 and tensor.ndim == 4 and tensor.shape[3] == 3
+

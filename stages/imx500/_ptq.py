@@ -22,16 +22,19 @@ BATCH = 10
 PIXELS = 256  # values of a pixel
 
 
-def quantised(model: Any, pictures: NDArray[np.uint8]) -> Any:
+def quantised(model: Any, pictures: NDArray[np.uint8], only_ranges: bool = False) -> Any:
     """Return the quantised network, with an unsigned input of scale 1.
 
     pictures: training examples (n, h, w, 3)
+    only_ranges: take each tensor's range as its threshold, instead of the one with the least error:
+                 much faster, for a network of which only the memory is of interest
     StageError: the toolkit cannot quantise the network.
     """
-    found = _quantised(model, pictures)
+    found = _quantised(model, pictures, only_ranges)
     if _takes_pixels(found):
         return found
-    found = _quantised(model, np.concatenate([pictures, _ramp(pictures.shape[1:])]))
+    brighter = np.concatenate([pictures, _ramp(pictures.shape[1:])])
+    found = _quantised(model, brighter, only_ranges)
     if not _takes_pixels(found):
         raise StageError(
             "the toolkit gave the network's input another scale than 1, but the camera always gives "
@@ -65,7 +68,7 @@ def outputs_of(model: Any, pictures: Any, batch: int = 32) -> list[NDArray[np.fl
     return [np.concatenate(parts) for parts in zip(*made)]
 
 
-def _quantised(model: Any, pictures: NDArray[np.uint8]) -> Any:
+def _quantised(model: Any, pictures: NDArray[np.uint8], only_ranges: bool) -> Any:
     import model_compression_toolkit as mct
 
     def batches() -> Iterator[list[NDArray[np.float32]]]:
@@ -73,10 +76,18 @@ def _quantised(model: Any, pictures: NDArray[np.uint8]) -> Any:
             progress(at, len(pictures), "calibrate")
             yield [pictures[at : at + BATCH].astype(np.float32)]
 
+    method = mct.core.QuantizationErrorMethod
+    error = method.NOCLIPPING if only_ranges else method.MSE
+    config = mct.core.QuantizationConfig(
+        activation_error_method=error, weights_error_method=error
+    )
     capabilities = mct.get_target_platform_capabilities("tensorflow", "imx500")
     try:
         found, _ = mct.ptq.keras_post_training_quantization(
-            model, batches, target_platform_capabilities=capabilities
+            model,
+            batches,
+            core_config=mct.core.CoreConfig(quantization_config=config),
+            target_platform_capabilities=capabilities,
         )
     except Exception as error:  # the toolkit raises Exception itself
         lines = [line for line in str(error).splitlines() if line.strip()] or [repr(error)]
@@ -90,9 +101,7 @@ def _quantised(model: Any, pictures: NDArray[np.uint8]) -> Any:
 def _takes_pixels(model: Any) -> bool:
     """Return whether the network's input is unsigned, in 8 bits, with a scale of 1."""
     holder = next(
-        layer
-        for layer in model.layers
-        if type(layer).__name__ == "KerasActivationQuantizationHolder"
+        layer for layer in model.layers if type(layer).__name__ == "KerasActivationQuantizationHolder"
     )
     config = holder.activation_holder_quantizer.get_config()
     thresholds = np.ravel(config.get("threshold", ()))

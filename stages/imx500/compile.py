@@ -82,15 +82,13 @@ def compile(
 
 def _copied(models: "Path", to: "Path") -> list[str]:
     """Copy the models, and return their roles; an artifact may be read-only."""
-    import shutil
-
     from stages.tflite import roles
 
     found = roles.by_role(models)
     for role, files in found.items():
         (to / role).mkdir(parents=True)
         for form, path in files.items():
-            shutil.copyfile(path, to / role / roles.file_of(form))
+            roles.copy(form, path, to / role)
     to.mkdir(exist_ok=True)
     return list(found)
 

@@ -1,18 +1,13 @@
 """Reports whether a Keras model would fit into the AI Camera's memory, without any data of its own."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from engine.stage import In, Out, StageError, progress
 from engine.stage.bounds import Range
 from engine.stage.suffix import Suffix
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 OPTIONAL = ("tensorflow", "model_compression_toolkit", "h5py")
 PROGRAMS = ("java", "imxconv-tf")
-
-_REFUSED = "the camera cannot run these operators"
 
 
 def fit(
@@ -29,8 +24,8 @@ def fit(
 
     model:  a .keras or .h5 file with the whole model, or a folder with architecture.json
     report: JSON: what stages.imx500.memory writes. If the model cannot be converted, measured is false,
-            `why` is the reason, and `unsupported` lists operators that the camera lacks, each with its
-            layer, the reason and a replacement.
+            and `why` is the reason: operators that the camera lacks, with their layers and replacements,
+            or tools that are missing here.
     input_persistency: keep the network's input in memory, so that it can be shown beside the outputs
     timeout_s: limit of the converter, in seconds
     StageError: the file is no Keras model, or Keras 2.15 cannot rebuild it.
@@ -38,7 +33,7 @@ def fit(
     import json
 
     found = _found(model, input_persistency, timeout_s)
-    report.write_text(json.dumps({"v": 1, "unsupported": [], **found}, indent=1), encoding="utf-8")
+    report.write_text(json.dumps({"v": 1, **found}, indent=1), encoding="utf-8")
 
 
 def _found(model: In, input_persistency: bool, timeout_s: float) -> "dict[str, Any]":
@@ -47,6 +42,7 @@ def _found(model: In, input_persistency: bool, timeout_s: float) -> "dict[str, A
     from pathlib import Path
 
     from stages.imx500 import _largest, _ptq, _source, _toolkit
+    from stages.imx500.memory import measured
 
     if why := _toolkit.without_toolkit() or _toolkit.without_converter():
         return _unmeasured(why)
@@ -57,60 +53,25 @@ def _found(model: In, input_persistency: bool, timeout_s: float) -> "dict[str, A
     network = _source.opened(found).model
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.keras"
-        _ptq.save(_quantised(network), path)
-        return _measured(path, _largest.layers_of(network), input_persistency, timeout_s)
-
-
-def _measured(
-    network: "Path", layers: "list[dict[str, Any]]", input_persistency: bool, timeout_s: float
-) -> "dict[str, Any]":
-    """Return the converter's report, or why it refused the network."""
-    from stages.imx500 import _converter, _largest, _memory_report, _toolkit
-
-    with _converter.made(
-        network, only_memory=True, input_persistency=input_persistency, timeout_s=timeout_s
-    ) as made:
-        if refused := _memory_report.unsupported(made.log, layers):
-            return {**_unmeasured(_REFUSED), "unsupported": refused}
-        if made.status or not made.memory_report.is_file():
-            return _unmeasured(_converter.failure(made))
-        found = {"measured": True, "why": None, "role": None}
-        found |= _memory_report.read(made.memory_report)
-    found |= {"largest": _largest.largest(layers), "by": _toolkit.converter()}
-    return {**found, "advice": _memory_report.advice(found)}
+        _ptq.save(_ptq.quantised(network, _random_picture(network), only_ranges=True), path)
+        layers = _largest.layers_of(network)
+        try:
+            return measured(path, None, layers, input_persistency, timeout_s)
+        except StageError as refusal:
+            return _unmeasured(str(refusal))
 
 
 def _unmeasured(why: str) -> "dict[str, Any]":
     return {"measured": False, "why": why, "role": None}
 
 
-def _quantised(network: Any) -> Any:
-    """Return the network, quantised with one random picture of pixels 0 to 255.
-
-    Thresholds are the largest values: searching for better ones takes a large network many minutes.
-    """
-    import model_compression_toolkit as mct
+def _random_picture(network: Any) -> Any:
+    """Return a picture (1, h, w, channels) of pixels 0 to 255 in the size of the network's only input."""
     import numpy as np
 
     sizes = [tuple(each.shape[1:]) for each in network.inputs]
-    if any(size is None for shape in sizes for size in shape):
+    if len(sizes) != 1:
+        raise StageError(f"the model has {len(sizes)} inputs, but the camera gives it one picture")
+    if None in sizes[0]:
         raise StageError("the model's input has no fixed size: save it with one, such as 224 x 224")
-    random = np.random.default_rng(0)
-    pictures = [random.integers(0, 256, (1, *shape)).astype(np.float32) for shape in sizes]
-    largest = mct.core.QuantizationErrorMethod.NOCLIPPING
-    config = mct.core.QuantizationConfig(
-        activation_error_method=largest, weights_error_method=largest
-    )
-    try:
-        found, _ = mct.ptq.keras_post_training_quantization(
-            network,
-            lambda: iter([pictures]),
-            core_config=mct.core.CoreConfig(quantization_config=config),
-            target_platform_capabilities=mct.get_target_platform_capabilities(
-                "tensorflow", "imx500"
-            ),
-        )
-    except Exception as error:  # the toolkit raises Exception itself
-        reason = next(iter(str(error).splitlines()), "") or repr(error)
-        raise StageError(f"the toolkit cannot quantise the model: {reason[:300]}") from error
-    return found
+    return np.random.default_rng(0).integers(0, 256, (1, *sizes[0]), np.uint8)

@@ -84,10 +84,12 @@ def measured(
     ) as made:
         if refused := _memory_report.unsupported(made.log, layers):
             raise StageError(_memory_report.said(refused))
-        if made.status or not made.memory_report.is_file():
-            raise StageError(_converter.failure(made))
-        found = {"measured": True, "why": None, "role": role}
-        found |= _memory_report.read(made.memory_report)
+        sizes = _memory_report.too_large(made.log, layers)
+        if sizes is None:
+            if made.status or not made.memory_report.is_file():
+                raise StageError(_converter.failure(made))
+            sizes = _memory_report.read(made.memory_report)
+    found = {"measured": True, "why": None, "role": role, **sizes}
     found |= {"largest": _largest.largest(layers), "unsupported": [], "by": _toolkit.converter()}
     return {**found, "advice": _memory_report.advice(found)}
 
@@ -109,7 +111,9 @@ def _tell(found: dict[str, Any]) -> None:
         )
     rows = [(name, found[key] / 2**20) for key, name in _memory_report.PARTS.items()]
     rows.append(("free", max(available - used, 0) / 2**20))
-    figures.bars("Memory of the camera", [(n, v, v, v) for n, v in rows], x="memory", x_unit="MB")
+    figures.bars(
+        "Memory of the camera", [(n, v, v, v) for n, v in rows], x="memory", x_unit="MB"
+    )
     figures.table(
         "Layers that need most memory",
         ["layer", "operator", ("weights", "bytes"), ("output", "bytes")],

@@ -85,10 +85,14 @@ def quantise(
         source = _source.single(ready)
     if source is None:
         return _unquantised(quantised, seen, f"no trained network of the role '{seen}' was given")
-    found = _pictures.find(train, test, seen, calibration_examples, seed)
+    found = _pictures.find(train, seen, calibration_examples, seed)
+    scaling = None if isinstance(found, str) else found.scaling
+    opened = _source.opened(source, scaling)
+    if isinstance(found, str) and test is not None:
+        height, width = opened.model.input_shape[1:3]
+        found = _pictures.raw(test, height, width, calibration_examples)
     if isinstance(found, str):
         return _unquantised(quantised, seen, found)
-    opened = _source.opened(source, found.scaling)
     _check_shape(opened, found)
     names, difference = _compared(opened, found, models / seen if models else None)
     if isinstance(difference, str):
@@ -104,7 +108,9 @@ def _quantise(
 
     _ptq.save(_ptq.quantised(opened.model, found.pictures), folder / _quantised.NETWORK)
     _quantised.write(folder, about)
-    note(f"{about.role}: quantised for the camera with {about.by}, calibrated on {found.whence}")
+    note(
+        f"{about.role}: quantised for the camera with {about.by}, calibrated on {found.whence}"
+    )
     metrics = QuantiseMetrics(quantised=1.0, calibration_examples=float(about.examples))
     if about.max_difference is not None:
         metrics["max_difference"] = about.max_difference
@@ -170,9 +176,7 @@ def _compared(
     there = by_tensorflow.outputs_of(path, found.values(pictures))
     names = _matched(opened, made, there)
     if names is None:
-        if (
-            opened.is_published
-        ):  # rebuilt from the same file, up to the operators that the camera lacks
+        if opened.is_published:  # rebuilt from the same file, up to the operators that the camera lacks
             return list(opened.outputs), None
         theirs, ours = ", ".join(there), ", ".join(opened.outputs)
         return [], DIFFERENT_OUTPUTS.format(theirs=theirs, ours=ours)

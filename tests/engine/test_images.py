@@ -212,6 +212,20 @@ def test_the_order_of_the_builders_is_in_no_tag(containers):
     assert _tags(containers) == _tags(containers, dict(reversed(SOURCES.items())))
 
 
+def test_the_code_that_builds_environments_is_in_their_tags_only(containers):
+    def tags(more):
+        found = images.read(containers, SOURCES, "registry", more)
+        return {(image.name, image.platform): image.tag for image in found}
+
+    more = {"stages.containers.environment": "4" * 64}
+    assert tags(more) == tags({})
+    (containers / "unrelated" / "environment.yaml").write_text("python: '3.11'\nsize: 1G\n")
+    changed = [key for key, tag in tags({}).items() if tag != tags(more)[key]]
+    assert changed == [("unrelated", AMD64)]
+    found = images.read(containers, SOURCES, "registry")
+    assert [image.name for image in found if image.on_demand] == ["unrelated"]
+
+
 # --- selection of an image
 
 

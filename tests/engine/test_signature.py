@@ -266,6 +266,16 @@ def test_without_the_parameter_nothing_is_added(library, loader):
     assert library.loading(loader, {}, "f") == loader
 
 
+@pytest.mark.parametrize(("name", "added"), [("first", True), ("other", False), ("none", False)])
+def test_a_parameter_whose_default_names_no_module_need_not_name_one(
+    library, loader, tmp_path, name, added
+):
+    source = dedent(LOADER).replace("plugin: str", 'plugin: str = "none"').replace("loader", "free")
+    (tmp_path / "lib" / "free.py").write_text(source)
+    found = library.loading(library.signature("lib.free", "f"), {"plugin": name}, "f")
+    assert ("lib.plugins.first" in found.sources) is added
+
+
 @pytest.mark.parametrize("name", ["frist", "helper"])
 def test_a_module_that_cannot_be_loaded_is_refused_with_those_that_can(library, loader, name):
     with pytest.raises(UserError) as caught:
@@ -275,3 +285,22 @@ def test_a_module_that_cannot_be_loaded_is_refused_with_those_that_can(library, 
         f"lib.plugins has no '{name}'",
         "did you mean 'first'?" if name == "frist" else "choose one of: first",
     )
+
+
+def test_packages_that_a_stage_declares_as_optional_are_not_needed(library, tmp_path):
+    (tmp_path / "lib" / "s.py").write_text(
+        'OPTIONAL = ("scipy", "torch")\nfrom lib import _shared\nfrom engine.stage import Out\n'
+        "def s(data: Out) -> None:\n    import numpy\n"
+    )
+    found = library.signature("lib.s", "f")
+    assert (found.needs, found.optional_imports) == ({"numpy"}, {"scipy"})
+
+
+def test_they_are_not_needed_by_the_modules_that_it_loads_either(library, tmp_path):
+    (tmp_path / "lib" / "task.py").write_text("import torch, scipy\ndef load(): ...\n")
+    (tmp_path / "lib" / "s.py").write_text(
+        'OPTIONAL = ("torch",)\nLOADS = {"task": "lib"}\nfrom engine.stage import Out\n'
+        "def s(data: Out, *, task: str) -> None: ...\n"
+    )
+    found = library.loading(library.signature("lib.s", "f"), {"task": "task"}, "f")
+    assert found.needs == {"scipy"} and {"torch", "scipy"} <= found.imports

@@ -5,6 +5,14 @@ from tests.messages import cluster_api
 # the function that raises the mistake, and the test that covers it; once for each call
 ELSEWHERE = [
     (
+        "engine/tools/making.py: _failed",
+        "tests/engine/tools/test_making.py::test_a_wheel_with_another_hash_is_refused",
+    ),
+    (
+        "engine/drive.py: provide_images",
+        "tests/engine/tools/test_providing.py::test_a_command_that_needs_it_is_refused_without_it",
+    ),
+    (
         "engine/pipeline_file.py: _mistakes",
         "tests/engine/test_pipeline_file.py::test_the_jobs_of_a_sweep_do_not_overwrite_each_others_file",
     ),

@@ -1,9 +1,11 @@
 """The images' locks, compared with uv.lock and with one another."""
 
 import importlib.util
+import re
 import shutil
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
@@ -55,6 +57,27 @@ def test_a_container_has_the_versions_of_a_local_process(
     assert (
         list(read_requirements(folder / f"requirements-{platform.arch}.lock").values()) == expected
     ), "make lock"
+
+
+@pytest.mark.parametrize(
+    ("folder", "image"),
+    [(folder, one) for folder, one in IMAGES.items() if "packages" in one.get("wheels", {})],
+)
+def test_the_lock_of_an_image_with_its_own_packages_has_them(
+    folder: Path, image: dict[str, Any]
+) -> None:
+    def pinned(name: str) -> set[str]:
+        lines = read_requirements(folder / f"{name}-amd64.lock").values()
+        return {line.partition(" ")[0] for line in lines}
+
+    wanted = {re.sub(r"\[.*\]", "", package) for package in image["wheels"]["packages"]}
+    assert wanted <= pinned("requirements"), "make lock"
+    assert {one.partition("==")[0] for one in pinned("sources")} == {*image["wheels"]["sources"]}
+
+
+def test_a_hash_is_read_from_both_kinds_of_lock(lock: ModuleType) -> None:
+    assert lock.hash_of({"hash": "sha256:1"}) == "sha256:1"
+    assert lock.hash_of({"hashes": {"sha256": "1"}}) == "sha256:1"
 
 
 @pytest.mark.parametrize("platform", PLATFORMS.values(), ids=lambda each: each.arch)

@@ -1,0 +1,169 @@
+"""Environments that are made for local processes: by a run, once, and again after a kill."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from engine.errors import UserError
+from engine.stage import virtualenv
+from engine.tools import making
+from tests.engine.tools.conftest import HERE
+
+STAGE = """
+    from typing import NotRequired, TypedDict
+    from engine.stage import Out, note
+    OPTIONAL = ("tinytool",)
+    class Found(TypedDict):
+        version: NotRequired[float]
+    def only(data: Out) -> Found:
+        import shutil
+        data.write_text(str(shutil.which("tinytool")))
+        try:
+            import tinytool
+        except ImportError:
+            note("no tinytool")
+            return {}
+        return {"version": float(tinytool.VERSION)}
+"""
+LACKING = "the environment small is not available"
+
+
+@pytest.fixture
+def tooled(project, small):
+    """A project with a stage that names the environment."""
+    project.only_stage(STAGE, image="small")
+    return project
+
+
+def _notes(project) -> list[str]:
+    return [event["text"] for event in project.events() if event["event"] == "note"]
+
+
+def test_a_stage_runs_in_its_environment_which_is_made_once(tooled, small):
+    first = tooled.run("usecase=one", "executor=local")
+    assert first.returncode == 0, first.stderr
+    lines = [line for line in first.stderr.splitlines() if "small" in line or "tinytool" in line]
+    assert lines[0] == "note: tinytool belongs to the tests"
+    assert lines[1].startswith("environment small: installing 1 package, 30.0 MB, into outputs/")
+    assert "made in" in lines[2]
+    stage = tooled.state().stages["s"]
+    assert stage.metrics == {"version": 1.0}
+    folder = small.environment().folder(small.store)
+    program = tooled.store.path(stage.outputs["data"]).read_text()
+    assert program == str(folder / "bin" / "tinytool")
+    again = tooled.run("usecase=one", "executor=local", "force=all")
+    assert again.returncode == 0 and "environment small" not in again.stderr
+    assert tooled.state().stages["s"].metrics == {"version": 1.0}
+
+
+def test_its_digest_is_in_the_fingerprint_and_explain_shows_it(tooled, small, give):
+    tooled.done("usecase=one", "executor=local")
+    assert "cached" in give("plan", "usecase=one", "executor=local").out
+    before = small.environment().identity
+    small.lock("2.0")
+    said = give("explain", "usecase=one", "executor=local").out
+    assert f"environment environment: {before[:60]} -> {small.environment().identity[:60]}" in said
+    assert tooled.done("usecase=one", "executor=local").stages["s"].metrics == {"version": 2.0}
+
+
+def test_without_it_the_run_goes_on_says_why_and_makes_up_for_it_later(tooled, small):
+    wheel = next(small.wheels.glob("*.whl"))
+    wheel.rename(small.path / wheel.name)
+    done = tooled.run("usecase=one", "executor=local")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("environment small: installing") == 1
+    assert tooled.state().stages["s"].metrics == {}
+    [lacking] = [note for note in _notes(tooled) if LACKING in note]
+    assert "tinytool" in lacking and "no tinytool" in _notes(tooled)
+    tooled.run("usecase=one", "executor=local")
+    assert tooled.state().stages["s"].cached
+    (small.path / wheel.name).rename(wheel)
+    assert tooled.done("usecase=one", "executor=local").stages["s"].metrics == {"version": 1.0}
+    assert not [note for note in _notes(tooled) if LACKING in note]
+
+
+def test_what_cannot_be_made_here_is_not_tried(tooled, small):
+    yaml = small.image / "environment.yaml"
+    yaml.write_text(yaml.read_text().replace("30M", "900T"))
+    done = tooled.run("usecase=one", "executor=local")
+    assert done.returncode == 0 and "installing" not in done.stderr
+    assert [note for note in _notes(tooled) if LACKING in note and "on the disk" in note]
+
+
+def test_pip_installs_if_it_has_an_index_of_its_own(small, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    environment = small.environment()
+    making.make(environment, small.store)
+    words = [environment.interpreter(small.store), "-m", "pip", "--version"]
+    assert subprocess.run(words, capture_output=True).returncode == 0
+    found = subprocess.run([environment.bin(small.store) / "tinytool"], capture_output=True)
+    assert found.stdout == b"1.0\n"
+
+
+def test_a_wheel_with_another_hash_is_refused(small):
+    [lock] = small.environment().locks
+    lock.write_text(lock.read_text()[:-5] + "0000\n")
+    environment = small.environment()
+    with pytest.raises(UserError) as caught:
+        making.make(environment, small.store)
+    assert caught.value.where == "environment small" and "ash" in caught.value.what
+    assert not environment.is_made(small.store)
+
+
+def test_one_that_was_killed_while_it_was_made_is_made_again(small):
+    environment = small.environment()
+    code = "import sys; from engine.tools import definition, making; from pathlib import Path\n"
+    code += f"making.make(definition.find([Path({str(small.path)!r})], 'small', {HERE!r}), Path({str(small.store)!r}))"
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    python = environment.interpreter(small.store)
+    while not python.exists():
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not environment.is_made(small.store)
+    making.make(environment, small.store)
+    assert environment.is_made(small.store)
+    found = subprocess.run([environment.bin(small.store) / "tinytool"], capture_output=True)
+    assert found.stdout == b"1.0\n"
+
+
+def test_it_is_made_again_if_its_python_is_gone(small, tmp_path):
+    calls = []
+
+    def call(argv: list[str], lock: int) -> None:
+        calls.append(argv)
+        python = virtualenv.python_of(tmp_path / "env")
+        python.parent.mkdir(parents=True)
+        python.touch()
+
+    for _ in range(2):
+        virtualenv.ensure(tmp_path / "env", [["make"]], {}, call)
+    assert calls == [["make"]]
+    virtualenv.python_of(tmp_path / "env").unlink()
+    virtualenv.ensure(tmp_path / "env", [["again"]], {}, call)
+    assert calls == [["make"], ["again"]]
+
+
+def test_clean_removes_the_environment_of_an_old_lock(tooled, small, give):
+    tooled.done("usecase=one", "executor=local")
+    old = small.environment().folder(small.store)
+    assert str(old.name) not in give("clean").out and old.is_dir()
+    small.lock("2.0")
+    would = give("clean", "clean.dry_run=true").out
+    assert old.name in would and old.is_dir()
+    assert old.name in give("clean").out and not old.exists()
+
+
+def test_the_installer_is_uv_unless_pip_has_an_index_of_its_own(tmp_path):
+    python = tmp_path / "bin" / "python"
+    pip = [str(python), "-m", "pip", "install"]
+    assert virtualenv.installer(python, {"PIP_INDEX_URL": "https://example.org"}) == pip
+    assert virtualenv.installer(python, {"PIP_NO_INDEX": "1"}) == pip
+    assert virtualenv.installer(python, {}) in (
+        pip,
+        [virtualenv.installer(python, {})[0], "pip", "install", "--python", str(python)],
+    )
