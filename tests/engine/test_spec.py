@@ -118,3 +118,12 @@ def test_the_rule_for_the_best_job_has_limits_and_a_preference():
     ).best
     assert (best.limits, best.prefer) == ({"a.x": ">= 0.5"}, "a.x")
     assert (_use_case("a.x").best.limits, _use_case("a.x").best.prefer) == ({}, None)
+
+
+def test_an_input_that_is_null_is_not_given():
+    inputs = {"x": None, "y": "b.out", "z": ["b.out", "c.out"]}
+    data = {"name": "u", "stages": {"a": {"uses": "mystages.make", "inputs": inputs}}}
+    usecase, mistakes = spec.read(data, "u.yaml")
+    assert usecase is not None and mistakes == []
+    assert usecase.stages["a"].inputs == {"y": "b.out", "z": ["b.out", "c.out"]}
+    assert usecase.stages["a"].references == ["b.out", "b.out", "c.out"]

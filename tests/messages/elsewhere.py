@@ -171,7 +171,7 @@ ELSEWHERE = [
         "tests/engine/commands/test_predict.py::test_a_package_that_names_no_task_is_refused",
     ),
     (
-        "engine/signature.py: _with_module",
+        "engine/signature.py: _no_such_module",
         "tests/engine/test_signature.py::test_a_module_that_cannot_be_loaded_is_refused_with_those_that_can",
     ),
     (

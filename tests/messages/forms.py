@@ -38,7 +38,7 @@ STAGE_FORMS = {
     "resource": ({"resources": {"cpu": 1}}, "u.yaml: stages.a.resources.cpu", "cpu", "cpus"),
     "env": ({"env": {"A": 1}}, "u.yaml: stages.a.env.A", "1", "text"),
     "command": ({"command": "ls"}, "u.yaml: stages.a.command", "ls", "[a, b]"),
-    "input": ({"inputs": {"x": None}}, "u.yaml: stages.a.inputs.x", "None", "text"),
+    "input": ({"inputs": {"x": 5}}, "u.yaml: stages.a.inputs.x", "5", "text"),
     "output_in_a_folder": (
         {"outputs": ["../model"]},
         "u.yaml: stages.a.outputs.0",

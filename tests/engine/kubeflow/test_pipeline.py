@@ -202,7 +202,8 @@ def test_a_foreach_is_a_task_for_each_value_and_a_folder_for_its_reader(mine, pr
 
 def test_a_stage_whose_condition_does_not_hold_is_not_in_the_pipeline(compiled):
     assert "compile" in compiled("usecase=pose_activity", "target=rpi4_coral").tasks
-    without = compiled("usecase=pose_activity", "target=rpi4")
+    none = ("target.accelerator=none", "target.bus=null")
+    without = compiled("usecase=pose_activity", "target=rpi4_coral", *none)
     assert "compile" not in without.tasks
     assert without.job("infer")["without"] == ["compiled"]
 

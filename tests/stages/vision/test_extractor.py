@@ -85,7 +85,8 @@ WITHOUT_TENSORFLOW = (
         f"vision.{name}"
         for name in ("extractor", "dataset", "embed", "last_layer", "imprint", "score")
     ),
-    *(f"edge.{name}" for name in ("compile", "edgetpu_report", "reference", "infer", "benchmark")),
+    *(f"edgetpu.{name}" for name in ("compile", "report")),
+    *(f"edge.{name}" for name in ("reference", "infer", "benchmark")),
     *(f"edge.{name}" for name in ("package", "verify", "predict")),
 )
 
