@@ -136,7 +136,9 @@ def advice(report: Mapping[str, Any]) -> list[str]:
     if not report.get("measured"):
         return []
     more = report["weights_bytes"] > report["activations_bytes"]
-    weights = "reduce the weights: a narrower network (params.alpha), fewer classes, or fewer layers"
+    weights = (
+        "reduce the weights: a narrower network (params.alpha), fewer classes, or fewer layers"
+    )
     activations = "reduce the activations: a smaller input (params.size), which also saves time"
     found = [weights, activations] if more else [activations, weights]
     if report["input_persistency_bytes"]:
