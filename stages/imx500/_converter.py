@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ _MOMENTS = (  # lines of the converter's log -> share of the work, as measured w
     ("LogicModel generated", 0.65, "schedule it"),
     ("Backend successfully completed", 0.95, "generate instructions"),
 )
+_ERROR = re.compile(r"^\S+ \S+ ERROR\s*: (.+)$", re.MULTILINE)  # the first names the cause
 _PLAIN = re.compile(r"[\w./-]+")
 
 
@@ -73,8 +74,8 @@ def made(
 
 def failure(made: Made) -> str:
     """Return the converter's reason for a failure, as a sentence."""
-    lines = [line for line in made.log.splitlines() if " ERROR " in line or '"ERROR"' in line]
-    reason = re.sub(r"^.*?ERROR\s*:?\s*", "", lines[-1]) if lines else "its log says no reason"
+    found = _ERROR.findall(made.log)
+    reason = found[0] if found else "its log says no reason"
     return f"{CONVERTER} failed with exit status {made.status}: {reason[:400]}"
 
 
@@ -93,14 +94,14 @@ def _run(command: list[str], folder: Path, timeout_s: float) -> tuple[int, str]:
 
     def kill() -> None:
         late.set()
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
     timer = threading.Timer(timeout_s, kill)
     timer.start()
     lines = []
     try:
-        assert process.stdout is not None
-        for raw in process.stdout:
+        for raw in process.stdout or ():
             lines.append(raw.decode("utf-8", "replace"))
             sys.stderr.write(lines[-1])
             _report(lines[-1])
@@ -109,7 +110,7 @@ def _run(command: list[str], folder: Path, timeout_s: float) -> tuple[int, str]:
         timer.cancel()
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.communicate()
     if late.is_set():
         raise StageError(
             f"{CONVERTER} did not end within {timeout_s:g} s: increase timeout_s, or make the model "

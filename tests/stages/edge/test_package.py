@@ -203,7 +203,9 @@ def test_the_cameras_network_is_packed_with_its_tensors_and_named_by_the_manifes
     (found,) = imx500.described(folder / "models/model")["outputs"]
     assert found["name"] == "scores"
     (folder / "models/model/imx500.json").write_text("{}")
-    with pytest.raises(StageError, match=r"imx500\.json of the package does not match its checksum"):
+    with pytest.raises(
+        StageError, match=r"imx500\.json of the package does not match its checksum"
+    ):
         open_package(folder)
 
 
