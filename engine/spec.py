@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -12,7 +13,6 @@ from pydantic import (
     Tag,
     ValidationError,
     create_model,
-    field_validator,
 )
 
 from engine import kind
@@ -61,25 +61,27 @@ class Resources(_Model):
     )
 
 
-def _or_null(schema: dict[str, Any]) -> None:
-    schema["additionalProperties"]["anyOf"].append({"type": "null"})
+def _given(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs that are not null: a key may be null so that others can refer to it."""
+    return {name: value for name, value in inputs.items() if value is not None}
 
 
 if TYPE_CHECKING:
     _OfAKind = _Model
-else:  # a field for each kind of stage
+    _Inputs = Mapping[Name, str | list[str]]
+else:  # a field for each kind of stage; and an input may be null
+    _Inputs = Annotated[Mapping[Name, str | list[str] | None], AfterValidator(_given)]
     _OfAKind = create_model("_OfAKind", __base__=_Model, **kind.fields())
 
 
 class StageSpec(_OfAKind):
     """One stage of a use case."""
 
-    inputs: Mapping[Name, str | list[str]] = Field(
+    inputs: _Inputs = Field(
         default_factory=dict,
         description="input name: stage.output, asset:key, or stage@*.output (a folder with an entry "
         "for each value of the stage's foreach); a list of them: the first that the plan contains; "
         "null: none",
-        json_schema_extra=_or_null,
     )
     foreach: Mapping[Name, list[Scalar]] | None = Field(
         None,
@@ -140,14 +142,6 @@ class StageSpec(_OfAKind):
         description="names of variables to pass on from the environment of run.py, if they are set; "
         "their values are never recorded",
     )
-
-    @field_validator("inputs", mode="before")
-    @classmethod
-    def _without_null(cls, inputs: object) -> object:
-        """Return the inputs that are given: a key may be null so that others can refer to it."""
-        if not isinstance(inputs, Mapping):
-            return inputs
-        return {name: value for name, value in inputs.items() if value is not None}
 
     @property
     def references(self) -> list[str]:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from engine.stage import note
+from stages.tflite.compiled_forms import Twin, twins
 from stages.tflite.model import Model, Worker, open_model
 from stages.tflite.roles import is_arrays
-from stages.tflite.twins import Twin, twins
 
 if TYPE_CHECKING:
     from stages.tflite.schema import Model as Flatbuffer

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine import accelerator as targets
-from stages.tflite.twins import names
+from stages.tflite.compiled_forms import names
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = re.compile(r"edge ?tpu|imx ?500|\bcoral\b", re.IGNORECASE)

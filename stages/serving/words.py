@@ -29,7 +29,7 @@ from stages.serving import options
 from stages.serving.mistakes import Mistake, Mistakes, did_you_mean
 from stages.serving.options import Options
 from stages.serving.reading.address import masked
-from stages.tflite import twins
+from stages.tflite import compiled_forms
 
 BOUNDS: "Dict[str, Tuple[str, Callable[[Any, Any], bool]]]" = {
     "ge": (">=", operator.ge),
@@ -45,7 +45,7 @@ def parsed(words: Sequence[str]) -> Options:
     key=[a,b].
     """
     kinds = get_type_hints(Options, include_extras=True)
-    kinds["accelerator"] = cast(Any, Literal)[("none", *twins.names())]
+    kinds["accelerator"] = cast(Any, Literal)[("none", *compiled_forms.names())]
     mistakes: List[Mistake] = []
     found: Dict[str, Any] = {}
     for word in words:

@@ -13,8 +13,8 @@ import numpy as np
 from engine.stage import StageError
 from stages.accelerator import Session, open_on
 from stages.tflite import roles
+from stages.tflite.compiled_forms import twins
 from stages.tflite.model import Model
-from stages.tflite.twins import twins
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,8 +9,8 @@ import shutil
 from pathlib import Path
 
 from engine.stage import StageError
+from stages.tflite.compiled_forms import names, twins
 from stages.tflite.schema import read_model
-from stages.tflite.twins import names, twins
 
 FOR_CPU = {"float", "int8", "arrays"}  # at least one of these always exists
 

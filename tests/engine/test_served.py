@@ -10,7 +10,7 @@ from engine import served, syntax
 from engine.options import declared
 from stages.serving.options import Options
 from stages.serving.words import parsed
-from stages.tflite import twins
+from stages.tflite import compiled_forms
 
 
 def test_serve_has_the_options_of_the_server_and_a_run():
@@ -48,7 +48,7 @@ def test_the_server_reads_the_words_as_the_same_options():
 
 
 def test_the_server_can_use_the_accelerators_that_stages_can_use():
-    assert served.accelerators() == ("none", *twins.names())
+    assert served.accelerators() == ("none", *compiled_forms.names())
 
 
 def test_one_source_needs_no_brackets():

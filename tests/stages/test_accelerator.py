@@ -10,7 +10,7 @@ from engine import accelerator as targets
 from engine import stage
 from stages import accelerator
 from stages.tflite import roles
-from stages.tflite.twins import names
+from stages.tflite.compiled_forms import names
 from tests.tflite_models import G, Op, T, write
 
 FOLDER = Path(accelerator.__file__).parent / "accelerators"

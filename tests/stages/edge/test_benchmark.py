@@ -89,7 +89,7 @@ def test_without_an_edge_tpu_the_figures_are_the_cpus_and_the_run_is_told(do, qu
         accelerator="edgetpu",
         repeats=5,
     )
-    assert (done.status, done.metrics["on_edgetpu"]) == (0, 0)
+    assert (done.status, done.metrics["on_accelerator"]) == (0, 0)
     assert next(event["text"] for event in done.said if event["event"] == "note").startswith(
         "running the model on the CPU, because no Edge TPU is usable; "
     )

@@ -53,7 +53,7 @@ def test_the_outputs_are_the_models_by_the_names_of_its_tensors(inferred):
     ((name, values),) = found.values().items()
     assert values == pytest.approx(np.array([CAT, DOG]), abs=0.01)
     assert (found.raw[name].dtype, found.tensors[name].type) == (np.int8, "int8")
-    assert metrics == {"examples": 2, "on_edgetpu": 0}
+    assert metrics == {"examples": 2, "on_accelerator": 0}
 
 
 def test_they_say_with_what_and_where_they_were_measured(inferred):
@@ -113,7 +113,7 @@ def test_a_reference_of_another_model_is_refused(inferred):
 
 def test_a_target_without_its_edge_tpu_runs_on_the_cpu_and_says_so(inferred, monkeypatch):
     said = []
-    monkeypatch.setattr("stages.tflite.model.note", said.append)
+    monkeypatch.setattr("stages.accelerator.note", said.append)
     _, found = inferred([CAT], accelerator="edgetpu")
     assert found.about["accelerator"] == "cpu"
     assert "looked for USB 1a6e:089a or 18d1:9302, PCIe 1ac1:089a" in said[0]

@@ -47,6 +47,7 @@ def pack(quantised, blobs, tmp_path):
             tmp_path / "benchmark",
             tmp_path / to,
             compiler_log=tmp_path / "log" if log else None,
+            accelerator="edgetpu" if log else "none",
             **keys,
         )
         return tmp_path / to, metrics
