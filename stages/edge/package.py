@@ -113,9 +113,7 @@ def _read(path: "Path | None") -> "dict[str, Any] | None":
     return json.loads(path.read_text(encoding="utf-8")) if path else None
 
 
-def _by_role(
-    models: "Path", ready: "Path | None", ready_role: str
-) -> "dict[str, dict[str, Path]]":
+def _by_role(models: "Path", ready: "Path | None", ready_role: str) -> "dict[str, dict[str, Path]]":
     """Return the files of every role by form; those of the published model may lie in two places."""
     from stages.tflite import roles
 

@@ -40,6 +40,7 @@ def pack(quantised, blobs, tmp_path):
             (tmp_path / name).write_text(json.dumps(found))
         keys = {"name": "animals", "description": "Tells animals apart.", "target": "rpi4", **more}
         keys.setdefault("task", "activity")
+        keys.setdefault("accelerator", "edgetpu" if log else "none")
         metrics = package(
             models or quantised.out / "models",
             blobs / "test",
@@ -47,7 +48,6 @@ def pack(quantised, blobs, tmp_path):
             tmp_path / "benchmark",
             tmp_path / to,
             compiler_log=tmp_path / "log" if log else None,
-            accelerator="edgetpu" if log else "none",
             **keys,
         )
         return tmp_path / to, metrics
@@ -203,7 +203,9 @@ def test_the_cameras_network_is_packed_with_its_tensors_and_named_by_the_manifes
     (found,) = imx500.described(folder / "models/model")["outputs"]
     assert found["name"] == "scores"
     (folder / "models/model/imx500.json").write_text("{}")
-    with pytest.raises(StageError, match=r"imx500\.json of the package does not match its checksum"):
+    with pytest.raises(
+        StageError, match=r"imx500\.json of the package does not match its checksum"
+    ):
         open_package(folder)
 
 
