@@ -2,11 +2,13 @@
 
 Debian packages are resolved by apt for each platform, in a private root and without emulation, from the main
 suite only. Wheels are those of uv.lock, so that a stage has the same versions in a container as in a
-local process.
+local process. An image with `wheels: {packages: [...]}` has packages of its own instead, which uv
+resolves for its platform: executor=local makes an environment from the same lock.
 """
 
 import email.utils
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 
-from stages.containers._platform import PLATFORMS, PYTHON, Platform, wheel_tags
+from stages.containers._platform import GLIBC, PLATFORMS, PYTHON, Platform, wheel_tags
 
 PROJECT = "raspberrypi-mlops"
 CONTAINERS = ROOT / "containers"
@@ -145,9 +147,23 @@ class Wheels:
             if name not in seen:
                 seen.add(name)
                 package = self.packages[name, version]
-                done.append(f"{name}=={version} --hash={self._wheel(package)}")
+                done.append(f"{name}=={version} --hash={self.wheel(package)}")
                 todo.extend(self._chosen(package.get("dependencies", []), extra))
         return sorted(done)
+
+    def wheel(self, package: dict[str, Any]) -> str:
+        """Return the hash of the wheel that pip would choose on the platform."""
+        fitting = [
+            (self._rank(wheel["url"].rsplit("/", 1)[1]), hash_of(wheel))
+            for wheel in package.get("wheels", [])
+        ]
+        best = min(fitting, default=(len(self.order), ""))
+        if best[0] == len(self.order):
+            sys.exit(
+                f"{package['name']} {package['version']} has no wheel for "
+                f"{self.environment['platform_machine']}; use a Debian package instead"
+            )
+        return best[1]
 
     def _chosen(self, dependencies: list[dict[str, Any]], extra: str) -> list[tuple[str, str]]:
         # how uv names the extras that exclude each other (train and gpu), in markers of its lock
@@ -159,23 +175,44 @@ class Wheels:
         ]
         return [(d["name"], d.get("version") or self.versions[d["name"]][0]) for d in fitting]
 
-    def _wheel(self, package: dict[str, Any]) -> str:
-        """Return the hash of the wheel that pip would choose on the platform."""
-        fitting = [
-            (self._rank(wheel["url"].rsplit("/", 1)[1]), wheel["hash"])
-            for wheel in package.get("wheels", [])
-        ]
-        best = min(fitting, default=(len(self.order), ""))
-        if best[0] == len(self.order):
-            sys.exit(
-                f"{package['name']} {package['version']} has no wheel for "
-                f"{self.environment['platform_machine']}; use a Debian package instead"
-            )
-        return best[1]
-
     def _rank(self, wheel: str) -> int:
         tags: frozenset[Tag] = parse_wheel_filename(wheel)[3]
         return min((self.order[tag] for tag in tags if tag in self.order), default=len(self.order))
+
+
+def hash_of(file: dict[str, Any]) -> str:
+    """Return the hash of a file in uv.lock, or in a pylock.toml (PEP 751)."""
+    return file["hash"] if "hash" in file else f"sha256:{file['hashes']['sha256']}"
+
+
+def resolve(packages: Iterable[str], sources: Iterable[str], platform: Platform) -> dict[str, Any]:
+    """Return uv's resolution of these packages for the platform, as a pylock.toml (PEP 751).
+
+    sources: packages without a wheel, which are built from source
+    """
+    beside = Path(sys.executable).with_name("uv")
+    argv = [str(beside) if beside.is_file() else shutil.which("uv") or "uv", "pip", "compile", "-q"]
+    argv += ["--python-version", ".".join(map(str, PYTHON)), "--format", "pylock.toml"]
+    argv += ["--python-platform", f"{platform.machine}-manylinux_2_{GLIBC}"]
+    argv += ["--only-binary", ":all:", *(word for name in sources for word in ("--no-binary", name))]
+    text = "".join(f"{package}\n" for package in packages)
+    done = subprocess.run([*argv, "-"], input=text, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(argv)}\n{done.stderr}")
+    return tomllib.loads(done.stdout)
+
+
+def own_locks(image: dict[str, Any], platform: Platform) -> dict[str, list[str]]:
+    """Return the locks of an image with packages of its own, by the beginning of their names."""
+    wanted, wheels = image["wheels"], Wheels(platform)
+    sources = wanted.get("sources", [])
+    locks: dict[str, list[str]] = {"requirements": [], "sources": []}
+    for package in resolve(wanted["packages"], sources, platform)["packages"]:
+        is_source = package["name"] in sources
+        found = hash_of(package["sdist"]) if is_source else wheels.wheel(package)
+        line = f"{package['name']}=={package['version']} --hash={found}"
+        locks["sources" if is_source else "requirements"].append(line)
+    return {name: sorted(lines) for name, lines in locks.items() if lines}
 
 
 def lock_platform(platform: Platform, root: Path) -> None:
@@ -189,10 +226,12 @@ def lock_platform(platform: Platform, root: Path) -> None:
             continue
         instead = image.get("debian", {}).get(platform.arch, {})
         left_out = [*instead, *image["wheels"].get("without", [])]
-        _write(
-            file.parent / f"requirements-{platform.arch}.lock",
-            Wheels(platform).closure(image["wheels"]["extra"], left_out),
-        )
+        if "packages" in image["wheels"]:
+            locks = own_locks(image, platform)
+        else:
+            locks = {"requirements": Wheels(platform).closure(image["wheels"]["extra"], left_out)}
+        for name, lines in locks.items():
+            _write(file.parent / f"{name}-{platform.arch}.lock", lines)
         if instead:
             packages = sorted(set(apt.closure([*BASE, *instead.values()])) - set(base))
             _write(

@@ -27,6 +27,8 @@ class ExecutorContext:
         default_factory=dict
     )  # the keys of conf/executor/<name>.yaml
     kubeflow: Kubeflow = field(default_factory=Kubeflow)
+    # environments that cannot be provided, each with the reason: engine/tools/definition.py
+    without: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,6 +79,7 @@ class Contract:
     sources: Mapping[str, Any] = field(default_factory=dict)  # the code that its fingerprint covers
     imports: frozenset[str] = frozenset()  # top-level packages from outside the project
     optional_imports: frozenset[str] = frozenset()  # imports that it can run without
+    optional: tuple[str, ...] = ()  # packages that its file declares as such: OPTIONAL
     programs: tuple[str, ...] = ()  # programs that it runs if they are on PATH
     # parameter -> package: the parameter names a module of the package, which the stage imports at run time
     loads: Mapping[str, str] = field(default_factory=dict)

@@ -26,6 +26,7 @@ from engine.spec import StageSpec
 
 _EXECUTORS = extensions.names("executors")
 Stages = Sequence[tuple[StageSpec, Contract]]
+NOTHING: Mapping[str, str] = {}
 
 
 class Dispatcher:
@@ -182,8 +183,11 @@ class Dispatcher:
         return self._made[name]
 
 
-def executor_context(request: Request) -> ExecutorContext:
-    """Return the arguments of the request's executors; raise UserError for an unknown option."""
+def executor_context(request: Request, without: Mapping[str, str] = NOTHING) -> ExecutorContext:
+    """Return the arguments of the request's executors; raise UserError for an unknown option.
+
+    without: environments that cannot be provided, each with the reason.
+    """
     _refuse_unknown(request)
     return ExecutorContext(
         request.target,
@@ -194,6 +198,7 @@ def executor_context(request: Request) -> ExecutorContext:
         request.settings.ssh_config,
         request.settings.executor.model_dump(),
         request.settings.kubeflow,
+        without,
     )
 
 

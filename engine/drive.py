@@ -31,7 +31,7 @@ from engine.context import DriverContext, SinkContext
 from engine.dispatch import Dispatcher
 from engine.errors import UserError
 from engine.events import Note, RunFinished, RunState
-from engine.images import Image
+from engine.images import Image, name_in
 from engine.interfaces import Driver, Say, Sink
 from engine.journal import FILE_NAME, Journal
 from engine.kubeflow import images as registries
@@ -41,6 +41,7 @@ from engine.recorder import Recorder, open_stages
 from engine.request import Request
 from engine.store import Store
 from engine.sweeps import job as sweep_job
+from engine.tools import definition, making
 from engine.vocabulary import RunStatus
 from engine.wording import as_called
 
@@ -74,18 +75,25 @@ def with_images(request: Request, say: Say) -> Planning:
     """Return the plan, after loading every image that it needs.
 
     If an image cannot be built for an executor that was chosen among candidates, use the next
-    candidate.
+    candidate. Stages whose environment cannot be provided run without it.
     """
-    planned = planning.plan(request)
-    try:
-        _provide_planned(request, planned, say)
-    except UserError as error:
+    refused: dict[str, str] = {}
+    without: dict[str, str] = {}
+    while True:
+        planned = planning.plan(request, refused, without)
+        to_run = [one for one in planned.plan.jobs.values() if one.record is None]
+        try:
+            lacking = provide_environments(request, planned.executors, to_run, say)
+            if not lacking:
+                _load_images(request, planned.executors, to_run, say)
+                return planned
+            without |= lacking
+        except UserError as error:
+            if refused or not planned.executors.candidates:
+                planned.executors.close()
+                raise
+            refused[planned.executors.name] = f"{error.where}: {error.what}"
         planned.executors.close()
-        if not planned.executors.candidates:
-            raise
-        planned = planning.plan(request, {planned.executors.name: f"{error.where}: {error.what}"})
-        _provide_planned(request, planned, say)
-    return planned
 
 
 def build_images(request: Request, images: Iterable[Image], say: Say) -> dict[str, Path]:
@@ -120,8 +128,59 @@ def provide_images(
 ) -> None:
     """Load the images that the executors lack for these jobs, or push them for a cluster.
 
-    Raise UserError if one cannot be built or pushed.
+    Raise UserError if one cannot be built or pushed, or if an environment cannot be provided.
     """
+    for name, why in provide_environments(request, executors, jobs, say).items():
+        raise UserError(f"environment {name}", why, "see the messages above, and repeat the command")
+    _load_images(request, executors, jobs, say)
+
+
+def provide_environments(
+    request: Request, executors: Dispatcher, jobs: Sequence[Planned], say: Say
+) -> dict[str, str]:
+    """Make the environments that these jobs name: for local processes, or as images of containers.
+
+    Return those that cannot be provided, each with the reason.
+    """
+    lacking: dict[str, str] = {}
+    store = layout.store_dir(request.outputs)
+    for tools in dict.fromkeys(one.job.placement.tools for one in jobs):
+        if tools is None:
+            continue
+        try:
+            making.make(tools, store)
+        except UserError as error:
+            lacking[tools.name] = error.what
+    named = [one for one in jobs if _is_environment(request, one)]
+    for name in sorted({str(one.job.spec.image) for one in named}):
+        of_name = [one for one in named if one.job.spec.image == name]
+        try:
+            if any(executors.missing_by_executor(of_name).values()):
+                _show_licence(request, of_name[0])
+                _load_images(request, executors, of_name, say)
+        except UserError as error:
+            lacking[name] = error.what
+    return lacking
+
+
+def _is_environment(request: Request, planned: Planned) -> bool:
+    """Return whether the job runs in an image that is an environment."""
+    job = planned.job
+    if not (job.placement.image and job.spec.image):
+        return False
+    is_its_own = name_in(job.placement.image) == job.spec.image
+    return is_its_own and definition.is_environment(request.roots, job.spec.image)
+
+
+def _show_licence(request: Request, planned: Planned) -> None:
+    name, platform = str(planned.job.spec.image), planned.job.placement.platform
+    if found := definition.find(request.roots, name, platform):
+        making.show_licence(name, found.licence, layout.store_dir(request.outputs))
+
+
+def _load_images(
+    request: Request, executors: Dispatcher, jobs: Sequence[Planned], say: Say
+) -> None:
     missing = executors.missing_by_executor(jobs)
     for pushes, make in ((False, build_images), (True, push_images)):
         wanted = {name: some for name, some in missing.items() if executors.pushes(name) is pushes}
@@ -132,11 +191,6 @@ def provide_images(
         for name, full_names in wanted.items():
             for full_name in full_names:
                 executors.load_into(name, full_name, made[full_name])
-
-
-def _provide_planned(request: Request, planned: Planning, say: Say) -> None:
-    to_run = [one for one in planned.plan.jobs.values() if one.record is None]
-    provide_images(request, planned.executors, to_run, say)
 
 
 def _run(

@@ -18,6 +18,7 @@ BUILDERS = (
     "stages.containers.base",
     "stages.containers.build",
 )  # the code that builds images: it is part of their tags
+ENVIRONMENTS = "stages.containers.environment"  # the code that builds environments
 
 
 def of(request: Request) -> Callable[[], Sequence[Image]]:
@@ -32,9 +33,10 @@ def of(request: Request) -> Callable[[], Sequence[Image]]:
         sources: dict[str, str] = {}
         for name in BUILDERS:
             sources |= library.signature(name, name).sources
+        more = library.signature(ENVIRONMENTS, ENVIRONMENTS).sources
         found: dict[tuple[str, str], Image] = {}
         for root in reversed(request.roots):
-            for image in images.read(root / "containers", sources, base):
+            for image in images.read(root / "containers", sources, base, more):
                 found[image.name, image.platform] = image
         return tuple(found.values())
 

@@ -18,6 +18,7 @@ from engine.fields import Name, validated
 from engine.fingerprint import DISTRIBUTIONS
 from engine.foreach import MARK
 from engine.stage.platforms import PLATFORMS
+from engine.tools.definition import FILE as ENVIRONMENT
 from engine.wording import listed
 
 ARCHITECTURES = {name: platform.arch for name, platform in PLATFORMS.items()}
@@ -30,6 +31,7 @@ CONTAINERS = (
     ROOT / "containers"
 )  # the project's own images, which a user's image may name as its base
 RECORD = "image/1"
+NOTHING: Mapping[str, str] = {}
 _FULL_NAME = re.compile(
     rf"{REPOSITORY}/([A-Za-z0-9_-]+):(?:{'|'.join(ARCHITECTURES.values())})-[0-9a-f]{{12}}"
     "(?:-[0-9a-f]{12})?"  # of the code in it
@@ -65,6 +67,7 @@ class Image:
     usecase: str
     foreign: str = ""  # the full name of an image that is not one of containers/
     digest: str = ""  # of a foreign image, because its tag may move
+    on_demand: bool = False  # an environment: built if a stage names it
 
     @property
     def full_name(self) -> str:
@@ -84,13 +87,16 @@ class Image:
         return f"build_{self.name.replace('-', '_')}{MARK}{ARCHITECTURES[self.platform]}"
 
 
-def read(folder: Path, sources: Mapping[str, str], base: str) -> list[Image]:
+def read(
+    folder: Path, sources: Mapping[str, str], base: str, more: Mapping[str, str] = NOTHING
+) -> list[Image]:
     """Return every image below the folder for each of its platforms.
 
-    sources: digests of the code that builds them. base: where their Debian comes from.
+    sources: digests of the code that builds them. base: where their Debian comes from. more: digests of
+    the code that builds environments, in addition.
     """
     return [
-        _image(path.parent, platform, {**sources, "base": base})
+        _image(path.parent, platform, {**sources, "base": base}, more)
         for path in sorted(folder.glob("*/image.yaml"))
         for platform in _definition(path).platforms
     ]
@@ -164,7 +170,9 @@ def _names(package: str) -> frozenset[str]:
     return frozenset({package.lower(), *DISTRIBUTIONS.get(package, ())})
 
 
-def _image(folder: Path, platform: str, sources: Mapping[str, str]) -> Image:
+def _image(
+    folder: Path, platform: str, sources: Mapping[str, str], more: Mapping[str, str]
+) -> Image:
     path = folder / "image.yaml"
     definition = _definition(path)
     if platform not in ARCHITECTURES:
@@ -178,7 +186,9 @@ def _image(folder: Path, platform: str, sources: Mapping[str, str]) -> Image:
     if definition.base:
         beside = folder.parent if (folder.parent / definition.base).is_dir() else CONTAINERS
         parts |= dict.fromkeys(_files(beside / definition.base, architecture), beside)
-    tag = f"{architecture}-{_digest(parts, sources)[:12]}"
+    on_demand = (folder / ENVIRONMENT).is_file()
+    builders = {**sources, **more} if on_demand else sources
+    tag = f"{architecture}-{_digest(parts, builders)[:12]}"
     return Image(
         folder.name,
         platform,
@@ -186,6 +196,7 @@ def _image(folder: Path, platform: str, sources: Mapping[str, str]) -> Image:
         _packages(folder, architecture),
         definition.optional,
         definition.usecase,
+        on_demand=on_demand,
     )
 
 

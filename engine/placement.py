@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from engine.target import Target
+from engine.tools.definition import Environment
 from engine.vocabulary import RunsOn
 
 DEVICE = "device"  # `measured_on` of figures from the device
@@ -33,3 +34,5 @@ class Placement:
     measured_on: str  # "x86_64", "simulated on x86_64", "emulated (qemu)", "arm64 node" or "device"
     environment: Mapping[str, str] = field(default_factory=dict)  # its part of a job's fingerprint
     image: str | None = None  # its full name in a container engine; None: a local process
+    tools: Environment | None = None  # the virtual environment of a local process; None: the engine's
+    note: str = ""  # for the user: what the stage names and does not get

@@ -51,10 +51,15 @@ class Planning:
     warnings: Sequence[str]
 
 
-def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
+def plan(
+    request: Request,
+    refused: Mapping[str, str] = NOTHING,
+    without: Mapping[str, str] = NOTHING,
+) -> Planning:
     """Return the plan; raise every mistake of the request together.
 
-    refused: executors that are excluded although they can run the stages, each with the reason.
+    refused: executors that are excluded although they can run the stages, and without: environments that
+    cannot be provided, each with the reason.
     """
     _refuse_unknown(request.settings)
     if request.settings.run_name is not None:
@@ -63,7 +68,8 @@ def plan(request: Request, refused: Mapping[str, str] = NOTHING) -> Planning:
     usecase = _with_makers(request)
     library = Library(request.settings.stage_packages, request.roots, store.root / "sources.json")
     chosen = request.settings.executor
-    executors = Dispatcher(dispatch.executor_context(request), chosen.name, chosen.first_of)
+    context = dispatch.executor_context(request, without)
+    executors = Dispatcher(context, chosen.name, chosen.first_of)
     left_out = when.left_out(usecase.stages, request.target, usecase.params, _given(request))
     there = {name: spec for name, spec in usecase.stages.items() if name not in left_out}
     why = executors.choose(_readable(there, library), refused)
@@ -358,8 +364,9 @@ def _assets_of(jobs: Mapping[str, Job]) -> set[str]:
 
 
 def _of_stages(jobs: Mapping[str, Job]) -> list[str]:
-    """Return the notes of the stages, each once."""
-    return list(dict.fromkeys(note for job in jobs.values() for note in job.contract.notes))
+    """Return the notes of the stages and of their placement, each once."""
+    found = (note for job in jobs.values() for note in (*job.contract.notes, job.placement.note))
+    return list(dict.fromkeys(filter(None, found)))
 
 
 def _notes(request: Request, used: Collection[str]) -> list[str]:

@@ -79,6 +79,7 @@ class Library:
     def _with_module(self, contract: Contract, module: str, path: Path) -> Contract:
         sources, imports, optional = self._closure(module, path)
         needed = (contract.imports - contract.optional_imports) | (imports - optional)
+        needed -= frozenset(contract.optional)
         every = contract.imports | imports
         return replace(
             contract,
@@ -179,7 +180,8 @@ class Library:
             optional_metrics=frozenset(left_out),
             sources=sources,
             imports=imports,
-            optional_imports=optional,
+            optional_imports=optional | imports.intersection(declared["optional"]),
+            optional=tuple(declared["optional"]),
             programs=tuple(declared["programs"]),
             loads=declared["loads"],
             reads=declared["reads"],
@@ -275,6 +277,7 @@ def _stage(tree: ast.Module, name: str, path: Path) -> dict[str, Any]:
         "params": {key: _plain(one) for key, one in params.items()},
         "metrics": syntax.metrics(function, tree),
         "programs": list(syntax.programs(tree)),
+        "optional": list(syntax.optional(tree)),
         "loads": syntax.loads(tree),
         "reads": syntax.reads(tree),
         "together": _together(tree, inputs, path),

@@ -136,10 +136,18 @@ def metrics(function: ast.FunctionDef, tree: ast.Module) -> dict[str, bool] | No
 
 def programs(tree: ast.Module) -> tuple[str, ...]:
     """Return the names that the stage's file lists as PROGRAMS."""
+    return _listed(tree, "PROGRAMS")
+
+
+def optional(tree: ast.Module) -> tuple[str, ...]:
+    """Return the packages that the stage's file lists as OPTIONAL: it can do without them."""
+    return _listed(tree, "OPTIONAL")
+
+
+def _listed(tree: ast.Module, name: str) -> tuple[str, ...]:
+    """Return the strings that the file assigns to the name; empty if it does not."""
     for node in tree.body:
-        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [
-            "PROGRAMS"
-        ]:
+        if isinstance(node, ast.Assign) and [ast.unparse(one) for one in node.targets] == [name]:
             return tuple(
                 n.value
                 for n in ast.walk(node.value)

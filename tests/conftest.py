@@ -350,6 +350,25 @@ def launchers() -> str:
     return str(folder / ".venv" / "bin" / "python")
 
 
+@pytest.fixture(scope="session")
+def imx500_python() -> Path:
+    """The Python of the environment with Sony's tools, which is made if it does not exist."""
+    from engine.tools import definition, making
+
+    if named := os.environ.get("RPI_MLOPS_IMX500"):
+        return Path(named) / "bin" / "python"
+    if shutil.which("java") is None:
+        pytest.skip("Java is not installed")
+    found = definition.find([ROOT], "imx500-compiler", platform_of(platform.machine()))
+    if found is None:
+        pytest.skip("Sony's tools exist for x86-64 only")
+    store = ROOT / "outputs" / ".engine"
+    if why := found.obstacle(store):
+        pytest.skip(why)
+    making.make(found, store)
+    return found.interpreter(store)
+
+
 @pytest.fixture
 def slurm() -> Iterator[services.Slurm]:
     """A Slurm cluster of two nodes."""

@@ -18,6 +18,7 @@ SERVICES = {  # fixture -> the marker of the service that it starts
     "registry": "registry",
     "rtsp_server": "rtsp",
     "sshd": "ssh",
+    "imx500_python": "imx500",
     "slurm": "slurm",
     "browser": "browser",
     "mosquitto": "mosquitto",
@@ -27,6 +28,7 @@ NEEDS = frozenset(  # second lane
     {
         "browser",
         "docker",
+        "imx500",
         "launchers",
         "mirror",
         "mosquitto",

@@ -24,6 +24,7 @@ sys.exit(f"imported: {heavy}" if heavy else 0)
 NEEDED = {
     "baked_images": ("assets.image=docs", "assets.code=docs"),
     "export": ("model=docs", "examples=docs"),
+    "imx500_package": ("package=docs",),
 }
 
 # Files without a test file of their own, and what tests them.

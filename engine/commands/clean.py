@@ -17,6 +17,7 @@ from engine.options import CommandOptions
 from engine.request import Request
 from engine.run_files import RunSummary
 from engine.store import Store
+from engine.tools import definition, making
 from engine.wording import as_typed, plural
 
 Uses = tuple[set[str], set[str]]  # the fingerprints and the digests that a run uses
@@ -66,6 +67,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
         freed_bytes = (
             store.keep_only(*_used(uses, doomed), dry_run=rules.dry_run) if is_unused else 0
         )
+        outdated = _clean_tools(request, rules.dry_run) if is_unused else []
     for path, state in states.items():
         if state.damage:
             print(f"kept: {as_typed(path)}: {state.damage}; remove the folder manually")
@@ -86,6 +88,8 @@ def main(request: Request[Options]) -> tuple[int, None]:
     if recorded.folders:
         size = f"{recorded.size_bytes / 1e6:.1f} MB of MLflow's files"
         print(f"{verb}: {size}, of {plural(recorded.folders, 'record')}")
+    for path, size_bytes in outdated:
+        print(f"{verb}: {size_bytes / 1e6:.1f} MB of {as_typed(path)}, whose locks have changed")
     print(f"free on the disk: {shutil.disk_usage(request.outputs).free / 1e9:.1f} GB")
     return 0, None
 
@@ -96,6 +100,15 @@ def _clean_mlflow(request: Request, doomed: Collection[Path], dry_run: bool) -> 
     if not tracking["enabled"]:
         return Freed()
     return cleanup.clean(request.outputs, tracking, [path.name for path in doomed], dry_run=dry_run)
+
+
+def _clean_tools(request: Request, dry_run: bool) -> list[tuple[Path, int]]:
+    """Remove environments that no stage can use any longer; return them with their sizes."""
+    known = definition.here(request.roots)
+    current = [environment for _, environment in known if environment]
+    store = layout.store_dir(request.outputs)
+    names = [name for name, _ in known]
+    return list(making.remove_outdated(store, current, names, dry_run=dry_run))
 
 
 def _lasting(summaries: Mapping[Path, RunSummary]) -> set[Path]:

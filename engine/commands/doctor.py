@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from engine import accelerator
-from engine.doctor import containers, machine, tracking
+from engine import accelerator, layout
+from engine.doctor import containers, environments, machine, tracking
 from engine.doctor.checks import Check, gather
 from engine.options import CommandOptions
 from engine.request import Request
@@ -33,6 +33,9 @@ def main(request: Request[Options]) -> tuple[int, None]:
         "GPUs": machine.gpus,
         "disk": partial(machine.disk, request.outputs),
         "MLflow": partial(tracking.mlflow, request.outputs, request.settings.tracking.model_dump()),
+        "environments": partial(
+            environments.environments, request.roots, layout.store_dir(request.outputs)
+        ),
         "Docker engine": containers.engine,
         "QEMU": containers.foreign_platforms,
         "ssh": containers.ssh,

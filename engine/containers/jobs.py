@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -108,12 +109,10 @@ class Containers:
         """Return where the stage runs: its image, and how its figures are labelled."""
         if spec.resources.gpu:
             self._machine.refuse_gpus(self.reach(), spec)
-        return self._machine.place(
-            spec,
-            selection.choose(
-                self._context, self._machine.platform(spec), spec, contract, self.reach
-            ),
-        )
+        platform = self._machine.platform(spec)
+        image = selection.choose(self._context, platform, spec, contract, self.reach)
+        note = selection.lacking(self._context, platform, spec)
+        return replace(self._machine.place(spec, image), note=note)
 
     @_named
     def missing(self, planned: Iterable[Planned]) -> list[str]:

@@ -16,6 +16,7 @@ from engine.images import Image
 from engine.plan import Planned
 from engine.spec import StageSpec
 from engine.stage.platforms import PLATFORMS
+from engine.tools import definition
 
 _PATH = "/usr/local/bin:/usr/bin:/bin"  # if the image does not set it
 
@@ -43,6 +44,8 @@ def choose(
     packages = contract.needs | contract.imports & runtimes
     if spec.image:
         image = images.named(context.images(), spec.image, platform)
+        if image is not None and image.on_demand and spec.image not in context.without:
+            return image
         is_optional = any(one.name == spec.image and one.optional for one in context.images())
         if image is None and not is_optional:
             known = sorted({one.name for one in context.images() if one.platform == platform})
@@ -51,14 +54,27 @@ def choose(
                 f"there is no image '{spec.image}' for {platform}",
                 did_you_mean(spec.image, known),
             )
-        if image is not None and (
-            not is_optional
-            or (
-                not images.lacking(image, packages, runtime) and _is_there(connect, image.full_name)
-            )
-        ):
+        if image is not None and not is_optional:
             return image
+        if image is not None and not image.on_demand:
+            is_enough = not images.lacking(image, packages, runtime)
+            if is_enough and _is_there(connect, image.full_name):
+                return image
     return images.serving(context.images(), platform, packages, runtime)
+
+
+def lacking(context: ExecutorContext, platform: str, spec: StageSpec) -> str:
+    """Return the note on the environment that the stage names and that it does not get.
+
+    Empty if it gets it, or names none.
+    """
+    if not spec.image or not definition.is_environment(context.roots, spec.image):
+        return ""
+    if why := context.without.get(spec.image):
+        return definition.lacking(spec.image, why)
+    if images.named(context.images(), spec.image, platform):
+        return ""
+    return definition.lacking(spec.image, f"there is no such image for {platform}")
 
 
 def _own(

@@ -64,6 +64,7 @@ class Executor:
             self._measured_on(image.platform),
             depends_on,
             image.full_name,
+            note=selection.lacking(self._context, self._wanted(spec), spec),
         )
 
     def missing(self, planned: Iterable[Planned]) -> list[str]:
@@ -109,13 +110,16 @@ class Executor:
         return sources.pushed(self._context)
 
     def _image(self, spec: StageSpec, contract: Contract) -> Image:
-        wanted = self._target.platform if spec.runs_on == "target" else self._build_platform
-        image = selection.choose(self._context, wanted, spec, contract, _reach)
+        image = selection.choose(self._context, self._wanted(spec), spec, contract, _reach)
         if image.foreign:
             what = f"it runs in {image.foreign}, which is not an image of containers/"
             fix = "write executor=docker; or describe the image in containers/"
             raise UserError("image", what, fix)
         return image
+
+    def _wanted(self, spec: StageSpec) -> str:
+        """Return the platform that the stage runs on."""
+        return self._target.platform if spec.runs_on == "target" else self._build_platform
 
     def _is_native(self, wanted: str) -> bool:
         """Return whether the cluster has a node for the platform."""

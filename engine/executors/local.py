@@ -30,11 +30,14 @@ from engine.plan import Job, Planned
 from engine.processes import tree
 from engine.spec import StageSpec
 from engine.target import platform_of
+from engine.tools import definition
+from engine.tools.definition import Environment
 
 _SLOW_IMPORTS = (
     "tensorflow",
     "keras",
 )  # imports that take seconds each; one server loads them for all stages of a run
+_Warm = tuple[str, ...]  # a server: its Python, and the modules that it has imported
 
 
 @dataclass(slots=True)
@@ -61,9 +64,9 @@ class Executor:
         options.limits(
             context
         )  # invalid container options are reported before anything starts, even if no container runs
-        self._target, self._store = context.target, context.store
+        self._context, self._target, self._store = context, context.target, context.store
         self._python_path = os.pathsep.join(map(str, context.roots))
-        self._servers: dict[tuple[str, ...], _Server] = {}
+        self._servers: dict[_Warm, _Server] = {}
         self._selector = selectors.DefaultSelector()
 
     why_chosen = "running stages as local processes"
@@ -88,25 +91,27 @@ class Executor:
             raise UserError("image", what, fix)
         machine = platform.machine()
         here = platform_of(machine)
+        tools, note = self._tools(spec, here)
         if spec.resources.gpu:
             gpus.refuse_platform(here)
             gpus.refuse(spec.resources.gpu)
         is_stand_in = spec.runs_on == "target" and self._target.platform != here
-        depends_on = environment(contract.imports, contract.programs)
+        depends_on = environment(frozenset() if tools else contract.imports, contract.programs)
+        if tools:  # its packages are locked, so that their versions need not be looked at
+            depends_on |= {"python": tools.python, "environment": tools.identity}
         depends_on |= gpus.counted(spec.resources.gpu)
         if spec.resources.accelerator:
             depends_on |= accelerator.counted(self._target.accelerator)
-        return Placement(
-            here, False, f"simulated on {machine}" if is_stand_in else machine, depends_on
-        )
+        measured_on = f"simulated on {machine}" if is_stand_in else machine
+        return Placement(here, False, measured_on, depends_on, tools=tools, note=note)
 
     def prepare(self, planned: Iterable[Planned]) -> None:
         """Start servers with the imports of these jobs."""
         modules: dict[tuple[str, ...], set[str]] = {}
         for job in (one.job for one in planned):
-            modules.setdefault(_preload(job), set()).update(job.contract.modules)
-        for preload, names in modules.items():
-            self._server(preload, sorted(names))
+            modules.setdefault(self._warm(job), set()).update(job.contract.modules)
+        for warm, names in modules.items():
+            self._server(warm, sorted(names))
 
     def reclaim(self, planned: Iterable[Planned], work: Path) -> None:
         """End the processes that killed engines left: nothing can continue with them."""
@@ -114,7 +119,7 @@ class Executor:
 
     def launch(self, launch: Launch) -> None:
         """Start the job; `wait` reports its end."""
-        server = self._server(_preload(launch.job))
+        server = self._server(self._warm(launch.job))
         cwd = launch.folder / "cwd"
         cwd.mkdir()
         server.jobs[launch.job.stage] = time.monotonic()
@@ -122,6 +127,9 @@ class Executor:
         seen = {gpus.VARIABLE: ",".join(launch.gpus)} if launch.gpus else {}
         given = {**seen, **spec.env, **passed(spec.pass_env, os.environ)}
         env = {**given, "PYTHONPATH": self._python_path, "TMPDIR": str(cwd), tree.MARK: server.mark}
+        if tools := launch.job.placement.tools:
+            path = given.get("PATH", os.environ.get("PATH", os.defpath))
+            env["PATH"] = f"{tools.bin(self._store)}{os.pathsep}{path}"
         request = {
             "do": "launch",
             "job": launch.job.stage,
@@ -170,15 +178,33 @@ class Executor:
         self._servers.clear()
         self._selector.close()
 
+    def _tools(self, spec: StageSpec, here: str) -> tuple[Environment | None, str]:
+        """Return the environment that the stage names, or else a note that says why it does not get it."""
+        roots, name = self._context.roots, spec.image
+        if not name or not definition.is_environment(roots, name):
+            return None, ""
+        tools = definition.find(roots, name, here)
+        why = self._context.without.get(name)
+        if why is None:
+            why = tools.obstacle(self._store) if tools else f"it does not exist for {here}"
+        return (None, definition.lacking(name, why)) if why else (tools, "")
+
+    def _warm(self, job: Job) -> _Warm:
+        """Return which server runs the job."""
+        tools = job.placement.tools
+        python = str(tools.interpreter(self._store)) if tools else sys.executable
+        return (python, *_preload(job))
+
     def _is_silent(self, server: _Server, stage: str) -> bool:
         first = server.forced.setdefault(stage, time.monotonic())
         return not server.has_answered or time.monotonic() - first > self.silent_s
 
-    def _server(self, preload: tuple[str, ...], modules: Iterable[str] = ()) -> _Server:
-        if preload not in self._servers:
+    def _server(self, warm: _Warm, modules: Iterable[str] = ()) -> _Server:
+        if warm not in self._servers:
             ours, theirs = socket.socketpair()
+            python, *preload = warm
             argv = [
-                sys.executable,
+                python,
                 "-m",
                 "engine.processes.forkserver",
                 str(theirs.fileno()),
@@ -203,30 +229,30 @@ class Executor:
             )
             theirs.close()
             ours.setblocking(False)
-            server = self._servers[preload] = _Server(process, ours, _pidfd(process), mark)
+            server = self._servers[warm] = _Server(process, ours, _pidfd(process), mark)
             for source in (ours, server.pidfd):
                 if source is not None:
-                    self._selector.register(source, selectors.EVENT_READ, preload)
-        return self._servers[preload]
+                    self._selector.register(source, selectors.EVENT_READ, warm)
+        return self._servers[warm]
 
-    def _receive(self, preload: tuple[str, ...], *, has_ended: bool) -> list[Ended]:
+    def _receive(self, warm: _Warm, *, has_ended: bool) -> list[Ended]:
         """Read the server's answers.
 
         If it has ended, read all of them, and report its remaining jobs as lost.
         """
-        server = self._servers[preload]
+        server = self._servers[warm]
         ended: list[Ended] = []
         while data := _received(server):
             ended += _process_answers(server, data)
         if has_ended or data == b"":
-            ended += self._lose(preload)
+            ended += self._lose(warm)
         return ended
 
-    def _lose(self, preload: tuple[str, ...]) -> list[Ended]:
+    def _lose(self, warm: _Warm) -> list[Ended]:
         """Report the jobs of a dead server as lost, and kill their remaining processes: only the jobs' main
         processes died with it.
         """
-        server = self._servers.pop(preload)
+        server = self._servers.pop(warm)
         self._selector.unregister(server.connection)
         if server.pidfd is not None:
             self._selector.unregister(server.pidfd)

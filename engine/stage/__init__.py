@@ -19,7 +19,7 @@ import time
 import traceback
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Dict, Iterator, Optional, Union
+from typing import IO, Any, Dict, Iterator, List, Optional, Union
 
 from engine.stage.convert import as_number, as_plain, as_text
 
@@ -150,7 +150,7 @@ def run_job(job_dir: Path) -> int:
     global _measuring_on, _checkpoint, _measured_on
     job = json.loads((job_dir / "job.json").read_text(encoding="utf-8"))
     if "command" in job:
-        os.execvp(job["command"][0], job["command"])
+        return _become(job["command"], job_dir)
     _open_events(job_dir / "events.jsonl")
     _measuring_on, _measured_on = job.get("measured_on", ""), None
     _checkpoint = Path(job["checkpoint"]) if job.get("checkpoint") else None
@@ -196,6 +196,17 @@ def speak_utf8() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def _become(command: List[str], job_dir: Path) -> int:
+    """Replace this process with the program; return 1 if it cannot be started."""
+    try:
+        os.execvp(command[0], command)
+    except OSError as error:
+        cause = "not found on PATH" if isinstance(error, FileNotFoundError) else error.strerror
+        _write_result(job_dir, {"error": as_text(f"{command[0]}: {cause}")})
+        _complain(f"error: {command[0]}: {cause}")
+        return 1
 
 
 def _exited(job_dir: Path, end: SystemExit) -> int:

@@ -1,6 +1,7 @@
-"""Virtual environments of MLflow Projects: made once for each python_env.yaml, and then shared.
+"""Virtual environments: made once, and then shared by every job that needs the same one.
 
-Standard library only; pip, or uv if it is installed, installs the requirements.
+Those of MLflow Projects are made here, inside the job; engine/tools/ makes those of images. Standard
+library only; pip, or uv if it is installed, installs the packages.
 """
 
 import fcntl
@@ -12,12 +13,16 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from engine import stage
 from engine.stage import StageError
 
 _READY = "ready.json"  # written last: an environment without it was not finished
+# settings of pip that uv does not read: https://docs.astral.sh/uv/pip/compatibility/
+_PIP_ONLY = ("PIP_INDEX_URL", "PIP_NO_INDEX")
+# runs a command, and raises an exception if it fails; the command inherits the open file
+Call = Callable[[List[str], int], None]
 
 
 def enter(env: Dict[str, Any], job: Path) -> None:
@@ -33,13 +38,15 @@ def enter(env: Dict[str, Any], job: Path) -> None:
     key = {"environment": env, "program": program, "machine": platform.machine()}
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     folder = Path(env["folder"]) / f"python-{digest[:20]}"
-    python = folder / "bin" / "python"
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    python = python_of(folder)
+    steps = [[program, "-m", "venv", str(folder)]]
+    for requirements in (env["build_dependencies"], env["dependencies"]):
+        if requirements:
+            steps.append([*installer(python, os.environ), *requirements])
     stage.progress(0, 1, "making the virtual environment")
-    with open(str(folder) + ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / _READY).is_file():
-            _make(folder, program, env)
+    if not is_made(folder):
+        print(f"=== making a virtual environment from {env['where']}", flush=True)
+    ensure(folder, steps, env, lambda argv, lock: _call(argv, lock, env["where"]))
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os.execv(str(python), [str(python), "-m", "engine.stage", str(job)])
@@ -70,22 +77,55 @@ def is_version(wanted: str, version: str) -> bool:
     return version.split(".")[: len(parts)] == parts
 
 
-def _make(folder: Path, program: str, env: Dict[str, Any]) -> None:
-    shutil.rmtree(str(folder), ignore_errors=True)
-    python = str(folder / "bin" / "python")
-    print(f"=== making a virtual environment from {env['where']}", flush=True)
-    _call([program, "-m", "venv", str(folder)], env)
-    uv = shutil.which("uv")
-    install = [uv, "pip", "install", "--python", python] if uv else [python, "-m", "pip", "install"]
-    for requirements in (env["build_dependencies"], env["dependencies"]):
-        if requirements:
-            _call([*install, *requirements], env)
-    (folder / _READY).write_text(json.dumps(env), encoding="utf-8")
+def is_made(folder: Path) -> bool:
+    """Return whether the virtual environment is complete, and the Python that it was made from exists."""
+    return (folder / _READY).is_file() and python_of(folder).is_file()
 
 
-def _call(argv: List[str], env: Dict[str, Any]) -> None:
-    own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    if subprocess.call(argv, env=own, stdin=subprocess.DEVNULL):
+def python_of(folder: Path) -> Path:
+    """Return the path of the Python of a virtual environment."""
+    return folder / "bin" / "python"
+
+
+def ensure(folder: Path, steps: Sequence[List[str]], about: Mapping[str, Any], call: Call) -> None:
+    """Make the virtual environment with these commands, unless it is complete.
+
+    about: a description, which is written last. Only one process makes it, and the others wait: the
+    commands inherit the lock, so that even those of a killed process end before the next begins. A
+    virtual environment cannot be moved, so it is made in its place; an incomplete one is removed.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(str(folder) + ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if is_made(folder):
+            return
+        shutil.rmtree(str(folder), ignore_errors=True)
+        for argv in steps:
+            call(list(argv), lock.fileno())
+        (folder / _READY).write_text(json.dumps(dict(about)), encoding="utf-8")
+
+
+def installer(python: Path, caller: Mapping[str, str]) -> List[str]:
+    """Return the command that installs packages for this Python: that of uv if it is installed.
+
+    uv does not read pip's index, so pip is used if the caller's environment sets one.
+    """
+    beside = Path(sys.executable).with_name("uv")
+    uv = str(beside) if beside.is_file() else shutil.which("uv")
+    if uv is None or any(caller.get(name) for name in _PIP_ONLY):
+        return [str(python), "-m", "pip", "install"]
+    return [uv, "pip", "install", "--python", str(python)]
+
+
+def own_environment(caller: Mapping[str, str]) -> Dict[str, str]:
+    """Return the caller's variables without those that lead to other packages."""
+    others = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+    return {name: value for name, value in caller.items() if name not in others}
+
+
+def _call(argv: List[str], lock: int, where: str) -> None:
+    own = own_environment(os.environ)
+    if subprocess.call(argv, env=own, stdin=subprocess.DEVNULL, pass_fds=[lock]):
         raise StageError(
-            f"the environment of {env['where']} cannot be made: see the messages of pip above"
+            f"the environment of {where} cannot be made: see the messages of pip above"
         )

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.stage import StageError
-from stages.edge._calibration import Calibration
 from stages.edge._opening import first_line, keras_network, signature_of
 from stages.edge._sources import Source
+from stages.tflite.calibration import Calibration
 from stages.training import conversion
 
 _MOST_BYTES = 4096  # of the child's error message: less than a pipe's buffer

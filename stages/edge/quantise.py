@@ -111,8 +111,9 @@ def _convert(
     import tempfile
     from pathlib import Path
 
-    from stages.edge import _calibration, _convert
+    from stages.edge import _convert
     from stages.edge._ends import ends as ends_of
+    from stages.tflite import calibration
     from stages.tflite.schema import read_model
 
     to_float, to_int8 = folder / "float.tflite", folder / "int8.tflite"
@@ -120,7 +121,7 @@ def _convert(
         _convert.in_child(_convert.to_float, source, Path(exported), to_float)
         inputs, outputs = ends_of(read_model(to_float))
         _check_ends(inputs, outputs, ends)
-        chosen = _calibration.choose(train, folder.name, inputs, count, seed)
+        chosen = calibration.choose(train, folder.name, inputs, count, seed)
         _convert.in_child(_convert.to_int8, Path(exported), chosen, *ends, to_int8)
     inside = _floats_inside(read_model(to_int8))
     if inside:

@@ -5,6 +5,8 @@ decoding of boxes or keypoints; the tensors that these operators read are the ou
 2.15, which the compiler needs, and with Keras 3.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +27,7 @@ ACTIVATIONS = ("LOGISTIC", "RELU", "RELU6", "SOFTMAX", "TANH")
 SIGNED_PIXEL = 128  # a model with an int8 input gets pixels minus this number
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rebuilt:
     """A Keras network, pixels 0..255 (n, h, w, 3) -> its outputs in order.
 
@@ -35,7 +37,7 @@ class Rebuilt:
     left:    types of the file's operators that are not in the network, each once
     """
 
-    model: "keras.Model"
+    model: keras.Model
     outputs: tuple[str, ...]
     places: tuple[int, ...]
     left: tuple[str, ...]
@@ -70,7 +72,7 @@ def rebuilt(path: Path, picture: Mapping[str, float] | None = None) -> Rebuilt:
 class _Built:
     """The tensors of a subgraph that exist in Keras, and its constants."""
 
-    def __init__(self, graph: Subgraph, first: "Scaled") -> None:
+    def __init__(self, graph: Subgraph, first: Scaled) -> None:
         self.graph, self.source = graph, first.x
         self.values: dict[int, Any] = {graph.inputs[0]: first}
         self.makers: dict[int, Operator] = {}
@@ -97,10 +99,10 @@ class _Built:
         return True
 
     def ends(self, left: list[Operator]) -> list[int]:
-        """Return the tensors that leave the network, in the file's order, each once."""
-        made = set(self.makers)
-        leaving = [*self.graph.outputs, *(place for one in left for place in one.inputs)]
-        return sorted({self.original(place) for place in leaving} & made)
+        """Return the tensors that leave the network, each once: the model's outputs, then others."""
+        others = sorted(self.original(place) for one in left for place in one.inputs)
+        leaving = [*map(self.original, self.graph.outputs), *others]
+        return list(dict.fromkeys(place for place in leaving if place in self.makers))
 
     def original(self, place: int) -> int:
         """Return the tensor of which this one is only another form."""
@@ -120,7 +122,7 @@ class _Built:
             self.values[to], self.same_as[to] = self.values[place], place
 
 
-def _input(graph: Subgraph, name: str, picture: Mapping[str, float] | None) -> "Scaled":
+def _input(graph: Subgraph, name: str, picture: Mapping[str, float] | None) -> Scaled:
     """Return the input, and how its values follow from pixels."""
     import keras
 
@@ -142,12 +144,12 @@ def _input(graph: Subgraph, name: str, picture: Mapping[str, float] | None) -> "
 
 def _names(model: Model, built: _Built, places: list[int]) -> tuple[str, ...]:
     graph = model.subgraphs[0]
-    own = zip(map(built.original, graph.outputs), names_of(model).outputs, strict=True)
+    own = zip(map(built.original, graph.outputs), names_of(model).outputs)
     named = dict(own)
     full = [graph.tensors[_convolution(built, place)].name for place in places]
     short = [name.partition(";")[0].partition("/")[0] for name in full]
     chosen = short if len(set(short)) == len(short) else full
-    return tuple(named.get(place, name) for place, name in zip(places, chosen, strict=True))
+    return tuple(named.get(place, name) for place, name in zip(places, chosen))
 
 
 def _convolution(built: _Built, place: int) -> int:

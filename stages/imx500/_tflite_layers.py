@@ -4,20 +4,20 @@ these options cannot be expressed.
 Semantics: the operators' reference kernels in TensorFlow, `tensorflow/lite/kernels/internal/reference`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stages.tflite.schema import ABSENT, Operator, Subgraph
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-Constants: TypeAlias = "dict[int, NDArray[np.float32]]"
-Values: TypeAlias = Mapping[int, Any]
-Make: TypeAlias = Callable[[Operator, Subgraph, Values, Constants], Any]
+Constants = dict[int, NDArray[np.float32]]
+Values = Mapping[int, Any]
+Make = Callable[[Operator, Subgraph, Values, Constants], Any]
 
 PADDINGS = ("same", "valid")
 NONE, RELU, RELU6, TANH = 0, 1, 3, 4  # of the schema's ActivationFunctionType
@@ -26,13 +26,13 @@ LEAST = {"INT8": -128, "UINT8": 0}
 RANGE = 255
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scaled:
     """A tensor times a factor plus an offset for all channels or for each; not a layer yet."""
 
     x: Any
-    factor: "float | NDArray[np.float32]" = 1.0
-    offset: "float | NDArray[np.float32]" = 0.0
+    factor: float | NDArray[np.float32] = 1.0
+    offset: float | NDArray[np.float32] = 0.0
 
 
 def materialised(value: Any) -> Any:
@@ -235,7 +235,7 @@ def _relu(most: float | None) -> Make:
 
 def _weights(
     op: Operator, constants: Constants, kernel: int, bias: int = 2
-) -> "tuple[NDArray[np.float32], NDArray[np.float32]]":
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the kernel and the bias of an operator, which may lack it."""
     found = constants[op.inputs[kernel]]
     if len(op.inputs) > bias and op.inputs[bias] != ABSENT:
@@ -244,7 +244,7 @@ def _weights(
     return found, np.zeros(found.shape[axis], np.float32)
 
 
-def _weighted(layer: Any, x: Any, *weights: "NDArray[np.float32]") -> Any:
+def _weighted(layer: Any, x: Any, *weights: NDArray[np.float32]) -> Any:
     result = layer(x)
     layer.set_weights(list(weights))
     return result
@@ -308,6 +308,7 @@ LAYERS: dict[str, Make] = {
     "RESIZE_BILINEAR": _resized,
     "RESIZE_NEAREST_NEIGHBOR": _resized,
     "SOFTMAX": _activation("softmax"),
+    "SQUEEZE": _reshaped,
     "SUB": _sum,
     "TANH": _activation("tanh"),
     "TRANSPOSE_CONV": _transposed,

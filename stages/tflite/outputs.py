@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,12 @@ from stages.tflite.model import Model
 from stages.tflite.part import Part
 from stages.tflite.quantisation import dequantise
 from stages.tflite.tensor import Tensor
+
+
+class Described(Protocol):
+    """A model whose outputs are described by name, such as an open one."""
+
+    outputs: "dict[str, Tensor]"
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ def run(
 
 
 def write(
-    folder: Path, raw: "Mapping[str, NDArray[Any]]", model: Model, about: "Mapping[str, Any]"
+    folder: Path, raw: "Mapping[str, NDArray[Any]]", model: Described, about: "Mapping[str, Any]"
 ) -> None:
     """Write these outputs to a new folder."""
     folder.mkdir(parents=True)

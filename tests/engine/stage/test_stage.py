@@ -293,6 +293,17 @@ def test_a_command_takes_the_processs_place(runs):
     assert (ended.returncode, ended.stdout, result) == (5, "to the log\n", None)
 
 
+def test_a_command_that_is_not_installed_is_named(runs):
+    ended, result = runs("pass", command=["no-such-program", "x"])
+    assert (ended.returncode, ended.stdout) == (1, "error: no-such-program: not found on PATH\n")
+    assert result == {"error": "no-such-program: not found on PATH"}
+
+
+def test_a_command_that_must_not_be_executed_is_named_with_the_cause(runs, tmp_path):
+    ended, result = runs("pass", command=[str(tmp_path)])
+    assert (ended.returncode, result) == (1, {"error": f"{tmp_path}: Permission denied"})
+
+
 def test_a_bare_call_says_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     stage.progress(1, 1)

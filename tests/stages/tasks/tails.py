@@ -22,11 +22,11 @@ def run(graph, known, rounds):
             results = _OPERATIONS[operator.type](operator, *(values[at] for at in operator.inputs))
             for place, result in zip(operator.outputs, results, strict=True):
                 tensor = graph.tensors[place]
-                values[place] = _rounded(result, tensor) if rounds else result
+                values[place] = rounded(result, tensor) if rounds else result
     return values[graph.outputs[0]]
 
 
-def _rounded(values, tensor):
+def rounded(values, tensor):
     """Return the values that a tensor of 8 bits can represent."""
     if tensor.type not in LIMITS:
         return values

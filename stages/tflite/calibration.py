@@ -1,19 +1,23 @@
 """Chooses the training examples with which the ranges of a quantised model are calibrated."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.stage import StageError
 from stages.tflite import part
 from stages.tflite.tensor import Tensor
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Calibration:
     """Examples by input name; only the chosen ones are read."""
 
@@ -46,7 +50,7 @@ def choose(
     data = part.read(folder)
     permuted = np.random.default_rng(seed).permutation(data.examples)
     found = Calibration(data.for_inputs(inputs), inputs, np.sort(permuted[:count]))
-    for at, batch in zip(found.chosen, found.batches(), strict=True):
+    for at, batch in zip(found.chosen, found.batches()):
         for name, values in batch.items():
             _check(values, f"'{name}' of training example {at}")
     return found

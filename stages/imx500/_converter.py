@@ -1,0 +1,125 @@
+"""Runs Sony's converter, imxconv-tf, in a temporary folder of its own.
+
+Its wrapper joins paths into a shell command without quoting them, so that it only gets plain names.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.stage import StageError, progress
+from stages.imx500._toolkit import CONVERTER
+
+DNN_PARAMS = "dnnParams.xml"
+PACKED = "packerOut.zip"
+_NAME = "network"
+_MOMENTS = (  # lines of the converter's log -> share of the work, as measured with MobileNetV2
+    ("Wrote outputs", 0.2, "read the network"),
+    ("ConvFe conversion finished", 0.5, "place it in the memory"),
+    ("LogicModel generated", 0.65, "schedule it"),
+    ("Backend successfully completed", 0.95, "generate instructions"),
+)
+_ERROR = re.compile(r"^\S+ \S+ ERROR\s*: (.+)$", re.MULTILINE)  # the first names the cause
+_PLAIN = re.compile(r"[\w./-]+")
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the converter wrote and printed."""
+
+    folder: Path
+    status: int
+    log: str
+
+    @property
+    def memory_report(self) -> Path:
+        """Return the path of its memory report."""
+        return self.folder / f"{_NAME}_MemoryReport.json"
+
+
+@contextmanager
+def made(
+    network: Path, *, only_memory: bool, input_persistency: bool, timeout_s: float
+) -> Iterator[Made]:
+    """Convert a quantised network, or only report on its memory; the folder is removed afterwards.
+
+    StageError: it took too long.
+    """
+    with tempfile.TemporaryDirectory(prefix="imx500-") as name:
+        folder = Path(name)
+        if not _PLAIN.fullmatch(name):
+            raise StageError(
+                f"the converter cannot work in the temporary folder '{name}': set TMPDIR to a path "
+                "of letters, digits, '-', '_' and '.'"
+            )
+        shutil.copyfile(network, folder / f"{_NAME}.keras")
+        (folder / "tmp").mkdir()
+        command = [CONVERTER, "-i", f"{_NAME}.keras", "-o", "out", "--report-size-unit", "B"]
+        command += ["--memory-report"] if only_memory else []
+        command += [] if input_persistency else ["--no-input-persistency"]
+        status, log = _run(command, folder, timeout_s)
+        yield Made(folder / "out", status, log)
+
+
+def failure(made: Made) -> str:
+    """Return the converter's reason for a failure, as a sentence."""
+    found = _ERROR.findall(made.log)
+    reason = found[0] if found else "its log says no reason"
+    return f"{CONVERTER} failed with exit status {made.status}: {reason[:400]}"
+
+
+def _run(command: list[str], folder: Path, timeout_s: float) -> tuple[int, str]:
+    """Return the exit status and the output; after the timeout, kill the converter and its children."""
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**os.environ, "TMPDIR": str(folder / "tmp"), "TF_CPP_MIN_LOG_LEVEL": "2"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    late = threading.Event()
+
+    def kill() -> None:
+        late.set()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+    timer = threading.Timer(timeout_s, kill)
+    timer.start()
+    lines = []
+    try:
+        for raw in process.stdout or ():
+            lines.append(raw.decode("utf-8", "replace"))
+            sys.stderr.write(lines[-1])
+            _report(lines[-1])
+        process.wait()
+    finally:
+        timer.cancel()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    if late.is_set():
+        raise StageError(
+            f"{CONVERTER} did not end within {timeout_s:g} s: increase timeout_s, or make the model "
+            "smaller"
+        )
+    return process.returncode, "".join(lines)
+
+
+def _report(line: str) -> None:
+    for mark, share, what in _MOMENTS:
+        if mark in line:
+            progress(share, 1.0, what)

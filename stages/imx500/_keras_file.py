@@ -1,0 +1,105 @@
+"""Reads the architecture and the weights of a .keras or .h5 file, without Keras."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine.stage import StageError
+from stages.imx500 import _layers
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Parts = tuple[dict[str, Any], "list[NDArray[Any]]"]
+
+
+def read_zip(path: Path) -> Parts:
+    """Return architecture and weights of a .keras file; StageError: it is damaged."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            architecture = json.loads(archive.read("config.json"))
+            weights = io.BytesIO(archive.read("model.weights.h5"))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise StageError(f"{path.name} is not a whole .keras file: {error}") from error
+    import h5py
+
+    with h5py.File(weights, "r") as file:
+        return architecture, list(_of_zip(file, architecture, ""))
+
+
+def read_h5(path: Path) -> Parts:
+    """Return architecture and weights of an .h5 file; StageError: it has no architecture, or damage."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            if "model_config" not in file.attrs:
+                raise StageError(
+                    f"{path.name} contains weights without their network: save the whole model with "
+                    "model.save()"
+                )
+            architecture = json.loads(file.attrs["model_config"])
+            network = _layers.network_of(architecture)
+            return architecture, list(_of_h5(file["model_weights"], network))
+    except (OSError, KeyError) as error:
+        raise StageError(f"{path.name} is a damaged HDF5 file: {error}") from error
+
+
+def _of_zip(file: Any, architecture: dict[str, Any], under: str) -> Iterator[NDArray[Any]]:
+    """Yield the weights in the order of the layers.
+
+    Keras names the group of a layer for its class, or in newer versions for the layer itself
+    (keras/src/saving/saving_lib.py).
+    """
+    counts: Counter[str] = Counter()
+    for layer in architecture["config"]["layers"]:
+        kind, own = layer["class_name"], layer["config"]["name"]
+        called = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", kind).lower()
+        numbered = f"{called}_{counts[called]}" if counts[called] else called
+        counts[called] += 1
+        group = next(
+            (g for n in (numbered, own) if (g := f"{under}layers/{n}") in file), None
+        )
+        if group is None:
+            continue
+        if kind in _layers.NESTED:
+            yield from _of_zip(file, layer, f"{group}/")
+        elif "vars" in file[group]:
+            own_weights = file[f"{group}/vars"]
+            yield from (np.asarray(own_weights[at]) for at in sorted(own_weights, key=int))
+
+
+def _of_h5(groups: Any, network: _layers.Network, nested: Any = None) -> Iterator[NDArray[Any]]:
+    """Yield the weights in the order of the layers; those of a nested network are in one group, and
+    each is named for its layer.
+    """
+    for layer in network.layers:
+        if nested is None:
+            if layer.name not in groups:
+                continue
+            found = _named(groups[layer.name])
+            if layer.network is not None:
+                yield from _of_h5(groups, layer.network, found)
+                continue
+        elif layer.network is not None:
+            yield from _of_h5(groups, layer.network, nested)
+            continue
+        else:
+            found = [one for one in nested if f"/{layer.name}/" in f"/{one[0]}"]
+        yield from (values for _, values in found)
+
+
+def _named(group: Any) -> list[tuple[str, NDArray[Any]]]:
+    names = [
+        name.decode() if isinstance(name, bytes) else name for name in group.attrs["weight_names"]
+    ]
+    return [(name, np.asarray(group[name])) for name in names]

@@ -1,0 +1,75 @@
+"""The converter works in a folder of its own, is ended with its children, and its reasons are shown."""
+
+import os
+import time
+
+import pytest
+
+from engine.stage import StageError
+from stages.imx500 import _converter
+
+ARGUMENTS = {"only_memory": True, "input_persistency": False, "timeout_s": 60.0}
+
+
+@pytest.fixture
+def converter(tmp_path, monkeypatch):
+    """Put a stand-in for imxconv-tf first on PATH; return an empty network."""
+
+    def put(script):
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin/imxconv-tf").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "bin/imxconv-tf").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+        (tmp_path / "q.keras").write_bytes(b"network")
+        return tmp_path / "q.keras"
+
+    return put
+
+
+def test_it_gets_plain_names_and_its_options(converter):
+    network = converter('echo "$@"; cat "$2"; echo; mkdir out; test -d "$TMPDIR" && echo temporary')
+    with _converter.made(network, **ARGUMENTS) as made:
+        lines = made.log.splitlines()
+        assert (made.status, made.folder.is_dir()) == (0, True)
+    expected = "-i network.keras -o out --report-size-unit B --memory-report --no-input-persistency"
+    assert lines == [expected, "network", "temporary"]
+    assert not made.folder.parent.exists()
+
+
+def test_after_the_timeout_its_children_are_gone_too(converter, tmp_path):
+    pid = tmp_path / "pid"
+    network = converter(f"sleep 600 & echo $! > {pid}; wait")
+    with pytest.raises(StageError, match=r"did not end within 1 s: increase timeout_s"):
+        with _converter.made(network, **{**ARGUMENTS, "timeout_s": 1.0}):
+            pass
+    deadline = time.monotonic() + 10
+    while _is_running(int(pid.read_text())) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _is_running(int(pid.read_text()))
+
+
+def test_a_failure_shows_the_converters_own_reason(converter):
+    network = converter("echo '2026-11-30 20:30:01 ERROR: CODE: [EXEC] no such file'; exit 3")
+    with _converter.made(network, **ARGUMENTS) as made:
+        assert _converter.failure(made) == (
+            "imxconv-tf failed with exit status 3: CODE: [EXEC] no such file"
+        )
+
+
+def test_a_temporary_folder_that_its_shell_would_misread_is_refused(
+    converter, tmp_path, monkeypatch
+):
+    network = converter("exit 0")
+    odd = tmp_path / "a b"
+    odd.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(odd))
+    with pytest.raises(StageError, match="set TMPDIR"), _converter.made(network, **ARGUMENTS):
+        pass
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return file.read().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
