@@ -7,6 +7,7 @@ name, in its order, as the camera computes them.
 """
 
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -53,12 +54,27 @@ def write(model, pictures, folder):
     scale = np.full((1, 1, 3, 1), 1 / 64, np.float32)
     model.get_layer("scaled").set_weights([scale, np.full(3, -2, np.float32)])
     folder.mkdir()
-    converted = tf.lite.TFLiteConverter.from_keras_model(model).convert()
-    (folder / "float.tflite").write_bytes(converted)
+    (folder / "float.tflite").write_bytes(converted(model))
     names = sorted(model.output)
     listed = tf.keras.Model(model.input, [model.output[name] for name in names])
     made = _ptq.outputs_of(_ptq.quantised(listed, pictures), pictures)
     np.savez(folder / "outputs.npz", **dict(zip(names, made, strict=True)))
+
+
+def converted(model):
+    """Return the float TFLite form, for one picture, whose outputs keep their names."""
+
+    class Network(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((1, SIZE, SIZE, 3), tf.float32, "picture")])
+        def call(self, picture):
+            return self.model(picture)
+
+    network = Network()
+    network.model = model
+    call = network.call.get_concrete_function()
+    with tempfile.TemporaryDirectory() as saved:
+        tf.saved_model.save(network, saved, signatures=call)
+        return tf.lite.TFLiteConverter.from_saved_model(saved).convert()
 
 
 if __name__ == "__main__":
