@@ -135,7 +135,8 @@ def named(
 
     tensors: in the camera's order, with or without a batch, as IMX500.get_outputs(metadata) of Picamera2
              returns them: float32, which libcamera has dequantised; or the sensor's own numbers
-             (github.com/raspberrypi/libcamera, imx500_tensor_parser.cpp, getVal8)
+             (github.com/raspberrypi/libcamera, imx500_tensor_parser.cpp, getVal8). The camera sends the
+             first dimension fastest (serializationOrder in dnnParams.xml), which get_outputs considers
     about:   of `described`
 
     StageError: other tensors than those of the packed network.

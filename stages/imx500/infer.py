@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
-from engine.stage import In, Out, measuring_on, note
+from engine.stage import In, Out, measured_on, measuring_on, note
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,3 +143,4 @@ def _write(
         "difference": difference,
     }
     raw_outputs.write(folder, raw, SimpleNamespace(outputs=described), facts)
+    measured_on(facts["measured_on"])

@@ -112,6 +112,12 @@ class Talker(Task, Protocol):
         """Return what the conversation remembers."""
 
 
+def sees(task: str) -> Optional[str]:
+    """Return the role whose model an accelerator that sees the frames itself can run; None: no role."""
+    role: Optional[str] = getattr(importlib.import_module(f"stages.tasks.{task}"), "SEES", None)
+    return role
+
+
 def open_task(package: Path, accelerator: str = "none", runtime: str = "litert") -> Task:
     """Open a package with its task; a stage that calls this must declare `LOADS = {"task": ...}`."""
     return of_package(open_package(package), accelerator, runtime)

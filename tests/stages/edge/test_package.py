@@ -40,6 +40,7 @@ def pack(quantised, blobs, tmp_path):
             (tmp_path / name).write_text(json.dumps(found))
         keys = {"name": "animals", "description": "Tells animals apart.", "target": "rpi4", **more}
         keys.setdefault("task", "activity")
+        keys.setdefault("accelerator", "edgetpu" if log else "none")
         metrics = package(
             models or quantised.out / "models",
             blobs / "test",
@@ -47,7 +48,6 @@ def pack(quantised, blobs, tmp_path):
             tmp_path / "benchmark",
             tmp_path / to,
             compiler_log=tmp_path / "log" if log else None,
-            accelerator="edgetpu" if log else "none",
             **keys,
         )
         return tmp_path / to, metrics

@@ -83,6 +83,11 @@ def test_each_task_says_which_model_sees_the_frames_of_a_camera():
     assert all(modules[name].SEES in modules[name].needs(ABOUT) for name in sees)
 
 
+def test_a_task_that_does_not_say_so_has_no_model_that_sees_frames():
+    assert interface.sees("detect") == "model"
+    assert interface.sees("clock") is None  # like a task without the constant
+
+
 def test_tasks_whose_model_can_see_the_frame_itself_answer_what_it_returns():
     wanted = list(inspect.signature(interface.Seer.answer_seen).parameters)
     for name in ("activity", "classify", "detect"):

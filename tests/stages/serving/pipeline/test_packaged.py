@@ -70,7 +70,7 @@ def test_a_wrong_package_is_refused_when_it_is_described(package, tmp_path):
 
 def test_without_an_edge_tpu_the_obstacle_is_named():
     assert not packaged.is_present("none")
-    assert "TFLite cannot use" in packaged.obstacle("imx500")
+    assert "TFLite cannot use" in packaged.obstacle("gpu")
     assert "Edge TPU" in packaged.obstacle("edgetpu")
 
 
