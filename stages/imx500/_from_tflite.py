@@ -144,12 +144,12 @@ def _input(graph: Subgraph, name: str, picture: Mapping[str, float] | None) -> S
 
 def _names(model: Model, built: _Built, places: list[int]) -> tuple[str, ...]:
     graph = model.subgraphs[0]
-    own = zip(map(built.original, graph.outputs), names_of(model).outputs)
+    own = zip(map(built.original, graph.outputs), names_of(model).outputs, strict=True)
     named = dict(own)
     full = [graph.tensors[_convolution(built, place)].name for place in places]
     short = [name.partition(";")[0].partition("/")[0] for name in full]
     chosen = short if len(set(short)) == len(short) else full
-    return tuple(named.get(place, name) for place, name in zip(places, chosen))
+    return tuple(named.get(place, name) for place, name in zip(places, chosen, strict=True))
 
 
 def _convolution(built: _Built, place: int) -> int:

@@ -15,6 +15,7 @@ from tests.stages.serving.servers import classifier, pictures
 
 LONGEST_S = 120.0  # on a loaded machine
 
+
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the program, with a package and pictures."""
