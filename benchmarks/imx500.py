@@ -73,7 +73,8 @@ def models(weights: Path | None) -> dict[str, Callable[[], Any]]:
     common = {"input_shape": shape, "weights": None}
     return {
         "MobileNet 0.25": lambda: with_top(
-            made.MobileNet(alpha=0.25, include_top=False, **common), "mobilenet_2_5_224_tf_no_top.h5"
+            made.MobileNet(alpha=0.25, include_top=False, **common),
+            "mobilenet_2_5_224_tf_no_top.h5",
         ),
         "MobileNetV2 0.35": lambda: with_top(
             made.MobileNetV2(alpha=0.35, include_top=False, **common),
@@ -101,7 +102,10 @@ def row(name: str, make: Callable[[], Any], convert: bool) -> Row:
             done["quantise_s"] = time.monotonic() - began
             began = time.monotonic()
             report = measured(path, name, _largest.layers_of(model), True, TIMEOUT_S)
-            done |= {"report_s": time.monotonic() - began, "used_share": report["memory_used_share"]}
+            done |= {
+                "report_s": time.monotonic() - began,
+                "used_share": report["memory_used_share"],
+            }
             if not report["fits"]:
                 return Row(**done, why=f"needs {report['memory_bytes'] / 2**20:.1f} of 8 MB")
             if convert:

@@ -62,7 +62,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
 def shown(found: Report) -> str:
     """Return the report as text: the largest layers, the memory, and what to reduce."""
     if not found["measured"]:
-        return "\n".join([f"not converted: {found['why']}", *map(_refused, found["unsupported"])])
+        return f"not converted: {printable(found['why'])}"
     lines = [table(_layers(found["largest"])), "", _memory(found), _parts(found)]
     if not found["fits"]:
         lines += [f"to make it fit, {advice}" for advice in found["advice"]]
@@ -107,6 +107,7 @@ def _layers(largest: Sequence[Report]) -> list[list[str]]:
             f"{layer['output_bytes']:,}",
         ]
         for layer in largest
+        if layer["weights_bytes"] or layer["output_bytes"]
     ]
     return [["largest layers", "operator", "bytes of weights", "bytes of output"], *rows]
 
@@ -119,14 +120,5 @@ def _memory(found: Report) -> str:
 
 
 def _parts(found: Report) -> str:
-    parts = {
-        "weights": found["weights_bytes"],
-        "activations": found["activations_bytes"],
-        "reserved": found["reserved_bytes"],
-    }
-    return ", ".join(f"{name} {size / _MB:.2f} MB" for name, size in parts.items())
-
-
-def _refused(operator: Report) -> str:
-    layer = f"{printable(operator['layer'])}: " if operator["layer"] else ""
-    return f"  {layer}{operator['operator']}: {operator['why']}; {operator['replacement']}"
+    weights, activations = found["weights_bytes"] / _MB, found["activations_bytes"] / _MB
+    return f"weights {weights:.2f} MB, activations {activations:.2f} MB"

@@ -92,4 +92,4 @@ def named(tensors: tuple[Tensor, ...], names: tuple[str, ...]) -> list[dict[str,
             f"the converter describes {len(tensors)} tensors, but the network has {len(names)}: "
             f"{', '.join(names)}"
         )
-    return [tensor.as_json(name) for tensor, name in zip(tensors, names)]
+    return [tensor.as_json(name) for tensor, name in zip(tensors, names, strict=True)]

@@ -66,9 +66,7 @@ def _of_zip(file: Any, architecture: dict[str, Any], under: str) -> Iterator[NDA
         called = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", kind).lower()
         numbered = f"{called}_{counts[called]}" if counts[called] else called
         counts[called] += 1
-        group = next(
-            (g for n in (numbered, own) if (g := f"{under}layers/{n}") in file), None
-        )
+        group = next((g for n in (numbered, own) if (g := f"{under}layers/{n}") in file), None)
         if group is None:
             continue
         if kind in _layers.NESTED:

@@ -120,8 +120,10 @@ def _sequential(config: Mapping[str, Any]) -> Network:
         kind, own = described["class_name"], described["config"]
         _refuse_code(kind, own["name"], described)
         if not layers and kind != "InputLayer":
-            shape = own.get("batch_input_shape") or own.get("batch_shape") or config.get(
-                "build_input_shape"
+            shape = (
+                own.get("batch_input_shape")
+                or own.get("batch_shape")
+                or config.get("build_input_shape")
             )
             if shape is None:
                 raise StageError("the model has no input shape: begin it with a keras.Input")

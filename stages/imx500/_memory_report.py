@@ -23,7 +23,7 @@ _TOO_LARGE = re.compile(
 )
 _UNSUPPORTED = re.compile(r"contains unsupported ops: ([\w.]+(?:, [\w.]+)*)")
 _INVALID = re.compile(r"Node (?:\[[^\]]*\] )?op: ([^,]+), id: ([^,\n]+?)(?:, \[|, errors)")
-_REASON = re.compile(r"reason: ([^\n\"]+?)(?:\\n|\n|\"|$)")
+_REASON = re.compile(r"reason: ([^\n\"]+?)(?: \[/|\\n|\n|\"|$)")
 _REPLACEMENTS = {  # what computes nearly the same with layers that the camera has
     "LayerNormalization": "use BatchNormalization",
     "UnitNormalization": "normalise on the processor, after the camera",
@@ -31,7 +31,8 @@ _REPLACEMENTS = {  # what computes nearly the same with layers that the camera h
     "GlobalMaxPooling2D": "use GlobalAveragePooling2D, or MaxPooling2D of the whole size",
     "ELU": "use ReLU",
     "SELU": "use ReLU",
-    "Normalization": "use Rescaling",
+    "Normalization": "scale the pixels by a DepthwiseConv2D of size 1",
+    "Rescaling": "use a DepthwiseConv2D of size 1, as this project's own conversion does",
     "SeparableConv2D": "use DepthwiseConv2D and Conv2D",
     "LSTM": "run it on the processor: the camera has no recurrent layers",
     "GRU": "run it on the processor: the camera has no recurrent layers",
@@ -136,7 +137,9 @@ def advice(report: Mapping[str, Any]) -> list[str]:
     if not report.get("measured"):
         return []
     more = report["weights_bytes"] > report["activations_bytes"]
-    weights = "reduce the weights: a narrower network (params.alpha), fewer classes, or fewer layers"
+    weights = (
+        "reduce the weights: a narrower network (params.alpha), fewer classes, or fewer layers"
+    )
     activations = "reduce the activations: a smaller input (params.size), which also saves time"
     found = [weights, activations] if more else [activations, weights]
     if report["input_persistency_bytes"]:

@@ -71,4 +71,3 @@ def stored(test: Path) -> NDArray[np.uint8] | None:
 def is_picture(tensor: Any) -> bool:
     """Return whether a part's tensor (n, h, w, 3) has RGB pixels."""
     return tensor.dtype == np.uint8 and tensor.ndim == 4 and tensor.shape[3] == 3
-

@@ -65,7 +65,7 @@ def outputs_of(model: Any, pictures: Any, batch: int = 32) -> list[NDArray[np.fl
         found = model(np.asarray(pictures[at : at + batch], np.float32), training=False)
         listed = found if isinstance(found, (list, tuple)) else [found]
         made.append([np.asarray(one, np.float32) for one in listed])
-    return [np.concatenate(parts) for parts in zip(*made)]
+    return [np.concatenate(parts) for parts in zip(*made, strict=True)]
 
 
 def _quantised(model: Any, pictures: NDArray[np.uint8], only_ranges: bool) -> Any:
@@ -78,9 +78,7 @@ def _quantised(model: Any, pictures: NDArray[np.uint8], only_ranges: bool) -> An
 
     method = mct.core.QuantizationErrorMethod
     error = method.NOCLIPPING if only_ranges else method.MSE
-    config = mct.core.QuantizationConfig(
-        activation_error_method=error, weights_error_method=error
-    )
+    config = mct.core.QuantizationConfig(activation_error_method=error, weights_error_method=error)
     capabilities = mct.get_target_platform_capabilities("tensorflow", "imx500")
     try:
         found, _ = mct.ptq.keras_post_training_quantization(
@@ -101,7 +99,9 @@ def _quantised(model: Any, pictures: NDArray[np.uint8], only_ranges: bool) -> An
 def _takes_pixels(model: Any) -> bool:
     """Return whether the network's input is unsigned, in 8 bits, with a scale of 1."""
     holder = next(
-        layer for layer in model.layers if type(layer).__name__ == "KerasActivationQuantizationHolder"
+        layer
+        for layer in model.layers
+        if type(layer).__name__ == "KerasActivationQuantizationHolder"
     )
     config = holder.activation_holder_quantizer.get_config()
     thresholds = np.ravel(config.get("threshold", ()))

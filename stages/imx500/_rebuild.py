@@ -96,7 +96,7 @@ class _Builder:
 
     def called(self, network: Network, feeds: Sequence[Any]) -> list[Any]:
         """Return the network's outputs for these inputs."""
-        results: Results = dict(zip(network.inputs, feeds))
+        results: Results = dict(zip(network.inputs, feeds, strict=True))
         waiting = [
             (layer, at, call)
             for layer in network.layers

@@ -111,9 +111,7 @@ def _tell(found: dict[str, Any]) -> None:
         )
     rows = [(name, found[key] / 2**20) for key, name in _memory_report.PARTS.items()]
     rows.append(("free", max(available - used, 0) / 2**20))
-    figures.bars(
-        "Memory of the camera", [(n, v, v, v) for n, v in rows], x="memory", x_unit="MB"
-    )
+    figures.bars("Memory of the camera", [(n, v, v, v) for n, v in rows], x="memory", x_unit="MB")
     figures.table(
         "Layers that need most memory",
         ["layer", "operator", ("weights", "bytes"), ("output", "bytes")],

@@ -71,7 +71,7 @@ def quantise(
     than the float model, by more than a thousandth of the largest; the toolkit failed.
     Source: Sony's Model Compression Toolkit, post-training quantisation for the IMX500.
     """
-    from stages.imx500 import _pictures, _quantised, _seen, _source, _toolkit
+    from stages.imx500 import _pictures, _seen, _source, _toolkit
 
     quantised.mkdir()
     seen = _seen.role_of(task)
@@ -108,9 +108,7 @@ def _quantise(
 
     _ptq.save(_ptq.quantised(opened.model, found.pictures), folder / _quantised.NETWORK)
     _quantised.write(folder, about)
-    note(
-        f"{about.role}: quantised for the camera with {about.by}, calibrated on {found.whence}"
-    )
+    note(f"{about.role}: quantised for the camera with {about.by}, calibrated on {found.whence}")
     metrics = QuantiseMetrics(quantised=1.0, calibration_examples=float(about.examples))
     if about.max_difference is not None:
         metrics["max_difference"] = about.max_difference
@@ -176,7 +174,9 @@ def _compared(
     there = by_tensorflow.outputs_of(path, found.values(pictures))
     names = _matched(opened, made, there)
     if names is None:
-        if opened.is_published:  # rebuilt from the same file, up to the operators that the camera lacks
+        if (
+            opened.is_published
+        ):  # rebuilt from the same file, up to the operators that the camera lacks
             return list(opened.outputs), None
         theirs, ours = ", ".join(there), ", ".join(opened.outputs)
         return [], DIFFERENT_OUTPUTS.format(theirs=theirs, ours=ours)

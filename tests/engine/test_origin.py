@@ -12,9 +12,13 @@ defaults: [/pipeline@stages: shared, _self_]
 params: {epochs: -1, empty: null, net: {units: 3}}
 stages:
   train: {params: {epochs: "${params.epochs}", rate: 2.0, text: "a ${params.epochs}", lost: "${params.no}", empty: "${params.empty}", net: "${params.net}"}}
+  refer: {inputs: {models: train.model}}
 """
 
-SHARED = "pack: {params: {task: '${task}', platform: '${target.platform}'}}\n"
+SHARED = """
+pack: {params: {task: '${task}', platform: '${target.platform}'}, inputs: {models: '${stages.refer.inputs.models}'}}
+"""
+ADDED = "compile: {inputs: {models: '${stages.refer.inputs.models}'}}\n"
 
 
 @pytest.mark.parametrize(
@@ -26,6 +30,8 @@ SHARED = "pack: {params: {task: '${task}', platform: '${target.platform}'}}\n"
         ("stages.pack.params.task", (), "{file}: task"),
         ("stages.pack.params.task", ("task=5",), "task=5"),
         ("stages.pack.params.platform", (), "{file}: stages.pack.params.platform"),
+        ("stages.pack.inputs.models", (), "{file}: stages.refer.inputs.models"),
+        ("stages.compile.inputs.models.0", (), "{file}: stages.refer.inputs.models.0"),
         ("stages.train.params.rate", (), "{file}: stages.train.params.rate"),
         ("stages.train.params.rate", ("stages.train.params.rate=2",), "stages.train.params.rate=2"),
         ("stages.train.params.new", ("+stages.train.params.new=2",), "+stages.train.params.new=2"),
@@ -42,6 +48,8 @@ def test_a_mistake_is_at_the_place_where_its_value_was_written(tmp_path, key, co
     file.write_text(FILE)
     (tmp_path / "pipeline").mkdir()
     (tmp_path / "pipeline" / "shared.yaml").write_text(SHARED)
+    (tmp_path / "accelerator").mkdir()
+    (tmp_path / "accelerator" / "own.yaml").write_text(ADDED)
     found = traced(
         UserError(f"{file}: {key}", "what", "fix"), ("python", "run.py", *command), (tmp_path,)
     )

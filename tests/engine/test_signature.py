@@ -266,6 +266,16 @@ def test_without_the_parameter_nothing_is_added(library, loader):
     assert library.loading(loader, {}, "f") == loader
 
 
+@pytest.mark.parametrize(("name", "added"), [("first", True), ("other", False), ("none", False)])
+def test_a_parameter_whose_default_names_no_module_need_not_name_one(
+    library, loader, tmp_path, name, added
+):
+    source = dedent(LOADER).replace("plugin: str", 'plugin: str = "none"').replace("loader", "free")
+    (tmp_path / "lib" / "free.py").write_text(source)
+    found = library.loading(library.signature("lib.free", "f"), {"plugin": name}, "f")
+    assert ("lib.plugins.first" in found.sources) is added
+
+
 @pytest.mark.parametrize("name", ["frist", "helper"])
 def test_a_module_that_cannot_be_loaded_is_refused_with_those_that_can(library, loader, name):
     with pytest.raises(UserError) as caught:

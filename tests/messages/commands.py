@@ -39,6 +39,8 @@ FILES = {
     "conf/usecases/2024.yaml": "stages: {a: {uses: mystages.make}}\n",
     "conf/usecases/a,b.yaml": "stages: {a: {uses: mystages.make}}\n",
     "conf/target/64.yaml": "name: mine\nplatform: linux/amd64\n",
+    "conf/accelerator/gpu.yaml": "a: {uses: mystages.make}\n",
+    "conf/accelerator/npu.yaml": "b: {uses: mystages.make}\n",
     "crowded/.engine": "",
     "conf/asset/away.yaml": "name: away\ndescription: away\nlicence: MIT\npath: nowhere\n",
     "conf/asset/made.yaml": (
@@ -340,6 +342,12 @@ COMMANDS = {
         "target.platform=linux/mips",
         "linux/mips",
         "linux/arm64",
+    ),
+    "several_accelerators": (
+        ["-m", "target.accelerator=none,gpu,npu"],
+        "target.accelerator=none,gpu,npu",
+        "gpu and npu",
+        "target=NAME,NAME",
     ),
     "value_of_a_reference": (
         ["usecase=small"],

@@ -24,6 +24,10 @@ ELSEWHERE = [
         "engine/kubeflow/document.py: validate",
         "tests/engine/kubeflow/test_document.py::test_without_kfp_the_message_says_how_to_install_it",
     ),
+    (
+        "engine/commands/imx500.py: main",
+        "tests/engine/commands/test_imx500.py::test_a_model_that_the_stage_refuses_is_three_lines",
+    ),
     *cluster_api.ELSEWHERE,
     *(
         (f"engine/kubeflow/bucket.py: {name}", f"tests/engine/kubeflow/test_data.py::test_{test}")

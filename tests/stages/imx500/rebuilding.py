@@ -128,7 +128,7 @@ def main(folder):
         _source.opened(scaled)
     except StageError as error:
         results["other weights"] = str(error)
-    print(json.dumps(results))
+    sys.stdout.write(json.dumps(results) + "\n")
 
 
 def _largest_rows(model):

@@ -39,9 +39,9 @@ def test_it_gets_plain_names_and_its_options(converter):
 def test_after_the_timeout_its_children_are_gone_too(converter, tmp_path):
     pid = tmp_path / "pid"
     network = converter(f"sleep 600 & echo $! > {pid}; wait")
-    with pytest.raises(StageError, match=r"did not end within 1 s: increase timeout_s"):
-        with _converter.made(network, **{**ARGUMENTS, "timeout_s": 1.0}):
-            pass
+    late = pytest.raises(StageError, match=r"did not end within 1 s: increase timeout_s")
+    with late, _converter.made(network, **{**ARGUMENTS, "timeout_s": 1.0}):
+        pass
     deadline = time.monotonic() + 10
     while _is_running(int(pid.read_text())) and time.monotonic() < deadline:
         time.sleep(0.05)

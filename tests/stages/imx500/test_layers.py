@@ -14,7 +14,9 @@ def tensor(layer, call=0, result=0):
 
 def layer(kind, name, *inputs, **config):
     """A layer, as Keras 3 writes it."""
-    nodes = [{"args": [tensor(one) if isinstance(one, str) else one], "kwargs": {}} for one in inputs]
+    nodes = [
+        {"args": [tensor(one) if isinstance(one, str) else one], "kwargs": {}} for one in inputs
+    ]
     return {
         "module": "keras.layers",
         "class_name": kind,
@@ -71,7 +73,11 @@ def test_a_layer_of_a_list_gets_all_its_tensors():
 
 def test_the_leaves_of_nested_networks_are_in_the_order_of_the_weights():
     inner = model(layer("Conv2D", "deep", "picture"), outputs=["deep", 0, 0])
-    nested = {**inner, "name": "backbone", "inbound_nodes": layer("x", "x", "picture")["inbound_nodes"]}
+    nested = {
+        **inner,
+        "name": "backbone",
+        "inbound_nodes": layer("x", "x", "picture")["inbound_nodes"],
+    }
     network = _layers.network_of(
         model(nested, layer("Dense", "last", "backbone"), outputs=["last", 0, 0])
     )
@@ -80,8 +86,14 @@ def test_the_leaves_of_nested_networks_are_in_the_order_of_the_weights():
 
 
 def test_a_sequential_model_is_a_chain():
-    layers = [layer("InputLayer", "x", batch_shape=[None, 4]), layer("Dense", "a"), layer("ReLU", "b")]
-    network = _layers.network_of({"class_name": "Sequential", "config": {"name": "s", "layers": layers}})
+    layers = [
+        layer("InputLayer", "x", batch_shape=[None, 4]),
+        layer("Dense", "a"),
+        layer("ReLU", "b"),
+    ]
+    network = _layers.network_of(
+        {"class_name": "Sequential", "config": {"name": "s", "layers": layers}}
+    )
     assert [one.calls for one in network.layers[1:]] == [
         ([Reference("x", 0, 0)],),
         ([Reference("a", 0, 0)],),

@@ -59,7 +59,9 @@ def test_a_log_without_refusals_has_none():
     assert _memory_report.unsupported("INFO : Converted successfully\n", LAYERS) == []
 
 
-@pytest.mark.parametrize(("larger", "first"), [("weights", "weights"), ("activations", "activations")])
+@pytest.mark.parametrize(
+    ("larger", "first"), [("weights", "weights"), ("activations", "activations")]
+)
 def test_the_first_advice_is_about_what_needs_most(larger, first):
     sizes = {"weights_bytes": 5, "activations_bytes": 5, f"{larger}_bytes": 9}
     report = {"measured": True, "input_persistency_bytes": 0, **sizes}
@@ -75,7 +77,9 @@ def test_the_copy_of_the_input_is_advised_to_go_only_if_there_is_one():
 
 
 def test_the_largest_layers_are_named_with_their_bytes():
-    assert "'conv' (Conv2D: 879 kB of weights, 0 kB of output)" in _memory_report.largest_said(LAYERS)
+    assert "'conv' (Conv2D: 879 kB of weights, 0 kB of output)" in _memory_report.largest_said(
+        LAYERS
+    )
 
 
 # what imxconv-tf 3.19.2 printed, with exit status 1 and without a report

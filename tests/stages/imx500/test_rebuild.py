@@ -19,7 +19,11 @@ FORMS = ("parts", "keras", "h5")
 def rebuilt(tmp_path_factory):
     """Rebuild all networks in another process, and return what it printed."""
     done = subprocess.run(
-        [sys.executable, Path(__file__).with_name("rebuilding.py"), tmp_path_factory.mktemp("nets")],
+        [
+            sys.executable,
+            Path(__file__).with_name("rebuilding.py"),
+            tmp_path_factory.mktemp("nets"),
+        ],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
         capture_output=True,

@@ -107,7 +107,13 @@ def test_a_network_that_does_not_fit_is_not_converted(tmp_path, models, program,
     program("java", "echo 'openjdk version \"17.0.1\"'")
     folder = quantised(tmp_path / "quantised", About("model"))
     (tmp_path / "report.json").write_text(json.dumps({"why": None, "fits": False}))
-    arguments = (models, folder, tmp_path / "report.json", tmp_path / "compiled", tmp_path / "log.json")
+    arguments = (
+        models,
+        folder,
+        tmp_path / "report.json",
+        tmp_path / "compiled",
+        tmp_path / "log.json",
+    )
     assert compile(*arguments) == {"compiled": 0}
     assert "does not fit" in json.loads((tmp_path / "log.json").read_text())["why"]
 
@@ -148,9 +154,7 @@ def test_what_the_packaged_model_answered_passes_through(tmp_path):
     folder = quantised(tmp_path / "quantised", About("model", "there are no pictures"))
     test = write_part(tmp_path / "test", np.eye(3, dtype=np.float32), np.zeros(3))
     assert infer(test, folder, made, tmp_path, tmp_path / "outputs") == {"simulated": 0}
-    assert (tmp_path / "outputs/outputs.json").read_bytes() == (
-        made / "outputs.json"
-    ).read_bytes()
+    assert (tmp_path / "outputs/outputs.json").read_bytes() == (made / "outputs.json").read_bytes()
 
 
 def test_a_part_without_pictures_calibrates_nothing(tmp_path):

@@ -8,6 +8,7 @@ KIND: whole, unsupported or large: what the network has.
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import tensorflow as tf
@@ -26,8 +27,7 @@ SIZE, CLASSES, PICTURES = 32, 4, 24
 LARGE = 3000  # units of two layers, whose weights alone need more than the chip has
 
 
-class Described:
-    outputs = {"scores": Tensor("scores", (1, CLASSES), "float32")}
+OUTPUTS = {"scores": Tensor("scores", (1, CLASSES), "float32")}
 
 
 def network(kind):
@@ -61,7 +61,7 @@ def answered(folder, pictures):
     raw = {"scores": next(iter(found.values()))}
     about = {"role": "model", "runtime": "TensorFlow", "machine": "x86_64", "model_sha256": "0"}
     for name in ("made", "reference/float"):
-        raw_outputs.write(folder / name, raw, Described(), about)
+        raw_outputs.write(folder / name, raw, SimpleNamespace(outputs=OUTPUTS), about)
     return raw["scores"]
 
 
@@ -86,7 +86,7 @@ def main(folder, kind):
             result |= finished(folder, pictures)
     except StageError as error:
         result["error"] = str(error)
-    print(json.dumps(result))
+    sys.stdout.write(json.dumps(result) + "\n")
 
 
 def finished(folder, pictures):

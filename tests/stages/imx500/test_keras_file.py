@@ -1,0 +1,73 @@
+"""Weights of .keras and .h5 files, compared with those of the Keras that wrote them."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from engine.stage import StageError
+from stages.imx500 import _keras_file
+
+# Keras runs in its own process, because TensorFlow and tflite-runtime cannot share one. The first model makes
+# sure that the layers of the second are numbered from 1 or more, although the groups in the file are not.
+MAKE = """
+import sys
+import keras
+import numpy as np
+
+def network():
+    inner = keras.Input((8, 8, 4))
+    x = keras.layers.DepthwiseConv2D(3)(inner)
+    x = keras.layers.BatchNormalization()(x)
+    nested = keras.Model(inner, keras.layers.Conv2D(4, 1)(x))
+    seen = keras.Input((8, 8, 3))
+    x = keras.layers.Rescaling(1 / 255)(seen)
+    x = keras.layers.Conv2D(4, 1)(x)
+    x = nested(x)
+    x = keras.layers.Conv2DTranspose(2, 2, name="up")(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(seen, [keras.layers.Dense(2)(x), keras.layers.Dense(3)(x)])
+
+network()
+model, folder = network(), sys.argv[1]
+generator = np.random.default_rng(0)
+model.set_weights([generator.random(each.shape) for each in model.get_weights()])
+model.save(folder + "/model.keras")
+model.save(folder + "/model.h5")
+np.savez(folder + "/weights.npz", *model.get_weights())
+"""
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A folder with a model in both forms, and its weights in order."""
+    folder = tmp_path_factory.mktemp("saved")
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+    made = [sys.executable, "-c", MAKE, str(folder)]
+    subprocess.run(made, check=True, env=environment, capture_output=True)
+    with np.load(folder / "weights.npz") as file:
+        return folder, [file[f"arr_{n}"] for n in range(len(file.files))]
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [("model.keras", _keras_file.read_zip), ("model.h5", _keras_file.read_h5)],
+)
+def test_the_weights_come_in_the_order_of_keras(saved, name, read):
+    folder, weights = saved
+    _, found = read(folder / name)
+    assert [each.shape for each in found] == [each.shape for each in weights]
+    assert all(np.array_equal(one, other) for one, other in zip(found, weights, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [("model.keras", _keras_file.read_zip), ("model.h5", _keras_file.read_h5)],
+)
+def test_a_truncated_file_is_named(saved, tmp_path, name, read):
+    whole = (saved[0] / name).read_bytes()
+    (tmp_path / name).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(StageError, match=name):
+        read(tmp_path / name)
