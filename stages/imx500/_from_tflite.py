@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.stage import StageError
 from stages.imx500._tflite_layers import LAYERS, Constants, Scaled, materialised
+from stages.tasks.keypoints import heads
 from stages.tflite.naming import names_of
 from stages.tflite.schema import ABSENT, Model, Operator, Subgraph, read_model
 from stages.training.tflite_weights import TYPES, constant
@@ -35,12 +36,14 @@ class Rebuilt:
              convolution's scope, such as kpt_heatmap_0
     places:  indexes of the same tensors in the file
     left:    types of the file's operators that are not in the network, each once
+    is_whole: the outputs are the model's own
     """
 
     model: keras.Model
     outputs: tuple[str, ...]
     places: tuple[int, ...]
     left: tuple[str, ...]
+    is_whole: bool
 
 
 def rebuilt(path: Path, picture: Mapping[str, float] | None = None) -> Rebuilt:
@@ -66,7 +69,19 @@ def rebuilt(path: Path, picture: Mapping[str, float] | None = None) -> Rebuilt:
     outputs = [materialised(built.values[place]) for place in places]
     network = keras.Model(built.source, outputs)
     names = _names(model, built, places)
-    return Rebuilt(network, names, tuple(places), tuple(sorted({one.type for one in left})))
+    kinds = tuple(sorted({one.type for one in left}))
+    is_whole = all(place in places for place in map(built.original, graph.outputs))
+    return Rebuilt(network, names, tuple(places), kinds, is_whole)
+
+
+def undecoded(found: Rebuilt) -> str | None:
+    """Return why no task can read the outputs of a network that ends early; None if one can."""
+    if found.is_whole or heads.are_heads(dict.fromkeys(found.outputs)):
+        return None
+    return (
+        f"the camera cannot run its last operators ({', '.join(found.left)}), and no task decodes the "
+        f"outputs before them: {', '.join(found.outputs)}"
+    )
 
 
 class _Built:
@@ -144,12 +159,12 @@ def _input(graph: Subgraph, name: str, picture: Mapping[str, float] | None) -> S
 
 def _names(model: Model, built: _Built, places: list[int]) -> tuple[str, ...]:
     graph = model.subgraphs[0]
-    own = zip(map(built.original, graph.outputs), names_of(model).outputs)
+    own = zip(map(built.original, graph.outputs), names_of(model).outputs, strict=True)
     named = dict(own)
     full = [graph.tensors[_convolution(built, place)].name for place in places]
     short = [name.partition(";")[0].partition("/")[0] for name in full]
     chosen = short if len(set(short)) == len(short) else full
-    return tuple(named.get(place, name) for place, name in zip(places, chosen))
+    return tuple(named.get(place, name) for place, name in zip(places, chosen, strict=True))
 
 
 def _convolution(built: _Built, place: int) -> int:

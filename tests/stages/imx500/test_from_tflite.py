@@ -43,12 +43,12 @@ def _by_shape(outputs):
 
 
 def test_it_computes_what_a_float_file_computes(float_file):
-    from stages.imx500._from_tflite import rebuilt
+    from stages.imx500._from_tflite import rebuilt, undecoded
 
     found, model, pictures = rebuilt(float_file), open_model(float_file), published.pictures()
     outputs = _outputs(found, pictures)
     assert set(outputs) == set(model.outputs)
-    assert found.left == ()
+    assert found.left == () and undecoded(found) is None
     for at, picture in enumerate(pictures):
         expected = model.predict({next(iter(model.inputs)): picture[None].astype(np.float32)})
         for name, values in expected.items():
@@ -80,6 +80,15 @@ def test_a_network_ends_at_the_first_operators_that_the_camera_lacks(with_decode
         (expected,) = model.predict({next(iter(model.inputs)): picture[None]}).values()
         best = heat[at].ravel().argmax()
         np.testing.assert_allclose(moves[at].reshape(-1, 2)[best], expected[0], rtol=1e-4)
+
+
+def test_outputs_that_no_task_decodes_are_named(with_decoder):
+    from stages.imx500._from_tflite import rebuilt, undecoded
+
+    found = rebuilt(with_decoder)
+    assert not found.is_whole
+    why = undecoded(found)
+    assert why and "ARG_MAX" in why and why.endswith(", ".join(found.outputs))
 
 
 def test_the_scaling_of_pixels_is_one_layer_that_the_compiler_has(with_decoder):
@@ -147,10 +156,11 @@ def test_blazeface_is_rebuilt_with_its_padded_channels():
 @pytest.mark.mirror
 @pytest.mark.skipif(not MODELS.is_dir(), reason="RPI_MLOPS_MIRROR names no folder with models")
 def test_movenet_ends_in_its_heads():
-    from stages.imx500._from_tflite import rebuilt
+    from stages.imx500._from_tflite import rebuilt, undecoded
     from stages.tasks.keypoints import heads
 
     found = rebuilt(MODELS / "movenet_single_pose_lightning_ptq.tflite")
+    assert undecoded(found) is None
     assert found.model.input_shape == (None, 192, 192, 3)
     shapes = [one.shape[1:] for one in found.model.outputs]
     assert dict(zip(found.outputs, shapes, strict=True)) == {
