@@ -1,6 +1,7 @@
 """The AI Camera: its output tensors by our names, what it saw of a frame, and that nothing is opened."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +10,11 @@ from engine import stage
 from engine.stage import StageError
 from stages import accelerator
 from stages.accelerators import imx500
+from stages.imx500 import _dnn_params
 from stages.tasks.region import WHOLE, boxes_in
 from tests.tflite_models import G, Op, T, write
 
+SONY = Path(__file__).parents[1] / "imx500/made_by_sony"
 SENSOR = 0, 0, 4056, 3040
 MIDDLE = 508, 0, 3040, 3040  # what Picamera2's set_auto_aspect_ratio() shows a square input
 ABOUT = {
@@ -61,6 +64,16 @@ def test_the_tensors_of_another_network_are_refused(tensors):
 def test_the_packed_description_is_read(tmp_path):
     (tmp_path / imx500.TENSORS).write_text(json.dumps(ABOUT))
     assert imx500.described(tmp_path) == ABOUT
+
+
+def test_the_converters_own_description_of_a_network_is_understood():
+    tensors = _dnn_params.read(SONY / "dnnParams.xml").outputs
+    names = tuple(f"output_{at}" for at in range(len(tensors)))
+    about = {"outputs": _dnn_params.named(tensors, names)}
+    sent = [np.full(one.shape, one.zero_point + 1, np.int16) for one in tensors]
+    found = imx500.named(sent, about)
+    assert [one.shape for one in found.values()] == [(1, *one.shape) for one in tensors]
+    assert [one.max() for one in found.values()] == [np.float32(one.scale) for one in tensors]
 
 
 def test_a_role_without_a_network_for_the_camera_is_named(tmp_path):
