@@ -30,11 +30,13 @@ class Opened:
     """A network in Keras 2.15, which takes pixels 0..255, and the names of its outputs in order.
 
     is_published: it was rebuilt from a .tflite file
+    undecoded: why no task can read its outputs, if it lacks the last operators of that file
     """
 
     model: Any
     outputs: tuple[str, ...]
     is_published: bool = False
+    undecoded: str | None = None
 
 
 def find(role: str, only_role: str, model: Path | None, more: Sequence[Path]) -> Path | None:
@@ -94,10 +96,15 @@ def _from_parts(
 
 
 def _from_tflite(path: Path, picture: dict[str, float] | None) -> Opened:
-    from stages.imx500._from_tflite import rebuilt
+    from stages.imx500 import _from_tflite as published
 
-    found = rebuilt(path, picture)
-    return Opened(found.model, tuple(found.outputs), is_published=True)
+    found = published.rebuilt(path, picture)
+    return Opened(
+        found.model,
+        tuple(found.outputs),
+        is_published=True,
+        undecoded=published.undecoded(found),
+    )
 
 
 def _in_folder(folder: Path, role: str) -> Path | None:

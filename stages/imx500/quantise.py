@@ -88,6 +88,8 @@ def quantise(
     found = _pictures.find(train, seen, calibration_examples, seed)
     scaling = None if isinstance(found, str) else found.scaling
     opened = _source.opened(source, scaling)
+    if opened.undecoded:
+        return _unquantised(quantised, seen, opened.undecoded)
     if isinstance(found, str) and test is not None:
         height, width = opened.model.input_shape[1:3]
         found = _pictures.raw(test, height, width, calibration_examples)
