@@ -70,7 +70,9 @@ def plan(
     chosen = request.settings.executor
     context = dispatch.executor_context(request, without)
     executors = Dispatcher(context, chosen.name, chosen.first_of)
-    left_out = when.left_out(usecase.stages, request.target, usecase.params, _given(request))
+    left_out = when.left_out(
+        usecase.stages, request.target, usecase.params, _given(request), usecase.task
+    )
     there = {name: spec for name, spec in usecase.stages.items() if name not in left_out}
     why = executors.choose(_readable(there, library), refused)
     library.remember()

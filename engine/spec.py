@@ -96,8 +96,8 @@ class StageSpec(_OfAKind):
         default_factory=dict,
         description="keys of the target, or parameters of the use case, and the values, or lists of "
         "values, for which the plan contains the stage: {accelerator: none}, {params.method: "
-        "[a, b]}; or assets that must be given, or not: {assets.packed: true}. Otherwise stages that "
-        "read its outputs get None",
+        "[a, b]}; assets that must be given, or not: {assets.packed: true}; or the use case's task: "
+        "{task: [classify, detect]}. Otherwise stages that read its outputs get None",
     )
     outputs: tuple[OutputName, ...] = Field(
         (),

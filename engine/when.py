@@ -1,4 +1,4 @@
-"""`when:` makes a stage conditional on the target, on parameters and on assets: finds the stages that
+"""`when:` makes a stage conditional on the target, the task, parameters and assets: finds the stages that
 are left out, and why. Pure.
 """
 
@@ -11,16 +11,21 @@ from engine.target import Target, choices
 
 PARAMETER = "params."  # prefix of keys that name a parameter of the use case
 ASSET = "assets."  # prefix of keys that name an asset of the use case
+TASK = "task"  # the key of the use case's task
 Params = Mapping[str, object]
 Assets = Mapping[str, object]  # None: the asset is not given
 NO_ASSETS: Assets = {}
 
 
 def left_out(
-    stages: Mapping[str, StageSpec], target: Target, params: Params, assets: Assets = NO_ASSETS
+    stages: Mapping[str, StageSpec],
+    target: Target,
+    params: Params,
+    assets: Assets = NO_ASSETS,
+    task: str | None = None,
 ) -> dict[str, str]:
-    """Return the stages that are not planned for this target, these parameters and these assets, each
-    with the reason as a sentence.
+    """Return the stages that are not planned for this target, these parameters, these assets and this
+    task, each with the reason as a sentence.
 
     An invalid parameter does not leave out stages, so that only the mistake itself is reported.
     """
@@ -28,7 +33,7 @@ def left_out(
     found = {}
     for name, spec in stages.items():
         conditions = {key: value for key, value in spec.when.items() if key not in wrong}
-        if reason := _reason(conditions, target, params, assets):
+        if reason := _reason(conditions, target, params, assets, task):
             found[name] = reason
     return found
 
@@ -44,6 +49,8 @@ def mistakes(
             location = f"{where}: stages.{name}.when.{key}"
             if key.startswith(ASSET):
                 yield from _mistakes_of_asset(key, wanted, assets, location)
+            elif key == TASK:
+                continue  # its values are names of files that the engine does not know
             elif not key.startswith(PARAMETER):
                 yield from _mistakes_of_target(key, wanted, location)
             elif key.removeprefix(PARAMETER) not in params:
@@ -59,7 +66,11 @@ def mistakes(
 
 
 def _reason(
-    conditions: Mapping[str, object], target: Target, params: Params, assets: Assets
+    conditions: Mapping[str, object],
+    target: Target,
+    params: Params,
+    assets: Assets,
+    task: str | None,
 ) -> str:
     """Return the first condition that does not hold, as a sentence; empty if all hold."""
     for key, wanted in conditions.items():
@@ -70,6 +81,9 @@ def _reason(
         elif key.startswith(PARAMETER):
             value = params.get(key.removeprefix(PARAMETER))
             reason = f"{key} must be {_either(wanted)}, but it is {shown(value)}"
+        elif key == TASK:
+            value = task
+            reason = f"the task must be {_either(wanted)}, but it is {task}"
         else:
             value = getattr(target, key, None)
             reason = f"{key} must be {_either(wanted)}, but {target.name}'s is {value}"
@@ -136,7 +150,7 @@ def _missing(spec: StageSpec, assets: Assets) -> str:
 def _mistakes_of_target(key: str, wanted: object, location: str) -> Iterator[UserError]:
     if key not in Target.model_fields:
         what = f"a target has no key '{key}'"
-        yield UserError(location, what, did_you_mean(key, Target.model_fields))
+        yield UserError(location, what, did_you_mean(key, [*Target.model_fields, TASK]))
         return
     known = choices(key)
     for value in _listed(wanted):

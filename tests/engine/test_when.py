@@ -90,3 +90,16 @@ def test_an_asset_that_needs_another_one_is_a_mistake_without_it():
 )
 def test_an_asset_that_is_read_or_not_given_is_no_mistake(stages, old):
     assert list(mistakes(_on_assets(**stages), {}, "u.yaml", {"pack": None, "old": old})) == []
+
+
+@pytest.mark.parametrize(("task", "gone"), [("detect", []), ("table", ["a"]), (None, ["a"])])
+def test_the_task_chooses_stages(task, gone):
+    stages = {"a": StageSpec(uses="x", when={"task": ["classify", "detect"]})}
+    assert list(mistakes(stages, {}, "u.yaml")) == []
+    assert list(left_out(stages, CORAL, {}, task=task)) == gone
+
+
+def test_the_reason_names_the_task():
+    stages = {"a": StageSpec(uses="x", when={"task": "detect"})}
+    found = left_out(stages, CORAL, {}, task="table")
+    assert found == {"a": "the task must be detect, but it is table"}
