@@ -18,7 +18,7 @@ OWN = (  # the files of one accelerator, as patterns
     *("conf/accelerator/edgetpu.yaml", "containers/edgetpu-*", "usecases/edgetpu_images.yaml"),
     *("engine/accelerators/imx500.py", "engine/stage/imx500.py", "engine/commands/imx500.py"),
     *("stages/accelerators/imx500.py", "stages/imx500/*", "conf/accelerator/imx500.yaml"),
-    *("containers/imx500-*", "usecases/imx500_images.yaml"),
+    *("containers/imx500-*", "usecases/imx500_images.yaml", "usecases/imx500_package.yaml"),
 )
 FACTS = (  # what people choose, what was published, what is generated, and what is written about it
     *("conf/target/*", "conf/asset/*", "conf/schema/*"),

@@ -7,6 +7,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = (  # who imports them: import-linter
+    "stages.accelerator",
+    "stages.accelerators",
+    "stages.coral",
     "stages.estimators",
     "stages.evaluation",
     "stages.media",
@@ -19,7 +22,7 @@ STAGES = sorted(
     path
     for path in (ROOT / "stages").rglob("*.py")
     if path.name != "__init__.py"
-    and f"stages.{path.relative_to(ROOT / 'stages').parts[0]}" not in LIBRARIES
+    and f"stages.{path.relative_to(ROOT / 'stages').with_suffix('').parts[0]}" not in LIBRARIES
 )
 SINKS = sorted((ROOT / "engine" / "sinks").glob("[a-z]*.py"))
 

@@ -30,7 +30,7 @@ def is_compiled(path: Path) -> bool:
 
 def obstacles(int8: Model) -> list[str]:
     """Return why compiler 16 cannot read the model."""
-    from stages.edgetpu import readable  # not on devices, where nothing is compiled
+    from stages.coral import readable  # not on devices, where nothing is compiled
 
     return readable.obstacles(int8)
 

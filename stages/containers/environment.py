@@ -29,31 +29,22 @@ def environment(
     import tempfile
     from pathlib import Path
 
-    from stages.containers import _programs, _sources
-    from stages.containers._archive import Layer, write_archive
-    from stages.containers._bytecode import add_bytecode
+    from stages.containers import _contents, _programs, _sources
     from stages.containers._image import read_image
     from stages.containers._platform import platform_of
     from stages.containers._tree import Tree, epoch_of, read_tree
-    from stages.containers.build import _fill, _settings
 
     on, image, epoch = platform_of(platform), read_image(context), epoch_of(base)
     if on.name not in image.platforms:
         raise StageError(f"the image {image.name} is not for {on.name}")
     tree = Tree(read_tree(base))
-    packages = _fill(tree, context, image, on, epoch)
+    packages = _contents.fill(tree, context, image, on, epoch)
     with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
         packages += _sources.install(tree, context, image, on, Path(folder))
         programs = _programs.add(tree)
-        add_bytecode(tree, Path(folder))
-        layer = Path(folder) / "layer.tar"
-        with layer.open("wb") as out:
-            tree.write(out, epoch)
-        layers = [Layer(base, "Debian and Python"), Layer(layer, f"packages of {image.name}")]
-        write_archive(archive, layers, on, _settings(image), epoch)
-        above = layer.stat().st_size
+        size, above = _contents.write(archive, base, tree, image, on, epoch, Path(folder))
     return EnvironmentMetrics(
-        size_bytes=float(base.stat().st_size + above),
+        size_bytes=float(size),
         above_base_bytes=float(above),
         packages=float(packages),
         programs=float(programs),

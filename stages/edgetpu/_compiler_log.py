@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from stages.edgetpu import readable
+from stages.coral import readable
 
 MAPPED = "Mapped to Edge TPU"
 STATUSES = (

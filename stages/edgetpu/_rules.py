@@ -9,7 +9,7 @@ compiled models. Neighbours of an operator do not matter here.
 import math
 from collections.abc import Callable
 
-from stages.edgetpu.readable import READABLE
+from stages.coral.readable import READABLE
 from stages.tflite.schema import ABSENT, Operator, Subgraph, Tensor
 
 MAPPED = "Mapped to Edge TPU"

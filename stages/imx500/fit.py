@@ -42,7 +42,7 @@ def _found(model: In, input_persistency: bool, timeout_s: float) -> "dict[str, A
     from pathlib import Path
 
     from stages.imx500 import _largest, _ptq, _source, _toolkit
-    from stages.imx500.memory import measured
+    from stages.imx500._measured import measured
 
     if why := _toolkit.without_toolkit() or _toolkit.without_converter():
         return _unmeasured(why)

@@ -1,13 +1,10 @@
 """Reports whether a quantised network fits into the AI Camera's memory, before it is converted."""
 
-from typing import TYPE_CHECKING, Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
-from engine.stage import In, Out, StageError, note
+from engine.stage import In, Out, note
 from engine.stage.bounds import Range
 from engine.stage.suffix import Suffix
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 OPTIONAL = ("tensorflow",)
 PROGRAMS = ("java", "imxconv-tf")
@@ -44,7 +41,7 @@ def memory(
     """
     import json
 
-    from stages.imx500 import _quantised, _toolkit
+    from stages.imx500 import _measured, _quantised, _toolkit
 
     about = _quantised.read(quantised)
     why = about.why or _toolkit.without_converter()
@@ -54,7 +51,7 @@ def memory(
             note(f"{about.role}: no memory report, and no conversion for the camera: {why}")
     else:
         network = quantised / _quantised.NETWORK
-        found = measured(network, about.role, about.layers, input_persistency, timeout_s)
+        found = _measured.measured(network, about.role, about.layers, input_persistency, timeout_s)
     report.write_text(json.dumps({"v": 1, **found}, indent=1), encoding="utf-8")
     if not found["measured"]:
         return MemoryMetrics()
@@ -64,34 +61,6 @@ def memory(
         memory_used_share=float(found["memory_used_share"]),
         memory_bytes=float(found["memory_bytes"]),
     )
-
-
-def measured(
-    network: "Path",
-    role: str | None,
-    layers: list[dict[str, Any]],
-    input_persistency: bool,
-    timeout_s: float,
-) -> dict[str, Any]:
-    """Return the report on a quantised network, a .keras file; layers: what each needs of the memory.
-
-    StageError: the converter refused it.
-    """
-    from stages.imx500 import _converter, _largest, _memory_report, _toolkit
-
-    with _converter.made(
-        network, only_memory=True, input_persistency=input_persistency, timeout_s=timeout_s
-    ) as made:
-        if refused := _memory_report.unsupported(made.log, layers):
-            raise StageError(_memory_report.said(refused))
-        sizes = _memory_report.too_large(made.log, layers)
-        if sizes is None:
-            if made.status or not made.memory_report.is_file():
-                raise StageError(_converter.failure(made))
-            sizes = _memory_report.read(made.memory_report)
-    found = {"measured": True, "why": None, "role": role, **sizes}
-    found |= {"largest": _largest.largest(layers), "unsupported": [], "by": _toolkit.converter()}
-    return {**found, "advice": _memory_report.advice(found)}
 
 
 def _tell(found: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from stages.coral.readable import READABLE
 from stages.edgetpu._rules import (
     DATA_TYPE,
     DYNAMIC,
@@ -16,7 +17,6 @@ from stages.edgetpu._rules import (
     VERSION,
     own_reason,
 )
-from stages.edgetpu.readable import READABLE
 from stages.tflite.flatbuffer import Blob
 from stages.tflite.schema import OPERATORS, parse_model
 from tests.tflite_models import G, Op, T, model

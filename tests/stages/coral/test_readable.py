@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.edgetpu.readable import READABLE, obstacles
+from stages.coral.readable import READABLE, obstacles
 from stages.tflite.schema import Model, read_model
 from stages.tflite.schema_names import OPERATORS
 
