@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.stage import coral
-from stages.coral import device
+from stages.coral import device, readable
 from stages.coral.model import EdgeTpu, has_custom_operator
 from stages.coral.process import Process
 
@@ -30,8 +30,6 @@ def is_compiled(path: Path) -> bool:
 
 def obstacles(int8: Model) -> list[str]:
     """Return why compiler 16 cannot read the model."""
-    from stages.coral import readable  # not on devices, where nothing is compiled
-
     return readable.obstacles(int8)
 
 

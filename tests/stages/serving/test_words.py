@@ -42,7 +42,7 @@ WRONG = {
     "loop=maybe": ("true or false", "true or false"),
     "tls=1": ("choices", "choose one of: auto, off, on"),
     "accelerator=edgetpuu": ("choices", "did you mean 'edgetpu'?"),
-    "accelerator=TYPO": ("choices", "choose one of: edgetpu, none"),
+    "accelerator=TYPO": ("choices", "choose one of: edgetpu, imx500, none"),
 }
 
 
