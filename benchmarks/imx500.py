@@ -1,13 +1,15 @@
 """Measures which public Keras models fit into the AI Camera, and how long Sony's tools take for them.
 
-    PATH=ENVIRONMENT/bin:$PATH ENVIRONMENT/bin/python benchmarks/imx500.py [--convert] [NAME ...]
+    python benchmarks/imx500.py [--convert] [NAME ...]
 
-Run it with the Python of the environment `imx500-compiler`. Weights are random unless --weights has the
-files of keras.applications: they change neither memory nor operators. `--convert` also converts the
-models that fit; the memory report alone is several times faster.
+It makes the environment `imx500-compiler` in outputs/ if it does not exist (2.2 GB), and continues in it.
+Weights are random unless --weights has the files of keras.applications: they change neither memory nor
+operators. `--convert` also converts the models that fit; the memory report alone is several times faster.
 """
 
 import argparse
+import importlib.util
+import os
 import sys
 import tempfile
 import time
@@ -18,11 +20,12 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
 from engine.stage import StageError
 from stages.imx500 import _converter, _largest, _ptq
-from stages.imx500.memory import measured
+from stages.imx500._measured import measured
 
 SIZE = 224  # side of the input, unless a model states another
 CALIBRATION = 4  # random pictures
@@ -128,8 +131,25 @@ def _packed(path: Path) -> int:
         return packed.stat().st_size
 
 
+def enter_environment() -> None:
+    """Continue in the environment with Sony's tools; return if it already runs there."""
+    if importlib.util.find_spec("model_compression_toolkit"):
+        return
+    from engine.tools import definition, making
+
+    store = ROOT / "outputs" / ".engine"
+    found = definition.find([ROOT], "imx500-compiler", "linux/amd64")
+    if found is None or (why := found.obstacle(store)):
+        sys.exit(f"Sony's tools cannot be installed: {why if found else 'no definition'}")
+    making.make(found, store)
+    python = found.interpreter(store)
+    path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
+    os.execve(python, [str(python), *sys.argv], {**os.environ, "PATH": path})
+
+
 def main() -> None:
     """Print a row of a Markdown table for each model."""
+    enter_environment()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--convert", action="store_true")
