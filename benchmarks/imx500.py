@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from engine.stage import StageError
 from stages.imx500 import _converter, _largest, _ptq
 from stages.imx500._measured import measured
 
+ROOT = Path(__file__).resolve().parents[1]
 SIZE = 224  # side of the input, unless a model states another
 CALIBRATION = 4  # random pictures
 TIMEOUT_S = 3600.0
