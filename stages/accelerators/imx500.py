@@ -8,6 +8,7 @@ these, and a task's `answer_seen` turns them into an answer.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence, Tuple
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 NAME = "imx500"
 TITLE = "AI Camera"
 FILE = "packerOut.zip"  # what imx500-package turns into the file that the camera loads
+VERSION = 1  # of imx500.json
 TENSORS = "imx500.json"  # the network's inputs and outputs, and the memory that it needs
 BESIDE: tuple[str, ...] = (TENSORS, "dnnParams.xml")
 VERSION_1_FILE: str | None = None
@@ -116,13 +118,13 @@ def described(role: Path) -> dict[str, Any]:
     """
     try:
         found = json.loads((role / TENSORS).read_text(encoding="utf-8"))
-        _outputs(found)
+        _check(found)
     except FileNotFoundError:
         raise StageError(
             f"the package has no network for the {TITLE} in {role.name}: package the model for a "
             "target with this camera"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError):
         raise StageError(f"{TENSORS} of the package is damaged: package the model again") from None
     return found  # type: ignore[no-any-return]
 
@@ -173,6 +175,15 @@ def region(seen: Rectangle, frame: Rectangle) -> Tuple[float, float, float, floa
         (found_top + found_height - top) / height,
         (found_left + found_width - left) / width,
     )
+
+
+def _check(about: Mapping[str, Any]) -> None:
+    """Raise ValueError if the description is not one that `named` understands."""
+    outputs = _outputs(about)
+    if about["v"] != VERSION or len({one.name for one in outputs}) != len(about["outputs"]):
+        raise ValueError("another version, or a name that occurs twice")
+    if not outputs or not all(math.isfinite(one.scale) and min(one.shape) > 0 for one in outputs):
+        raise ValueError("no outputs, or impossible ones")
 
 
 def _outputs(about: Mapping[str, Any]) -> list[Output]:

@@ -82,7 +82,29 @@ def test_a_role_without_a_network_for_the_camera_is_named(tmp_path):
         imx500.described(tmp_path / "pose")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"outputs": [{}]}', '{"outputs": [1]}'])
+def one_output(**other):
+    output = {"name": "a", "shape": [1, 4], "scale": 1.0, "zero_point": 0, **other}
+    return json.dumps({"v": 1, "outputs": [output]})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"v": 1, "outputs": []}',
+        '{"v": 1, "outputs": [{}]}',
+        '{"v": 1, "outputs": [1]}',
+        one_output().replace('"v": 1', '"v": 2'),
+        one_output(shape=[-1, 4]),
+        one_output(shape=[]),
+        one_output(scale=float("nan")),
+        one_output(zero_point=float("inf")),
+        json.dumps({"v": 1, "outputs": json.loads(one_output())["outputs"] * 2}),
+        "[" * 100_000,
+    ],
+)
 def test_a_damaged_description_is_refused(tmp_path, text):
     (tmp_path / imx500.TENSORS).write_text(text)
     with pytest.raises(StageError, match=r"imx500\.json of the package is damaged"):
