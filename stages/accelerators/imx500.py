@@ -141,7 +141,7 @@ def named(
              first dimension fastest (serializationOrder in dnnParams.xml), which get_outputs considers
     about:   of `described`
 
-    StageError: other tensors than those of the packed network.
+    StageError: other tensors than those of the packed network, or values that are no numbers.
     """
     wanted = _outputs(about)
     arrays = [np.asarray(one) for one in tensors]
@@ -152,7 +152,10 @@ def named(
             f"the camera returns {has}, but the packed network has {needs}: load this package's network "
             "into the camera"
         )
-    return {one.name: one.values(it) for one, it in zip(wanted, arrays)}
+    found = {one.name: one.values(it) for one, it in zip(wanted, arrays)}
+    if odd := [name for name, values in found.items() if not np.isfinite(values).all()]:
+        raise StageError(f"the camera's output '{odd[0]}' has values that are no finite numbers")
+    return found
 
 
 def region(seen: Rectangle, frame: Rectangle) -> Tuple[float, float, float, float]:

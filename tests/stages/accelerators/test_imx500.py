@@ -61,6 +61,13 @@ def test_the_tensors_of_another_network_are_refused(tensors):
     assert "load this package's network into the camera" in said
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_no_numbers_are_refused(value):
+    boxes, scores = np.zeros((3, 4), np.float32), np.full((3, 2), value, np.float32)
+    with pytest.raises(StageError, match="output 'scores' has values that are no finite numbers"):
+        imx500.named([boxes, scores], ABOUT)
+
+
 def test_the_packed_description_is_read(tmp_path):
     (tmp_path / imx500.TENSORS).write_text(json.dumps(ABOUT))
     assert imx500.described(tmp_path) == ABOUT
