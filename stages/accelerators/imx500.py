@@ -34,6 +34,15 @@ TENSORS = "imx500.json"  # the network's inputs and outputs, and the memory that
 BESIDE: tuple[str, ...] = (TENSORS, "dnnParams.xml")
 VERSION_1_FILE: str | None = None
 LOOKED_FOR = ""
+_DAMAGE = (
+    OSError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 OWN_FRAMES = "its network answers only frames that the camera itself captures"
 
 
@@ -124,7 +133,7 @@ def described(role: Path) -> dict[str, Any]:
             f"the package has no network for the {TITLE} in {role.name}: package the model for a "
             "target with this camera"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError):
+    except _DAMAGE:
         raise StageError(f"{TENSORS} of the package is damaged: package the model again") from None
     return found  # type: ignore[no-any-return]
 

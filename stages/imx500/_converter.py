@@ -70,6 +70,13 @@ def made(
 
 def failure(made: Made) -> str:
     """Return the converter's reason for a failure, as a sentence."""
+    if made.status < 0:
+        return (
+            f"{CONVERTER} was killed by signal {-made.status}: if nobody did that, the machine has too "
+            "little memory for it"
+        )
+    if made.status == 0:
+        return f"{CONVERTER} ended without an error, but its result is missing: see its log"
     found = _ERROR.findall(made.log)
     reason = found[0] if found else "its log says no reason"
     return f"{CONVERTER} failed with exit status {made.status}: {reason[:400]}"

@@ -74,6 +74,19 @@ def test_a_temporary_folder_that_its_shell_would_misread_is_not_used(
         pass
 
 
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("exit 0", "ended without an error, but its result is missing"),
+        ("kill -9 $$", "was killed by signal 9"),
+        ("echo boom; exit 3", "failed with exit status 3: its log says no reason"),
+    ],
+)
+def test_an_end_without_a_reason_is_described(converter, script, says):
+    with _converter.made(converter(script), **ARGUMENTS) as made:
+        assert says in _converter.failure(made)
+
+
 def _is_running(pid: int) -> bool:
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii") as file:
