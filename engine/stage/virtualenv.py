@@ -100,8 +100,12 @@ def ensure(folder: Path, steps: Sequence[List[str]], about: Mapping[str, Any], c
         if is_made(folder):
             return
         shutil.rmtree(str(folder), ignore_errors=True)
-        for argv in steps:
-            call(list(argv), lock.fileno())
+        try:
+            for argv in steps:
+                call(list(argv), lock.fileno())
+        except BaseException:  # it would fill a disk that may be full
+            shutil.rmtree(str(folder), ignore_errors=True)
+            raise
         (folder / _READY).write_text(json.dumps(dict(about)), encoding="utf-8")
 
 

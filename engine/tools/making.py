@@ -135,7 +135,8 @@ class _Progress:
             sys.stderr.write("\r\033[K")
         if process.returncode:
             fix = f"see {as_typed(self._log)}; then repeat the command"
-            raise _failed(self._environment, _reason(self._log), fix)
+            why = _reason(self._log) if process.returncode > 0 else _killed(-process.returncode)
+            raise _failed(self._environment, why, fix)
 
     def _show(self) -> None:
         now, is_terminal = time.monotonic(), sys.stderr.isatty()
@@ -159,13 +160,23 @@ def _failed(environment: Environment, why: str, fix: str) -> UserError:
     return UserError(f"environment {environment.name}", why, fix)
 
 
+def _killed(by: int) -> str:
+    return f"the installer was killed by signal {by}, perhaps because the memory was full"
+
+
 def _reason(log: Path) -> str:
     """Return the installer's complaint, with its last cause, or else its last line."""
     lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines()]
     errors = [line[len("error:") :].strip() for line in lines if line[:6].lower() == "error:"]
     causes = [line[len("cause:") :].strip() for line in lines if line.startswith("cause:")]
     first = [*errors, *filter(None, reversed(lines)), "the installer gives no reason"][0]
-    return f"{first[:_MOST]} ({causes[-1][:_MOST]})" if errors and causes else first[:_MOST]
+    return f"{first[:_MOST]} ({_shortened(causes[-1])})" if errors and causes else first[:_MOST]
+
+
+def _shortened(cause: str) -> str:
+    """Return a cause without its middle: its end says what the system's error was."""
+    half = _MOST // 2
+    return cause if len(cause) <= _MOST else f"{cause[:half]} ... {cause[-half:]}"
 
 
 def _last_line(log: Path) -> str:

@@ -8,6 +8,7 @@ these, and a task's `answer_seen` turns them into an answer.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence, Tuple
@@ -28,10 +29,20 @@ if TYPE_CHECKING:
 NAME = "imx500"
 TITLE = "AI Camera"
 FILE = "packerOut.zip"  # what imx500-package turns into the file that the camera loads
+VERSION = 1  # of imx500.json
 TENSORS = "imx500.json"  # the network's inputs and outputs, and the memory that it needs
 BESIDE: tuple[str, ...] = (TENSORS, "dnnParams.xml")
 VERSION_1_FILE: str | None = None
 LOOKED_FOR = ""
+_DAMAGE = (
+    OSError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 OWN_FRAMES = "its network answers only frames that the camera itself captures"
 
 
@@ -116,13 +127,13 @@ def described(role: Path) -> dict[str, Any]:
     """
     try:
         found = json.loads((role / TENSORS).read_text(encoding="utf-8"))
-        _outputs(found)
+        _check(found)
     except FileNotFoundError:
         raise StageError(
             f"the package has no network for the {TITLE} in {role.name}: package the model for a "
             "target with this camera"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except _DAMAGE:
         raise StageError(f"{TENSORS} of the package is damaged: package the model again") from None
     return found  # type: ignore[no-any-return]
 
@@ -139,7 +150,7 @@ def named(
              first dimension fastest (serializationOrder in dnnParams.xml), which get_outputs considers
     about:   of `described`
 
-    StageError: other tensors than those of the packed network.
+    StageError: other tensors than those of the packed network, or values that are no numbers.
     """
     wanted = _outputs(about)
     arrays = [np.asarray(one) for one in tensors]
@@ -150,7 +161,10 @@ def named(
             f"the camera returns {has}, but the packed network has {needs}: load this package's network "
             "into the camera"
         )
-    return {one.name: one.values(it) for one, it in zip(wanted, arrays)}
+    found = {one.name: one.values(it) for one, it in zip(wanted, arrays)}
+    if odd := [name for name, values in found.items() if not np.isfinite(values).all()]:
+        raise StageError(f"the camera's output '{odd[0]}' has values that are no finite numbers")
+    return found
 
 
 def region(seen: Rectangle, frame: Rectangle) -> Tuple[float, float, float, float]:
@@ -173,6 +187,15 @@ def region(seen: Rectangle, frame: Rectangle) -> Tuple[float, float, float, floa
         (found_top + found_height - top) / height,
         (found_left + found_width - left) / width,
     )
+
+
+def _check(about: Mapping[str, Any]) -> None:
+    """Raise ValueError if the description is not one that `named` understands."""
+    outputs = _outputs(about)
+    if about["v"] != VERSION or len({one.name for one in outputs}) != len(about["outputs"]):
+        raise ValueError("another version, or a name that occurs twice")
+    if not outputs or not all(math.isfinite(one.scale) and min(one.shape) > 0 for one in outputs):
+        raise ValueError("no outputs, or impossible ones")
 
 
 def _outputs(about: Mapping[str, Any]) -> list[Output]:

@@ -32,6 +32,7 @@ _MOMENTS = (  # lines of the converter's log -> share of the work, as measured w
 )
 _ERROR = re.compile(r"^\S+ \S+ ERROR\s*: (.+)$", re.MULTILINE)  # the first names the cause
 _PLAIN = re.compile(r"[\w./-]+")
+_OTHER_FOLDERS = ("/tmp", "/var/tmp")  # if the path of the outputs is not plain
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,8 @@ def made(
 
     StageError: it took too long.
     """
-    with tempfile.TemporaryDirectory(prefix="imx500-") as name:
+    with tempfile.TemporaryDirectory(prefix="imx500-", dir=_plain_folder()) as name:
         folder = Path(name)
-        if not _PLAIN.fullmatch(name):
-            raise StageError(
-                f"the converter cannot work in the temporary folder '{name}': set TMPDIR to a path "
-                "of letters, digits, '-', '_' and '.'"
-            )
         shutil.copyfile(network, folder / f"{_NAME}.keras")
         (folder / "tmp").mkdir()
         command = [CONVERTER, "-i", f"{_NAME}.keras", "-o", "out", "--report-size-unit", "B"]
@@ -74,9 +70,31 @@ def made(
 
 def failure(made: Made) -> str:
     """Return the converter's reason for a failure, as a sentence."""
+    if made.status < 0:
+        return (
+            f"{CONVERTER} was killed by signal {-made.status}: if nobody did that, the machine has too "
+            "little memory for it"
+        )
+    if made.status == 0:
+        return f"{CONVERTER} ended without an error, but its result is missing: see its log"
     found = _ERROR.findall(made.log)
     reason = found[0] if found else "its log says no reason"
     return f"{CONVERTER} failed with exit status {made.status}: {reason[:400]}"
+
+
+def _plain_folder() -> str:
+    """Return a folder for temporary files whose path no shell misreads: the job's own, which the engine
+    removes even after a kill, if that is one.
+    """
+    places = [tempfile.gettempdir(), *_OTHER_FOLDERS]
+    for place in places:
+        if _PLAIN.fullmatch(place) and os.access(place, os.W_OK | os.X_OK):
+            return place
+    raise StageError(
+        f"the converter can work neither in '{places[0]}', whose path has other characters than "
+        f"letters, digits, '-', '_' and '.', nor in {' or '.join(_OTHER_FOLDERS)}: choose other "
+        "outputs, such as outputs=/home/pi/outputs"
+    )
 
 
 def _run(command: list[str], folder: Path, timeout_s: float) -> tuple[int, str]:

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,20 +21,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Parts = tuple[dict[str, Any], "list[NDArray[Any]]"]
+_DAMAGE = (OSError, KeyError, ValueError, TypeError, RecursionError, zipfile.BadZipFile, zlib.error)
+_MOST_BYTES = {"config.json": 100 << 20, "model.weights.h5": 2 << 30}  # unpacked
 
 
 def read_zip(path: Path) -> Parts:
     """Return architecture and weights of a .keras file; StageError: it is damaged."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            architecture = json.loads(archive.read("config.json"))
-            weights = io.BytesIO(archive.read("model.weights.h5"))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise StageError(f"{path.name} is not a whole .keras file: {error}") from error
     import h5py
 
-    with h5py.File(weights, "r") as file:
-        return architecture, list(_of_zip(file, architecture, ""))
+    try:
+        with zipfile.ZipFile(path) as archive:
+            architecture = json.loads(_unpacked(archive, "config.json"))
+            _layers.network_of(architecture)  # refuses what has no layers to look for
+            weights = io.BytesIO(_unpacked(archive, "model.weights.h5"))
+        with h5py.File(weights, "r") as file:
+            return architecture, list(_of_zip(file, architecture, ""))
+    except _DAMAGE as error:
+        raise StageError(f"{path.name} is not a whole .keras file: {error}") from error
 
 
 def read_h5(path: Path) -> Parts:
@@ -50,8 +54,16 @@ def read_h5(path: Path) -> Parts:
             architecture = json.loads(file.attrs["model_config"])
             network = _layers.network_of(architecture)
             return architecture, list(_of_h5(file["model_weights"], network))
-    except (OSError, KeyError) as error:
+    except _DAMAGE as error:
         raise StageError(f"{path.name} is a damaged HDF5 file: {error}") from error
+
+
+def _unpacked(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return a file of the archive; ValueError: it is larger than that of any network for the camera."""
+    size = archive.getinfo(name).file_size  # zipfile unpacks no more than this
+    if size > _MOST_BYTES[name]:
+        raise ValueError(f"its {name} has {size:,} bytes, more than any network for the camera")
+    return archive.read(name)
 
 
 def _of_zip(file: Any, architecture: dict[str, Any], under: str) -> Iterator[NDArray[Any]]:

@@ -63,19 +63,14 @@ class Reference:
 def network_of(architecture: Mapping[str, Any]) -> Network:
     """Return the network of an architecture that Keras 3 or Keras 2 wrote as JSON.
 
-    StageError: it is no functional network, or needs code that is not Keras's own.
+    StageError: it is no functional network, needs code that is not Keras's own, or is damaged.
     """
-    kind, config = architecture.get("class_name"), architecture.get("config", {})
-    if kind == "Sequential":
-        return _sequential(config)
-    if kind not in NESTED or "output_layers" not in config:
+    try:
+        return _network(architecture)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
         raise StageError(
-            f"the model is a {kind}, whose layers cannot be listed: build it with keras.Model(inputs, "
-            "outputs) or keras.Sequential"
-        )
-    layers = tuple(_layer(each) for each in config["layers"])
-    inputs = tuple(_references(config["input_layers"]).values())
-    return Network(config["name"], layers, inputs, _references(config["output_layers"]))
+            f"the architecture of the model is damaged ({error!r}): save the model again"
+        ) from error
 
 
 def leaves(network: Network) -> Iterator[Layer]:
@@ -98,9 +93,25 @@ def cleaned(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
         found["dtype"] = found["dtype"]["config"]["name"]
     if kind == "InputLayer" and "batch_shape" in found:
         found["batch_input_shape"] = [None, *found.pop("batch_shape")[1:]]
+    if kind == "LeakyReLU" and "negative_slope" in found:  # Keras 3's name for it
+        found["alpha"] = found.pop("negative_slope")
     if isinstance(found.get("activation"), Mapping):
         found["activation"] = _activation(found["activation"], found["name"])
     return found
+
+
+def _network(architecture: Mapping[str, Any]) -> Network:
+    kind, config = architecture.get("class_name"), architecture.get("config", {})
+    if kind == "Sequential":
+        return _sequential(config)
+    if kind not in NESTED or "output_layers" not in config:
+        raise StageError(
+            f"the model is a {kind}, whose layers cannot be listed: build it with keras.Model(inputs, "
+            "outputs) or keras.Sequential"
+        )
+    layers = tuple(_layer(each) for each in config["layers"])
+    inputs = tuple(_references(config["input_layers"]).values())
+    return Network(config["name"], layers, inputs, _references(config["output_layers"]))
 
 
 def _layer(described: Mapping[str, Any]) -> Layer:
@@ -109,7 +120,7 @@ def _layer(described: Mapping[str, Any]) -> Layer:
     _refuse_code(kind, name, described)
     calls = tuple(_inputs_of(call, name) for call in described.get("inbound_nodes", ()))
     if kind in NESTED:
-        return Layer(kind, name, {}, calls, network_of(described))
+        return Layer(kind, name, {}, calls, _network(described))
     return Layer(kind, name, cleaned(kind, config), calls)
 
 
@@ -129,7 +140,7 @@ def _sequential(config: Mapping[str, Any]) -> Network:
                 raise StageError("the model has no input shape: begin it with a keras.Input")
             layers.append(_input("input", shape))
         calls = ([Reference(layers[-1].name, 0, 0)],) if layers else ()
-        nested = network_of(described) if kind in NESTED else None
+        nested = _network(described) if kind in NESTED else None
         layers.append(Layer(kind, own["name"], cleaned(kind, own), calls, nested))
     first, last = (Reference(each.name, 0, 0) for each in (layers[0], layers[-1]))
     return Network(config["name"], tuple(layers), (first,), {last.layer: last})

@@ -66,7 +66,7 @@ def read(path: Path) -> dict[str, Any]:
                 size_bytes(one.get("Input Persistence Cost", "0B")) for one in networks
             ),
         }
-    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise StageError(
             f"{path.name} is not a memory report of Sony's converter: {error!r}"
         ) from error

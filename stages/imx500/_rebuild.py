@@ -6,6 +6,7 @@ a depthwise convolution of one pixel. Layers that do nothing after training are 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ _TRAINING_ONLY = (
     "RandomContrast",
     "RandomBrightness",
 )
-_LISTED = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate")
+_LISTED = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Dot", "Concatenate")
 
 Results = dict[Reference, Any]  # the tensors of a network's layers
 
@@ -49,7 +50,7 @@ def rebuilt(
 
     builder = _Builder()
     inputs = [
-        tf.keras.Input(layer.config["batch_input_shape"][1:], name=layer.name)
+        _input(layer.config["batch_input_shape"][1:], _plain(layer.name))
         for layer in _inputs(network)
     ]
     outputs = builder.called(network, [_scaled(each, picture) for each in inputs])
@@ -148,17 +149,51 @@ class _Builder:
             return given
         if id(layer) not in self._made:
             self._made[id(layer)] = _keras(layer, self._unique(layer.name), given[0])
-        made = self._made[id(layer)](given if layer.kind in _LISTED else given[0])
+        made = _called(layer, self._made[id(layer)], given)
         return list(made) if isinstance(made, (list, tuple)) else [made]
 
     def _unique(self, name: str) -> str:
-        """Return the name, with a number if a layer of another nested network has it."""
-        found, count = name, 0
+        """Return a name that Keras 2.15 accepts, with a number if another layer has it."""
+        plain = _plain(name)
+        found, count = plain, 0
         while found in self._names:
             count += 1
-            found = f"{name}_again_{count}"
+            found = f"{plain}_again_{count}"
         self._names.add(found)
         return found
+
+
+def _input(shape: Sequence[Any], name: str) -> Any:
+    import tensorflow as tf
+
+    try:
+        return tf.keras.Input(shape, name=name)
+    except (ValueError, TypeError) as error:
+        raise StageError(
+            f"the input '{name}' has the size {list(shape)}: save the model again"
+        ) from error
+
+
+def _plain(name: str) -> str:
+    """Return the name with `_` for each character that TensorFlow refuses in one."""
+    found = re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+    return found if found[:1].isalnum() else f"layer{found}"
+
+
+def _called(layer: Layer, made: Any, given: list[Any]) -> Any:
+    """Return what Keras's layer makes of these tensors; StageError: it does not take them."""
+    import tensorflow as tf
+
+    try:
+        return made(given if layer.kind in _LISTED else given[0])
+    except (ValueError, TypeError, tf.errors.OpError) as error:
+        raise StageError(
+            f"Keras 2.15 cannot run the layer '{layer.name}' ({layer.kind}): {_first_line(error)}"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [repr(error)])[0][:300]
 
 
 def _found(results: Mapping[Reference, Any], wanted: Reference) -> Any:
@@ -188,8 +223,8 @@ def _keras(layer: Layer, name: str, given: Any) -> Any:
         )
     try:
         return kind.from_config({**layer.config, "name": name})
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, KeyError) as error:
         raise StageError(
             f"the layer '{layer.name}' ({layer.kind}) has a setting that Keras 2.15 does not know: "
-            f"{str(error).splitlines()[0]}"
+            f"{_first_line(error)}"
         ) from error

@@ -72,6 +72,11 @@ def _random_picture(network: Any) -> Any:
     sizes = [tuple(each.shape[1:]) for each in network.inputs]
     if len(sizes) != 1:
         raise StageError(f"the model has {len(sizes)} inputs, but the camera gives it one picture")
+    if len(sizes[0]) != 3:
+        raise StageError(
+            f"the model's input is {list(sizes[0])}, but the camera gives it pictures, such as "
+            "[224, 224, 3]"
+        )
     if None in sizes[0]:
         raise StageError("the model's input has no fixed size: save it with one, such as 224 x 224")
     return np.random.default_rng(0).integers(0, 256, (1, *sizes[0]), np.uint8)

@@ -111,7 +111,24 @@ def test_a_wheel_with_another_hash_is_refused(small):
     with pytest.raises(UserError) as caught:
         making.make(environment, small.store)
     assert caught.value.where == "environment small" and "ash" in caught.value.what
-    assert not environment.is_made(small.store)
+    assert not environment.folder(small.store).exists()  # the disk may be full
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("kill -9 $$", "the installer was killed by signal 9"),
+        (f"echo 'error: no wheel'; echo '  cause: {'x' * 300}disk full'; exit 2", "xdisk full)"),
+    ],
+)
+def test_the_installers_end_is_described(small, tmp_path, monkeypatch, script, says):
+    installer = tmp_path / "uv"
+    installer.write_text(f"#!/bin/sh\n{script}\n")
+    installer.chmod(0o755)
+    monkeypatch.setattr(virtualenv, "installer", lambda *given: [str(installer), "pip"])
+    with pytest.raises(UserError) as caught:
+        making.make(small.environment(), small.store)
+    assert says in caught.value.what
 
 
 def test_one_that_was_killed_while_it_was_made_is_made_again(small):

@@ -61,6 +61,13 @@ def test_the_tensors_of_another_network_are_refused(tensors):
     assert "load this package's network into the camera" in said
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_no_numbers_are_refused(value):
+    boxes, scores = np.zeros((3, 4), np.float32), np.full((3, 2), value, np.float32)
+    with pytest.raises(StageError, match="output 'scores' has values that are no finite numbers"):
+        imx500.named([boxes, scores], ABOUT)
+
+
 def test_the_packed_description_is_read(tmp_path):
     (tmp_path / imx500.TENSORS).write_text(json.dumps(ABOUT))
     assert imx500.described(tmp_path) == ABOUT
@@ -82,7 +89,29 @@ def test_a_role_without_a_network_for_the_camera_is_named(tmp_path):
         imx500.described(tmp_path / "pose")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"outputs": [{}]}', '{"outputs": [1]}'])
+def one_output(**other):
+    output = {"name": "a", "shape": [1, 4], "scale": 1.0, "zero_point": 0, **other}
+    return json.dumps({"v": 1, "outputs": [output]})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"v": 1, "outputs": []}',
+        '{"v": 1, "outputs": [{}]}',
+        '{"v": 1, "outputs": [1]}',
+        one_output().replace('"v": 1', '"v": 2'),
+        one_output(shape=[-1, 4]),
+        one_output(shape=[]),
+        one_output(scale=float("nan")),
+        one_output(zero_point=float("inf")),
+        json.dumps({"v": 1, "outputs": json.loads(one_output())["outputs"] * 2}),
+        "[" * 100_000,
+    ],
+)
 def test_a_damaged_description_is_refused(tmp_path, text):
     (tmp_path / imx500.TENSORS).write_text(text)
     with pytest.raises(StageError, match=r"imx500\.json of the package is damaged"):

@@ -67,6 +67,14 @@ def shared():
     return keras.Model(seen, keras.layers.Flatten()(x))
 
 
+def odd_names():
+    """Names that TensorFlow refuses, and a layer whose setting Keras 3 renamed."""
+    seen = keras.Input((16, 16, 3), name="my picture")
+    x = keras.layers.Conv2D(4, 3, name="_erste Schicht ä")(seen)
+    x = keras.layers.LeakyReLU(0.25)(keras.layers.BatchNormalization(name="_erste Schicht ö")(x))
+    return keras.Model(seen, keras.layers.Dot((1, 1))([keras.layers.Flatten()(x)] * 2))
+
+
 def parts(network, folder):
     folder.mkdir()
     (folder / "architecture.json").write_text(network.to_json())
@@ -99,7 +107,7 @@ def main(folder):
     pictures = rng.integers(0, 256, (4, 16, 16, 3)).astype(np.float32)
     results = {}
     forms = {"parts": parts, "keras": file(".keras"), "h5": file(".h5")}
-    for make in (nested, two_outputs, sequential, shared):
+    for make in (nested, two_outputs, sequential, shared, odd_names):
         network = make()
         weights = [some(rng, each.shape) for each in network.get_weights()]
         network.set_weights(weights)

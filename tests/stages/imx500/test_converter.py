@@ -56,15 +56,35 @@ def test_a_failure_shows_the_converters_own_reason(converter):
         )
 
 
-def test_a_temporary_folder_that_its_shell_would_misread_is_refused(
+def test_a_temporary_folder_that_its_shell_would_misread_is_not_used(
     converter, tmp_path, monkeypatch
 ):
-    network = converter("exit 0")
-    odd = tmp_path / "a b"
+    network = converter("pwd; mkdir out")
+    odd, plain = tmp_path / "a b", tmp_path / "plain"
     odd.mkdir()
+    plain.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(odd))
-    with pytest.raises(StageError, match="set TMPDIR"), _converter.made(network, **ARGUMENTS):
+    monkeypatch.setattr(_converter, "_OTHER_FOLDERS", (str(plain),))
+    with _converter.made(network, **ARGUMENTS) as made:
+        assert made.log.startswith(f"{plain}/imx500-")
+    assert not any(plain.iterdir())
+    monkeypatch.setattr(_converter, "_OTHER_FOLDERS", (str(tmp_path / "missing"),))
+    refused = pytest.raises(StageError, match="choose other outputs")
+    with refused, _converter.made(network, **ARGUMENTS):
         pass
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("exit 0", "ended without an error, but its result is missing"),
+        ("kill -9 $$", "was killed by signal 9"),
+        ("echo boom; exit 3", "failed with exit status 3: its log says no reason"),
+    ],
+)
+def test_an_end_without_a_reason_is_described(converter, script, says):
+    with _converter.made(converter(script), **ARGUMENTS) as made:
+        assert says in _converter.failure(made)
 
 
 def _is_running(pid: int) -> bool:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -71,3 +72,33 @@ def test_a_truncated_file_is_named(saved, tmp_path, name, read):
     (tmp_path / name).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(StageError, match=name):
         read(tmp_path / name)
+
+
+def copied(saved, to, **changed):
+    """Write the saved model.keras with other files inside."""
+    with zipfile.ZipFile(saved[0] / "model.keras") as old:
+        files = {name: old.read(name) for name in ("config.json", "model.weights.h5")}
+    with zipfile.ZipFile(to, "w", zipfile.ZIP_DEFLATED) as new:
+        for name, content in {**files, **changed}.items():
+            new.writestr(name, content)
+    return to
+
+
+@pytest.mark.parametrize("damaged", [b"", b"x" * 100])
+def test_weights_that_are_no_hdf5_are_named(saved, tmp_path, damaged):
+    path = copied(saved, tmp_path / "model.keras", **{"model.weights.h5": damaged})
+    with pytest.raises(StageError, match=r"model\.keras is not a whole \.keras file"):
+        _keras_file.read_zip(path)
+
+
+def test_a_file_that_unpacks_to_a_large_one_is_not_unpacked(saved, tmp_path):
+    path = copied(saved, tmp_path / "model.keras", **{"config.json": b" " * (101 << 20)})
+    with pytest.raises(StageError, match=r"its config\.json has 105,906,176 bytes"):
+        _keras_file.read_zip(path)
+
+
+def test_a_model_of_a_class_of_its_own_is_refused_before_its_weights_are_read(saved, tmp_path):
+    own = b'{"class_name": "Mine", "config": {}}'
+    path = copied(saved, tmp_path / "model.keras", **{"config.json": own})
+    with pytest.raises(StageError, match="the model is a Mine, whose layers cannot be listed"):
+        _keras_file.read_zip(path)

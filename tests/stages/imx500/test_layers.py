@@ -131,3 +131,23 @@ def test_a_layer_that_cannot_be_rebuilt_is_named(broken, says):
 def test_a_model_without_a_list_of_its_layers_is_refused():
     with pytest.raises(StageError, match="cannot be listed"):
         _layers.network_of({"class_name": "MyModel", "config": {}})
+
+
+def test_a_leaky_relu_gets_the_name_that_keras_2_15_has_for_its_slope():
+    found = _layers.cleaned("LeakyReLU", {"name": "leaky", "negative_slope": 0.25})
+    assert found == {"name": "leaky", "alpha": 0.25}
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        None,
+        [],
+        {"class_name": "Functional", "config": {"output_layers": []}},
+        {**model(outputs=["picture", 0, 0]), "config": {"output_layers": [], "layers": ["a"]}},
+        model({"class_name": "Conv2D"}, outputs=["picture", 0, 0]),
+    ],
+)
+def test_a_damaged_architecture_is_refused(damaged):
+    with pytest.raises(StageError, match="the architecture of the model is damaged"):
+        _layers.network_of(damaged)

@@ -41,9 +41,10 @@ def test_a_size_is_read_in_any_unit(text, size):
     assert _memory_report.size_bytes(text) == size
 
 
-def test_a_damaged_report_is_refused(tmp_path):
+@pytest.mark.parametrize("found", [{"Fit In Chip": True}, {"Memory Usage": 5}, []])
+def test_a_damaged_report_is_refused(tmp_path, found):
     path = tmp_path / "report.json"
-    path.write_text(json.dumps({"Memory Report": {"Fit In Chip": True}}))
+    path.write_text(json.dumps({"Memory Report": found}))
     with pytest.raises(StageError, match="not a memory report"):
         _memory_report.read(path)
 

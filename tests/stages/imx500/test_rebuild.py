@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("keras", reason="the extra 'train' is not installed")
 
 ROOT = Path(__file__).resolve().parents[3]
-NETWORKS = ("nested", "two_outputs", "sequential", "shared")
+NETWORKS = ("nested", "two_outputs", "sequential", "shared", "odd_names")
 FORMS = ("parts", "keras", "h5")
 
 
