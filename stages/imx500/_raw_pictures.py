@@ -29,21 +29,21 @@ def find(folder: Path, height: int, width: int, count: int) -> tuple[NDArray[np.
 
     A sentence that says why, if there are none. Clips get equal shares of `count`, evenly spaced in time.
 
-    folder: the part, usually the test part, since others have no raw items
+    folder: the test part, since others have no raw items
     """
     items = part.items(folder)
     clips = [clip for item in items if (clip := _pictures_of(item.path))]
     if not clips:
         kinds = ", ".join(sorted({item.path.suffix.lower() or "folders" for item in items}))
         return (
-            f"the raw items of the part '{folder.name}' are no pictures to calibrate it with "
+            f"the raw items of the test part are no pictures to calibrate it with "
             f"({kinds or 'it has none'})"
         )
     chosen = [path for clip in clips for path in _spread(clip, max(1, count // len(clips)))]
     pictures = list(_read(chosen[:count], height, width))
     if not pictures:
-        return f"none of the {len(chosen)} raw pictures of the part '{folder.name}' can be read"
-    whence = f"{len(pictures)} raw pictures of {len(clips)} items of the part '{folder.name}'"
+        return f"none of the {len(chosen)} raw pictures of the test part can be read"
+    whence = f"{len(pictures)} raw pictures of {len(clips)} items of the test part"
     return np.stack(pictures), whence
 
 

@@ -50,14 +50,14 @@ def test_a_picture_is_stretched_to_the_input(test_part, notes):
     pictures, whence = _raw_pictures.find(test_part, *SIZE, 200)
     assert pictures.shape == (2, *SIZE, 3) and pictures.dtype == np.uint8
     assert pictures[:, 0, 0, 0].tolist() == [10, 20]
-    assert whence == "2 raw pictures of 2 items of the part 'test'"
+    assert whence == "2 raw pictures of 2 items of the test part"
 
 
 def test_clips_have_equal_shares_spread_over_time(test_part, notes):
     _with_items(test_part, long=list(range(100, 120)), short=[1, 2, 3])
     pictures, whence = _raw_pictures.find(test_part, *SIZE, 8)
     assert pictures[:, 0, 0, 0].tolist() == [100, 106, 112, 119, 1, 2, 3]
-    assert whence == "7 raw pictures of 2 items of the part 'test'"
+    assert whence == "7 raw pictures of 2 items of the test part"
 
 
 def test_never_more_pictures_than_wanted(test_part, notes):
@@ -69,7 +69,7 @@ def test_never_more_pictures_than_wanted(test_part, notes):
 def test_keypoint_tables_are_no_pictures(test_part, notes):
     _with_items(test_part, a_csv=b"frame,nose_x\n", b_csv=b"frame,nose_x\n")
     assert _raw_pictures.find(test_part, *SIZE, 2) == (
-        "the raw items of the part 'test' are no pictures to calibrate it with (.csv)"
+        "the raw items of the test part are no pictures to calibrate it with (.csv)"
     )
 
 
@@ -87,5 +87,5 @@ def test_an_unreadable_picture_is_left_out_with_a_note(test_part, notes):
 def test_only_unreadable_pictures_are_no_pictures(test_part, notes):
     _with_items(test_part, a_png=b"no picture")
     assert _raw_pictures.find(test_part, *SIZE, 2) == (
-        "none of the 1 raw pictures of the part 'test' can be read"
+        "none of the 1 raw pictures of the test part can be read"
     )
