@@ -74,9 +74,7 @@ def plan(
     return chosen
 
 
-def _plan(
-    request: Request, refused: Mapping[str, str], without: Mapping[str, str]
-) -> Planning:
+def _plan(request: Request, refused: Mapping[str, str], without: Mapping[str, str]) -> Planning:
     _refuse_unknown(request.settings)
     if request.settings.run_name is not None:
         run_names.check(request.outputs, request.settings.run_name)

@@ -52,7 +52,13 @@ def packager(project):
 
 
 def _run(project, package, *words):
-    given = ["usecase=imx500_package", "stage_packages=[stages]", "target=rpi5_ai_camera", f"package={package}", *words]
+    given = [
+        "usecase=imx500_package",
+        "stage_packages=[stages]",
+        "target=rpi5_ai_camera",
+        f"package={package}",
+        *words,
+    ]
     return project.run(*given)
 
 

@@ -6,7 +6,6 @@ from engine.stage import In, Out, StageError, note
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import List
 
 PROGRAMS = ("imx500-package",)
 _CONVERTED, _RESULT = "packerOut.zip", "network.rpk"
@@ -52,9 +51,10 @@ def _program() -> str:
     return program
 
 
-def _call(command: "List[str]") -> None:
+def _call(command: "list[str]") -> None:
     """Run the command, print what it says, and raise StageError with its last line if it fails."""
     import subprocess
+    import sys
 
     done = subprocess.run(
         command,
@@ -64,7 +64,8 @@ def _call(command: "List[str]") -> None:
         encoding="utf-8",
         errors="replace",
     )
-    print(done.stdout, end="", flush=True)
+    sys.stdout.write(done.stdout)
+    sys.stdout.flush()
     if done.returncode:
         said = [line.strip() for line in done.stdout.splitlines() if line.strip()]
         why = said[-1] if said else "it gives no reason"

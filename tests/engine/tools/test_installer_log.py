@@ -6,18 +6,24 @@ from engine.tools import installer_log
 from engine.tools.installer_log import CONNECT, UNREACHABLE
 
 UV = "Using Python 3.11.7 environment at: v\n"
-UV_REFUSED = UV + """error: Request failed after 3 retries in 9.1s
+UV_REFUSED = (
+    UV
+    + """error: Request failed after 3 retries in 9.1s
   cause: Failed to fetch: http://127.0.0.1:9/absl-py/
   cause: error sending request for url (http://127.0.0.1:9/absl-py/)
   cause: client error (Connect)
   cause: tcp connect error
   cause: Connection refused (os error 111)
 """
-UV_NO_NAME = UV + """error: Request failed after 3 retries in 11.3s
+)
+UV_NO_NAME = (
+    UV
+    + """error: Request failed after 3 retries in 11.3s
   cause: Failed to fetch: http://nohost.invalid/simple/absl-py/
   cause: dns error
   cause: failed to lookup address information: Name or service not known
 """
+)
 PIP_WARNING = """WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError('<x>: \
 Failed to establish a new connection: [Errno 111] Connection refused')': /absl-py/
 """
@@ -37,7 +43,10 @@ def test_a_missing_connection_is_one_sentence_with_a_fix(text):
     [
         (PIP_NOTHING, PIP_NOTHING.splitlines()[0][7:]),
         (PIP_WARNING + PIP_HASH, PIP_HASH.strip()[7:]),
-        ("error: Failed to build\n  cause: a\n  cause: no compiler\n", "Failed to build (no compiler)"),
+        (
+            "error: Failed to build\n  cause: a\n  cause: no compiler\n",
+            "Failed to build (no compiler)",
+        ),
         ("one\n\nlast words\n\n", "last words"),
         ("", "the installer gives no reason"),
     ],
@@ -51,7 +60,10 @@ def test_the_phases_of_an_installation_are_told_apart():
     prepared = resolved + "Prepared 79 packages in 1m 10s\n"
     installed = prepared + "Installed 79 packages in 2.30s\n"
     said = [installer_log.phase(text, 0, 80) for text in (UV, resolved, prepared)]
-    assert said == [*["downloading 80 packages"] * 2, "all are downloaded, 0 of 80 packages installed"]
+    assert said == [
+        *["downloading 80 packages"] * 2,
+        "all are downloaded, 0 of 80 packages installed",
+    ]
     assert installer_log.phase(resolved, 76, 80).endswith("76 of 80 packages installed")
     compiling = "79 of 80 packages installed, compiling their Python files"
     assert installer_log.phase(installed, 79, 80) == compiling

@@ -200,7 +200,9 @@ def test_clean_says_what_it_keeps_of_environments_and_how_to_free_it(tooled, sma
     tooled.done("usecase=one", "executor=local")
     size = making.size_bytes(small.environment().folder(small.store)) / 1e6
     said = give("clean").out
-    assert f"kept: {size:.1f} MB of environments; to free them, remove outputs/.engine/tools" in said
+    assert (
+        f"kept: {size:.1f} MB of environments; to free them, remove outputs/.engine/tools" in said
+    )
 
 
 def test_the_installer_is_uv_unless_pip_has_an_index_of_its_own(tmp_path):
