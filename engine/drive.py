@@ -87,7 +87,7 @@ def with_images(request: Request, say: Say) -> Planning:
             if not lacking:
                 _load_images(request, planned.executors, to_run, say)
                 return planned
-            without |= lacking
+            without |= {name: _why(error, name, to_run) for name, error in lacking.items()}
         except UserError as error:
             if refused or not planned.executors.candidates:
                 planned.executors.close()
@@ -130,21 +130,20 @@ def provide_images(
 
     Raise UserError if one cannot be built or pushed, or if an environment cannot be provided.
     """
-    for name, why in provide_environments(request, executors, jobs, say).items():
-        raise UserError(
-            f"environment {name}", why, "see the messages above, and repeat the command"
-        )
+    for name, error in provide_environments(request, executors, jobs, say).items():
+        fix = f"{error.fix}; then repeat the command"
+        raise UserError(f"environment {name}", error.what, fix)
     _load_images(request, executors, jobs, say)
 
 
 def provide_environments(
     request: Request, executors: Dispatcher, jobs: Sequence[Planned], say: Say
-) -> dict[str, str]:
+) -> dict[str, UserError]:
     """Make the environments that these jobs name: for local processes, or as images of containers.
 
     Return those that cannot be provided, each with the reason.
     """
-    lacking: dict[str, str] = {}
+    lacking: dict[str, UserError] = {}
     store = layout.store_dir(request.outputs)
     for tools in dict.fromkeys(one.job.placement.tools for one in jobs):
         if tools is None:
@@ -152,7 +151,7 @@ def provide_environments(
         try:
             making.make(tools, store)
         except UserError as error:
-            lacking[tools.name] = error.what
+            lacking[tools.name] = error
     named = [one for one in jobs if _is_environment(request, one)]
     for name in sorted({str(one.job.spec.image) for one in named}):
         of_name = [one for one in named if one.job.spec.image == name]
@@ -161,8 +160,13 @@ def provide_environments(
                 _show_licence(request, of_name[0])
                 _load_images(request, executors, of_name, say)
         except UserError as error:
-            lacking[name] = error.what
+            lacking[name] = error
     return lacking
+
+
+def _why(error: UserError, name: str, jobs: Iterable[Planned]) -> str:
+    stage = next(one.job.stage for one in jobs if one.job.spec.image == name)
+    return definition.why(error.what, error.fix, stage)
 
 
 def _is_environment(request: Request, planned: Planned) -> bool:

@@ -30,12 +30,13 @@ from engine.errors import UserError, did_you_mean, raise_all
 from engine.foreach import base_of, value_of
 from engine.interfaces import Say
 from engine.placement import CLUSTER_EXECUTOR
-from engine.plan import Job, Plan, ResolvedAsset, from_device_on, settle_all
+from engine.plan import Job, Plan, Planned, ResolvedAsset, from_device_on, settle_all
 from engine.request import Request
 from engine.settings import Settings
 from engine.signature import Library
 from engine.spec import StageSpec, UseCase
 from engine.store import Store
+from engine.tools import definition
 from engine.wording import as_typed, listed
 
 NOTHING: Mapping[str, str] = {}
@@ -59,8 +60,21 @@ def plan(
     """Return the plan; raise every mistake of the request together.
 
     refused: executors that are excluded although they can run the stages, and without: environments that
-    cannot be provided, each with the reason.
+    cannot be provided, each with the reason. One whose installation failed is planned only if a stage
+    that names it has to run anyway.
     """
+    made = _plan(request, refused, without)
+    failed = _failed(made)
+    if not failed:
+        return made
+    other = _plan(request, refused, {**without, **failed})
+    is_cached = not any(one.job.spec.image in failed for one in _to_run(other))
+    chosen, unused = (other, made) if is_cached else (made, other)
+    unused.executors.close()
+    return chosen
+
+
+def _plan(request: Request, refused: Mapping[str, str], without: Mapping[str, str]) -> Planning:
     _refuse_unknown(request.settings)
     if request.settings.run_name is not None:
         run_names.check(request.outputs, request.settings.run_name)
@@ -112,8 +126,7 @@ def fetch_assets(request: Request, planning: Planning, say: Say) -> None:
     """
     mirror = _mirror(request)
     mistakes: list[UserError] = []
-    to_run = [one.job for one in planning.plan.jobs.values() if one.record is None]
-    refs = [ref for job in to_run for ref in job.inputs.values() if ref]
+    refs = [ref for one in _to_run(planning) for ref in one.job.inputs.values() if ref]
     for key in sorted({ref.name for ref in refs if ref.stage is None}):
         asset = request.assets[key]
         try:
@@ -123,6 +136,20 @@ def fetch_assets(request: Request, planning: Planning, say: Say) -> None:
             mistakes.append(mistake)
     if mistakes:
         raise ExceptionGroup("assets are missing", mistakes)
+
+
+def _to_run(planning: Planning) -> list[Planned]:
+    return [one for one in planning.plan.jobs.values() if one.record is None]
+
+
+def _failed(planning: Planning) -> dict[str, str]:
+    """Return the environments of stages to run whose installation failed before, each with the reason."""
+    failed: dict[str, str] = {}
+    for one in _to_run(planning):
+        tools = one.job.placement.tools
+        if tools and (failure := tools.failure(planning.store.root)):
+            failed.setdefault(tools.name, definition.why(*failure, one.job.stage))
+    return failed
 
 
 def _refuse_unknown(settings: Settings) -> None:

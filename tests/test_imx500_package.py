@@ -52,7 +52,13 @@ def packager(project):
 
 
 def _run(project, package, *words):
-    given = ["usecase=imx500_package", "target=rpi5_ai_camera", f"package={package}", *words]
+    given = [
+        "usecase=imx500_package",
+        "stage_packages=[stages]",
+        "target=rpi5_ai_camera",
+        f"package={package}",
+        *words,
+    ]
     return project.run(*given)
 
 
@@ -61,7 +67,8 @@ def _network(project) -> Path:
 
 
 def test_a_package_becomes_a_network_for_the_camera(project, package, packager):
-    assert _run(project, package).returncode == 0
+    done = _run(project, package)
+    assert done.returncode == 0 and "copy network.rpk" in done.stdout + done.stderr
     assert _network(project).read_bytes() == (package / "models/model/packerOut.zip").read_bytes()
 
 
@@ -81,7 +88,29 @@ def test_an_incomplete_file_of_the_converter_fails_in_the_packagers_words(
     assert done.returncode == 1 and "missing in packerOut: cfgA.bin" in done.stdout + done.stderr
 
 
-def test_without_the_packager_the_failure_names_it(project, package):
+def test_without_the_packager_the_failure_names_it_and_the_fix(project, package):
     project.environment["PATH"] = "/usr/bin:/bin"
     done = _run(project, package)
-    assert done.returncode == 1 and "imx500-package: not found on PATH" in done.stdout + done.stderr
+    said = done.stdout + done.stderr
+    assert done.returncode == 1 and "imx500-package is not found on PATH" in said
+    assert "sudo apt-get install imx500-tools" in said
+
+
+def test_a_role_without_a_network_for_the_camera_is_refused_with_those_that_have_one(
+    project, package, packager
+):
+    (package / "models" / "pose").mkdir()
+    done = _run(project, package, "params.role=pose")
+    said = done.stdout + done.stderr
+    assert done.returncode == 1 and "no packerOut.zip for the role 'pose'" in said
+    assert "it has one for: model. Set params.role=model" in said
+    (package / "models/model/packerOut.zip").unlink()
+    done = _run(project, package)
+    assert done.returncode == 1 and "nor for another" in done.stdout + done.stderr
+
+
+def test_a_packager_that_makes_no_network_is_a_failure(project, package, packager):
+    path = project.path / "bin" / "imx500-package"
+    path.write_text("#!/bin/sh\n")
+    done = _run(project, package)
+    assert done.returncode == 1 and "made no network.rpk" in done.stdout + done.stderr

@@ -90,6 +90,9 @@ def main(request: Request[Options]) -> tuple[int, None]:
         print(f"{verb}: {size}, of {plural(recorded.folders, 'record')}")
     for path, size_bytes in outdated:
         print(f"{verb}: {size_bytes / 1e6:.1f} MB of {as_typed(path)}, whose locks have changed")
+    if kept_bytes := making.kept_bytes(store.root, [path for path, _ in outdated]):
+        where = as_typed(store.root / definition.FOLDER)
+        print(f"kept: {kept_bytes / 1e6:.1f} MB of environments; to free them, remove {where}")
     print(f"free on the disk: {shutil.disk_usage(request.outputs).free / 1e9:.1f} GB")
     return 0, None
 

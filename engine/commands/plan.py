@@ -7,7 +7,9 @@ from pydantic import Field
 
 from engine import planning
 from engine.options import CommandOptions
+from engine.planning import Planning
 from engine.request import Request
+from engine.tools import making
 from engine.wording import grouped, plural, table
 
 
@@ -54,6 +56,17 @@ def main(request: Request[Options]) -> tuple[int, None]:
     print(f"{plural(len(rows), 'stage')}: {cached} cached, {len(rows) - cached} to run")
     for text in grouped(planned.plan.left_out):
         print(f"left out: {text}")
-    for text in (*planned.plan.notes, *planned.warnings):
+    for text in (*planned.plan.notes, *_environments(planned), *planned.warnings):
         print(f"note: {text}")
     return 0, None
+
+
+def _environments(planned: Planning) -> list[str]:
+    """Return a note for each environment that has to be made first."""
+    to_run = [one.job for one in planned.plan.jobs.values() if one.record is None]
+    named = dict.fromkeys(job.placement.tools for job in to_run)
+    return [
+        f"the environment {tools.name} will be made first: {making.contents(tools)} on the disk"
+        for tools in named
+        if tools and not tools.is_made(planned.store.root)
+    ]

@@ -24,5 +24,7 @@ def _finding(name: str, found: Environment | None, store: Path) -> Finding:
     if why := found.obstacle(store):
         fix = "stages that name it run without it until then"
         return Finding(False, f"environment {name}: {why}", fix)
+    if failure := found.failure(store):
+        return Finding(False, f"environment {name}: not made: {failure[0]}", failure[1])
     what = f"environment {name}: not made ({found.size_bytes / 1e9:.1f} GB on the disk)"
     return Finding(False, what, "not needed: the first run whose stages name it makes it")

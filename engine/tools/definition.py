@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine import ordinary
+from engine import durable, ordinary
 from engine.fields import Size, validated
 from engine.stage import virtualenv
 from engine.stage.platforms import PLATFORMS
@@ -62,6 +62,22 @@ class Environment:
         """Return its folder below the store, which may not exist yet."""
         return store.absolute() / FOLDER / self.identity
 
+    def remember(self, store: Path, what: str, fix: str) -> None:
+        """Record that it could not be installed, why, and what helps."""
+        durable.write_whole(self._failed(store), f"{what}\n{fix}\n".encode())
+
+    def forget(self, store: Path) -> None:
+        """Remove the record of a failed installation."""
+        self._failed(store).unlink(missing_ok=True)
+
+    def failure(self, store: Path) -> tuple[str, str] | None:
+        """Return why the last installation failed, and what helps; None if none failed."""
+        path = self._failed(store)
+        if self.is_made(store) or not path.is_file():
+            return None
+        what, _, fix = path.read_text("utf-8").strip().partition("\n")
+        return what, fix
+
     def bin(self, store: Path) -> Path:
         """Return the folder of its programs."""
         return self.folder(store) / "bin"
@@ -86,6 +102,9 @@ class Environment:
             needed = f"{self.size_bytes / 1e9:.1f} GB on the disk"
             return f"it needs {needed}, and {free / 1e9:.1f} GB are free"
         return ""
+
+    def _failed(self, store: Path) -> Path:
+        return store.absolute() / FOLDER / f"{self.identity}.failed"
 
 
 def find(roots: Sequence[Path], name: str, on: str) -> Environment | None:
@@ -113,6 +132,14 @@ def here(roots: Sequence[Path]) -> list[tuple[str, Environment | None]]:
     names = {path.parent.name for root in roots for path in root.glob(f"containers/*/{FILE}")}
     on = platform_of(platform.machine())
     return [(name, find(roots, name, on)) for name in sorted(names) if is_environment(roots, name)]
+
+
+def why(what: str, fix: str, stage: str) -> str:
+    """Return why an environment could not be made, and how it is tried again.
+
+    stage: one that names it.
+    """
+    return f"{what} ({fix}; to try again, repeat the command with force={stage})"
 
 
 def lacking(name: str, why: str) -> str:

@@ -9,26 +9,26 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from engine import durable, handles, locks
 from engine.errors import UserError
 from engine.stage import virtualenv
 from engine.stage.virtualenv import find_python
+from engine.tools import installer_log
 from engine.tools.definition import FOLDER, Environment
-from engine.wording import as_typed, plural
+from engine.wording import as_typed, duration, plural
 
 POLL_S = 0.5
 SHOW_S = 30.0  # how often progress is shown if the output is not a terminal
 _SECONDS_PER_LINE = 1.0  # on a terminal
-_MOST = 200  # characters of a complaint
 
 
 def make(environment: Environment, store: Path) -> None:
     """Make the environment below the store, unless it exists; show the size first, then the progress.
 
-    Raise UserError with the reason if it cannot be made.
+    Raise UserError with the reason if it cannot be made; a failed installation is remembered.
     """
     if environment.is_made(store):
         return
@@ -39,14 +39,24 @@ def make(environment: Environment, store: Path) -> None:
     python = virtualenv.python_of(folder)
     install = virtualenv.installer(python, os.environ)
     _say(
-        f"environment {environment.name}: installing {plural(environment.packages, 'package')}, "
-        f"{_size(environment.size_bytes)}, into {as_typed(folder)}"
+        f"environment {environment.name}: installing {contents(environment)}, into "
+        f"{as_typed(folder)}, once, because some stages need other versions of packages"
     )
     about = {"name": environment.name, "python": environment.python, "digest": environment.digest}
     progress = _Progress(environment, folder)
-    virtualenv.ensure(folder, _steps(environment, folder, install), about, progress.call)
+    try:
+        virtualenv.ensure(folder, _steps(environment, folder, install), about, progress.call)
+    except UserError as error:
+        environment.remember(store, error.what, error.fix)
+        raise
+    environment.forget(store)
     seconds = time.monotonic() - start
     _say(f"environment {environment.name}: made in {seconds:.0f} s, {_size(size_bytes(folder))}")
+
+
+def contents(environment: Environment) -> str:
+    """Return how much the environment is: 80 packages, 2.3 GB."""
+    return f"{plural(environment.packages, 'package')}, {_size(environment.size_bytes)}"
 
 
 def show_licence(name: str, licence: str | None, store: Path) -> None:
@@ -76,8 +86,15 @@ def remove_outdated(
             if dry_run:
                 yield folder, size
             elif locks.is_unlocked(lock) and handles.remove(folder):
-                lock.unlink(missing_ok=True)
+                for suffix in (".lock", ".log", ".failed"):
+                    folder.with_name(f"{folder.name}{suffix}").unlink(missing_ok=True)
                 yield folder, size
+
+
+def kept_bytes(store: Path, removed: Collection[Path]) -> int:
+    """Return the size of all environments below the store, without the removed ones."""
+    folders = (path for path in (store / FOLDER).glob("*") if path.is_dir())
+    return sum(size_bytes(folder) for folder in folders if folder not in removed)
 
 
 def size_bytes(folder: Path) -> int:
@@ -110,11 +127,15 @@ class _Progress:
     def __init__(self, environment: Environment, folder: Path) -> None:
         self._environment, self._folder = environment, folder
         self._log = folder.with_name(f"{folder.name}.log")
+        self._has_begun = False
+        self._from = 0  # where the output of the current command begins
         self._start = self._shown = time.monotonic()
 
     def call(self, argv: list[str], lock: int) -> None:
         """Run a command; raise UserError if it fails. It inherits the open file `lock`."""
-        with self._log.open("wb") as log:
+        with self._log.open("ab" if self._has_begun else "wb") as log:
+            self._has_begun = True
+            self._from = log.tell()
             process = subprocess.Popen(
                 argv,
                 env=virtualenv.own_environment(os.environ),
@@ -134,9 +155,12 @@ class _Progress:
         if sys.stderr.isatty():
             sys.stderr.write("\r\033[K")
         if process.returncode:
-            fix = f"see {as_typed(self._log)}; then repeat the command"
-            why = _reason(self._log) if process.returncode > 0 else _killed(-process.returncode)
-            raise _failed(self._environment, why, fix)
+            handles.remove(self._folder)  # now, while nobody else makes it
+            what, fix = installer_log.failure(self._text())
+            if process.returncode < 0:
+                what, fix = _killed(-process.returncode), ""
+            see = f"see {as_typed(self._log)}; see also: python run.py doctor"
+            raise _failed(self._environment, what, fix or see)
 
     def _show(self) -> None:
         now, is_terminal = time.monotonic(), sys.stderr.isatty()
@@ -144,16 +168,18 @@ class _Progress:
             return
         self._shown = now
         done = sum(1 for _ in self._folder.glob("lib/python3.*/site-packages/*.dist-info"))
-        text = (
-            f"{self._environment.name}: {done} of {self._environment.packages} packages installed"
-        )
-        text += f" after {now - self._start:.0f} s"
+        phase = installer_log.phase(self._text(), done, self._environment.packages)
+        text = f"{self._environment.name}: {phase}, {duration(now - self._start)} so far"
         if is_terminal:
             width = shutil.get_terminal_size().columns - 1
-            sys.stderr.write(f"\r\033[K{f'{text}; {_last_line(self._log)}'[:width]}")
+            sys.stderr.write(f"\r\033[K{text[:width]}")
             sys.stderr.flush()
         else:
             _say(text)
+
+    def _text(self) -> str:
+        """Return what the last command has written."""
+        return self._log.read_bytes()[self._from :].decode("utf-8", "replace")
 
 
 def _failed(environment: Environment, why: str, fix: str) -> UserError:
@@ -162,28 +188,6 @@ def _failed(environment: Environment, why: str, fix: str) -> UserError:
 
 def _killed(by: int) -> str:
     return f"the installer was killed by signal {by}, perhaps because the memory was full"
-
-
-def _reason(log: Path) -> str:
-    """Return the installer's complaint, with its last cause, or else its last line."""
-    lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines()]
-    errors = [line[len("error:") :].strip() for line in lines if line[:6].lower() == "error:"]
-    causes = [line[len("cause:") :].strip() for line in lines if line.startswith("cause:")]
-    first = [*errors, *filter(None, reversed(lines)), "the installer gives no reason"][0]
-    return f"{first[:_MOST]} ({_shortened(causes[-1])})" if errors and causes else first[:_MOST]
-
-
-def _shortened(cause: str) -> str:
-    """Return a cause without its middle: its end says what the system's error was."""
-    half = _MOST // 2
-    return cause if len(cause) <= _MOST else f"{cause[:half]} ... {cause[-half:]}"
-
-
-def _last_line(log: Path) -> str:
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 500))
-        lines = file.read().decode("utf-8", "replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def _size(size: int) -> str:

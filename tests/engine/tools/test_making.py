@@ -10,8 +10,8 @@ import pytest
 
 from engine.errors import UserError
 from engine.stage import virtualenv
-from engine.tools import making
-from tests.engine.tools.conftest import HERE
+from engine.tools import installer_log, making
+from tests.engine.tools.conftest import HAS_UV, HERE
 
 STAGE = """
     from typing import NotRequired, TypedDict
@@ -70,7 +70,7 @@ def test_its_digest_is_in_the_fingerprint_and_explain_shows_it(tooled, small, gi
     assert tooled.done("usecase=one", "executor=local").stages["s"].metrics == {"version": 2.0}
 
 
-def test_without_it_the_run_goes_on_says_why_and_makes_up_for_it_later(tooled, small):
+def test_without_it_the_run_goes_on_and_a_cached_one_does_not_try_again(tooled, small, give):
     wheel = next(small.wheels.glob("*.whl"))
     wheel.rename(small.path / wheel.name)
     done = tooled.run("usecase=one", "executor=local")
@@ -78,12 +78,49 @@ def test_without_it_the_run_goes_on_says_why_and_makes_up_for_it_later(tooled, s
     assert done.stderr.count("environment small: installing") == 1
     assert tooled.state().stages["s"].metrics == {}
     [lacking] = [note for note in _notes(tooled) if LACKING in note]
-    assert "tinytool" in lacking and "no tinytool" in _notes(tooled)
-    tooled.run("usecase=one", "executor=local")
-    assert tooled.state().stages["s"].cached
+    assert "tinytool" in lacking and "force=s" in lacking and "no tinytool" in _notes(tooled)
+    assert not small.environment().folder(small.store).exists()
     (small.path / wheel.name).rename(wheel)
-    assert tooled.done("usecase=one", "executor=local").stages["s"].metrics == {"version": 1.0}
+    assert "1 cached, 0 to run" in give("plan", "usecase=one", "executor=local").out
+    again = tooled.run("usecase=one", "executor=local")
+    assert tooled.state().stages["s"].cached and "installing" not in again.stderr
+    assert [note for note in _notes(tooled) if note == lacking]
+
+
+def test_after_a_failure_it_is_tried_again_when_a_stage_that_names_it_runs(tooled, small, give):
+    wheel = next(small.wheels.glob("*.whl"))
+    wheel.rename(small.path / wheel.name)
+    tooled.done("usecase=one", "executor=local")
+    forced = tooled.run("usecase=one", "executor=local", "force=s")
+    assert "environment small: installing" in forced.stderr
+    (small.path / wheel.name).rename(wheel)
+    state = tooled.done("usecase=one", "executor=local", "force=s")
+    assert state.stages["s"].metrics == {"version": 1.0}
     assert not [note for note in _notes(tooled) if LACKING in note]
+    assert small.environment().failure(small.store) is None
+
+
+def test_plan_says_that_it_will_be_made_and_how_large_it_is(tooled, small, give):
+    note = "note: the environment small will be made first: 1 package, 30.0 MB on the disk"
+    assert note in give("plan", "usecase=one", "executor=local").out
+    tooled.done("usecase=one", "executor=local")
+    assert "will be made" not in give("plan", "usecase=one", "executor=local", "force=s").out
+
+
+def test_an_index_that_cannot_be_reached_is_named_in_one_line_with_the_fix(small, monkeypatch):
+    next(small.wheels.glob("*.whl")).unlink()
+    monkeypatch.delenv("UV_OFFLINE")
+    monkeypatch.delenv("PIP_NO_INDEX", raising=False)
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    for name in ("UV_DEFAULT_INDEX", "PIP_INDEX_URL") if not HAS_UV else ("UV_DEFAULT_INDEX",):
+        monkeypatch.setenv(name, "http://127.0.0.1:9/simple")
+    with pytest.raises(UserError) as caught:
+        making.make(small.environment(), small.store)
+    assert caught.value.what == installer_log.UNREACHABLE
+    assert caught.value.fix == installer_log.CONNECT
+    failure = small.environment().failure(small.store)
+    assert failure == (installer_log.UNREACHABLE, installer_log.CONNECT)
 
 
 def test_what_cannot_be_made_here_is_not_tried(tooled, small):
@@ -173,6 +210,16 @@ def test_clean_removes_the_environment_of_an_old_lock(tooled, small, give):
     would = give("clean", "clean.dry_run=true").out
     assert old.name in would and old.is_dir()
     assert old.name in give("clean").out and not old.exists()
+
+
+def test_clean_says_what_it_keeps_of_environments_and_how_to_free_it(tooled, small, give):
+    assert "environments" not in give("clean").out
+    tooled.done("usecase=one", "executor=local")
+    size = making.size_bytes(small.environment().folder(small.store)) / 1e6
+    said = give("clean").out
+    assert (
+        f"kept: {size:.1f} MB of environments; to free them, remove outputs/.engine/tools" in said
+    )
 
 
 def test_the_installer_is_uv_unless_pip_has_an_index_of_its_own(tmp_path):

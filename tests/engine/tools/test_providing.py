@@ -92,7 +92,7 @@ def asked(project, small, monkeypatch):
 def test_an_image_that_cannot_be_built_is_reported_with_the_reason_after_its_licence(asked, capsys):
     request, jobs = asked
     lacking = drive.provide_environments(request, _Executors(), jobs, lambda *_: None)
-    assert list(lacking) == ["small"] and lacking["small"]
+    assert list(lacking) == ["small"] and lacking["small"].what
     assert "note: tinytool belongs to the tests" in capsys.readouterr().err
 
 
@@ -100,4 +100,5 @@ def test_a_command_that_needs_it_is_refused_without_it(asked):
     request, jobs = asked
     with pytest.raises(UserError) as caught:
         drive.provide_images(request, _Executors(), jobs, lambda *_: None)
-    assert caught.value.where == "environment small" and caught.value.fix
+    assert caught.value.where == "environment small"
+    assert caught.value.fix.endswith("; then repeat the command")
