@@ -15,6 +15,7 @@ PARTS = {  # of the memory that a network uses
     "activations_bytes": "activations",
     "reserved_bytes": "reserved",
 }
+NO_SUCH_OPERATOR = "the camera has no such operator"
 SHOWN = 3  # largest layers that a sentence names
 _SIZES = {"B": 1, "K": 1 << 10, "M": 1 << 20, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 _SIZE = re.compile(r"([\d.]+)\s*([KMG]?B?)")
@@ -34,8 +35,15 @@ _REPLACEMENTS = {  # what computes nearly the same with layers that the camera h
     "Normalization": "scale the pixels by a DepthwiseConv2D of size 1",
     "Rescaling": "use a DepthwiseConv2D of size 1, as this project's own conversion does",
     "SeparableConv2D": "use DepthwiseConv2D and Conv2D",
-    "LSTM": "run it on the processor: the camera has no recurrent layers",
-    "GRU": "run it on the processor: the camera has no recurrent layers",
+    **dict.fromkeys(
+        ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional"),
+        "run it on the processor: the camera has no recurrent layers",
+    ),
+    **dict.fromkeys(
+        ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),
+        "run it on the processor: the camera has no recurrent layers",
+    ),
+    "TimeDistributed": "use the layer inside it directly: the camera sees one frame at a time",
     "Conv1D": "use Conv2D with a height of 1",
     "Conv3D": "use Conv2D",
     "Embedding": "run it on the processor: the camera sees pictures only",
@@ -113,21 +121,28 @@ def unsupported(log: str, layers: Sequence[Mapping[str, Any]]) -> list[dict[str,
         for full in named[1].split(","):
             operator = full.strip().rpartition(".")[2]
             own = [one["name"] for one in layers if one["operator"] == operator] or [""]
-            why = "the camera has no such operator"
-            found += [_refused(layer, operator, why) for layer in own]
+            found += [refused(layer, operator) for layer in own]
     for operator, layer in _INVALID.findall(log):
         reasons = _REASON.findall(log[log.find(layer) :])
-        found.append(_refused(layer, operator, reasons[0] if reasons else "its settings"))
+        found.append(refused(layer, operator, reasons[0] if reasons else "its settings"))
     return found
 
 
-def said(refused: Sequence[Mapping[str, str]]) -> str:
+def refused(layer: str, operator: str, why: str = NO_SUCH_OPERATOR) -> dict[str, str]:
+    """Return an operator that the camera cannot run: layer, operator, why, and a replacement."""
+    replacement = _REPLACEMENTS.get(
+        operator, "replace it by convolutions, poolings, additions, ReLU, sigmoid or softmax"
+    )
+    return {"layer": layer, "operator": operator, "why": why, "replacement": replacement}
+
+
+def said(operators: Sequence[Mapping[str, str]]) -> str:
     """Return a sentence about the operators that the converter refused."""
     each = [
         f"{one['operator']} in the layer '{one['layer']}' ({one['why']}): {one['replacement']}"
         if one["layer"]
         else f"{one['operator']} ({one['why']}): {one['replacement']}"
-        for one in refused
+        for one in operators
     ]
     return "the network has operators that the camera cannot run: " + "; ".join(each)
 
@@ -156,13 +171,6 @@ def largest_said(largest: Sequence[Mapping[str, Any]]) -> str:
         f"{_kb(one['output_bytes'])} of output)"
         for one in largest[:SHOWN]
     )
-
-
-def _refused(layer: str, operator: str, why: str) -> dict[str, str]:
-    replacement = _REPLACEMENTS.get(
-        operator, "replace it by convolutions, poolings, additions, ReLU, sigmoid or softmax"
-    )
-    return {"layer": layer, "operator": operator, "why": why, "replacement": replacement}
 
 
 def _kb(size: float) -> str:
