@@ -13,19 +13,20 @@ from engine.stage.imx500 import JAVA_FIX, MIN_JAVA, java
 
 TOOLKIT = "model_compression_toolkit"
 CONVERTER = "imxconv-tf"
+REPEAT = "repeat the command once the environment of Sony's tools can be made (docs/ai-camera.md)"
 
 
 def without_toolkit() -> str | None:
     """Return why no model can be quantised here, as a sentence; None if it can."""
     if find_spec(TOOLKIT) is None or find_spec("tensorflow") is None:
-        return "Sony's Model Compression Toolkit is not installed here"
+        return f"Sony's Model Compression Toolkit is not installed here: {REPEAT}"
     return None
 
 
 def without_converter() -> str | None:
     """Return why no model can be converted here, as a sentence; None if it can."""
     if shutil.which(CONVERTER) is None:
-        return f"Sony's converter {CONVERTER} is not installed here"
+        return f"Sony's converter {CONVERTER} is not installed here: {REPEAT}"
     found = java()
     if found is None:
         return f"the converter needs Java {MIN_JAVA}, which is not installed here: {JAVA_FIX}"
