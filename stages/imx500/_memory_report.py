@@ -16,6 +16,7 @@ PARTS = {  # of the memory that a network uses
     "reserved_bytes": "reserved",
 }
 NO_SUCH_OPERATOR = "the camera has no such operator"
+PERSISTENCY = "stages.camera_memory.params.input_persistency"
 SHOWN = 3  # largest layers that a sentence names
 _SIZES = {"B": 1, "K": 1 << 10, "M": 1 << 20, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 _SIZE = re.compile(r"([\d.]+)\s*([KMG]?B?)")
@@ -148,18 +149,21 @@ def said(operators: Sequence[Mapping[str, str]]) -> str:
 
 
 def advice(report: Mapping[str, Any]) -> list[str]:
-    """Return what to reduce, for a network that does not fit or nearly fills the chip."""
-    if not report.get("measured"):
+    """Return what to reduce, for a network that does not fit.
+
+    It names the parameters of a run if the report is that of a role in a run, and not of a file.
+    """
+    if not report.get("measured") or report["fits"]:
         return []
+    in_run = report["role"] is not None
+    narrower, smaller = (" (params.alpha)", " (params.size)") if in_run else ("", "")
+    weights = f"reduce the weights: a narrower network{narrower}, fewer classes, or fewer layers"
+    activations = f"reduce the activations: a smaller input{smaller}, which also saves time"
     more = report["weights_bytes"] > report["activations_bytes"]
-    weights = (
-        "reduce the weights: a narrower network (params.alpha), fewer classes, or fewer layers"
-    )
-    activations = "reduce the activations: a smaller input (params.size), which also saves time"
     found = [weights, activations] if more else [activations, weights]
-    if report["input_persistency_bytes"]:
+    if in_run and report["input_persistency_bytes"]:
         found.append(
-            "free the copy of the input, which only its display needs: input_persistency=false"
+            f"free the copy of the input, which only its display needs: {PERSISTENCY}=false"
         )
     return found
 
