@@ -24,8 +24,9 @@ _DROPPED = (  # keys that Keras 2.15 does not know, or that only training needs
     "renorm_clipping",
     "renorm_momentum",
 )
-# Layers that contain others, whose weights a .keras file has in groups of their own. The converter refuses
-# each (imxconv-tf 3.19.2: "contains unsupported ops").
+# Layers that contain others, whose weights a .keras file has in groups of their own, and which Keras 2.15
+# cannot always read. The converter has no operator for them: imxconv-tf 3.19.2 refused LSTM, GRU, SimpleRNN
+# and TimeDistributed as "unsupported ops".
 _REFUSED = (
     "LSTM",
     "GRU",
