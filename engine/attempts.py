@@ -153,7 +153,7 @@ class Attempts:
             kind=failure.kind,
             message=failure.message,
             log=attempt.started["log"],
-            log_tail=jobfolder.log_tail(attempt.log),
+            log_tail="" if failure.is_on_request else jobfolder.log_tail(attempt.log),
             retry_in_s=retry_in_s,
         )
 

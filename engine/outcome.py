@@ -35,6 +35,7 @@ class Failure:
 
     kind: FailureKind
     message: str
+    is_on_request: bool = False  # the engine ended it, so that its log does not say why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,7 @@ class Judge:
         if attempt.ending == TIMEOUT:
             return Failure("timeout", _too_late(attempt.folder.job))
         if attempt.ending:
-            return Failure("killed", attempt.ending)
+            return Failure("killed", attempt.ending, is_on_request=True)
         is_full = "No space left on device" in jobfolder.log_tail(attempt.log)
         is_certain = ended.kind in _WHATEVER_IT_CHOSE or (ended.kind == "disk_full" and is_full)
         if ended.kind and (chosen is None or is_certain):

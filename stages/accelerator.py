@@ -38,7 +38,7 @@ class Accelerator(Twin, Protocol):
     """A kind of accelerator: one module in stages/accelerators/, found by its name."""
 
     LOOKED_FOR: (
-        str  # what a usable one is recognised by, for the note if there is none; "": say nothing
+        str  # what a usable one is recognised by, for the note if there is none; "": none ever is
     )
 
     @staticmethod
@@ -104,6 +104,15 @@ def open_on(
     try:
         return Model(found.open(int8, compiled, runtime, {} if session is None else session))
     except Unavailable as reason:
-        looked = f" (looked for {found.LOOKED_FOR})" if found.LOOKED_FOR else ""
-        note(f"running the model on the CPU, because no {found.TITLE} is usable; {reason}{looked}")
+        note(_why(found, reason))
     return open_model(int8, runtime, threads)
+
+
+def _why(found: Accelerator, reason: Unavailable) -> str:
+    """Return why the model runs on the CPU."""
+    if not found.LOOKED_FOR:  # which is as it should be, and no fault of this machine
+        return f"{reason}; running the int8 model on the CPU"
+    return (
+        f"running the model on the CPU, because no {found.TITLE} is usable; {reason} "
+        f"(looked for {found.LOOKED_FOR})"
+    )

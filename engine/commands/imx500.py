@@ -41,7 +41,8 @@ class Options(CommandOptions):
 def main(request: Request[Options]) -> tuple[int, None]:
     """Print the largest layers and the memory as a table, or the report as JSON.
 
-    The exit status is 1 if the model cannot be converted, and 0 if it can, whether or not it fits.
+    The exit status is 1 if the model cannot be converted, also because tools are missing here, and 0 if
+    it can, whether or not it fits.
     """
     model = _model(request)
     where = f"model={request.options.model}"

@@ -34,6 +34,8 @@ TENSORS = "imx500.json"  # the network's inputs and outputs, and the memory that
 BESIDE: tuple[str, ...] = (TENSORS, "dnnParams.xml")
 VERSION_1_FILE: str | None = None
 LOOKED_FOR = ""
+TERMS = f"Sony's terms for its converter apply to `{FILE}`: read them before you distribute it"
+OWN_FRAMES = "the AI Camera's network answers only the camera's own frames"
 _DAMAGE = (
     OSError,
     LookupError,
@@ -43,7 +45,6 @@ _DAMAGE = (
     ArithmeticError,
     RecursionError,
 )
-OWN_FRAMES = "its network answers only frames that the camera itself captures"
 
 
 def is_compiled(path: Path) -> bool:
@@ -69,7 +70,9 @@ def obstacle() -> str | None:
 
 
 def card(log: Mapping[str, Any], models: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return what runs in the camera, by whose conversion, and how much of the memory it needs."""
+    """Return what runs in the camera, by whose conversion, how much of the memory it needs, and whose
+    terms apply.
+    """
     inside = [role for role, entry in models.items() if NAME in entry]
     parts = [_converted(role, log) for role in inside]
     if not inside:
@@ -77,6 +80,8 @@ def card(log: Mapping[str, Any], models: Mapping[str, Mapping[str, Any]]) -> str
         parts = [f"no network was converted{f' ({why})' if why else ''}"]
     if others := [f"`{role}`" for role in models if role not in inside]:
         parts.append(f"on the Raspberry Pi's CPU: {', '.join(others)}")
+    if inside:
+        parts.append(TERMS)
     return "; ".join(parts)
 
 

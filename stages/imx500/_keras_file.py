@@ -20,34 +20,46 @@ from stages.imx500 import _layers
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_NO_PARTS = ("vars", "seed_generator")  # a layer's own weights, and the state of Dropout
+
 Parts = tuple[dict[str, Any], "list[NDArray[Any]]"]
 _DAMAGE = (OSError, KeyError, ValueError, TypeError, RecursionError, zipfile.BadZipFile, zlib.error)
 _MOST_BYTES = {"config.json": 100 << 20, "model.weights.h5": 2 << 30}  # unpacked
 
 
+class NotAModel(StageError):
+    """The file is damaged, or has no whole model."""
+
+
 def read_zip(path: Path) -> Parts:
-    """Return architecture and weights of a .keras file; StageError: it is damaged."""
+    """Return architecture and weights of a .keras file.
+
+    StageError: it is damaged (NotAModel), or has a layer that cannot be rebuilt.
+    """
     import h5py
 
     try:
         with zipfile.ZipFile(path) as archive:
             architecture = json.loads(_unpacked(archive, "config.json"))
-            _layers.network_of(architecture)  # refuses what has no layers to look for
+            _layers.network_of(architecture)  # refuses layers whose weights would not be found
             weights = io.BytesIO(_unpacked(archive, "model.weights.h5"))
         with h5py.File(weights, "r") as file:
             return architecture, list(_of_zip(file, architecture, ""))
     except _DAMAGE as error:
-        raise StageError(f"{path.name} is not a whole .keras file: {error}") from error
+        raise NotAModel(f"{path.name} is not a whole .keras file: {error}") from error
 
 
 def read_h5(path: Path) -> Parts:
-    """Return architecture and weights of an .h5 file; StageError: it has no architecture, or damage."""
+    """Return architecture and weights of an .h5 file.
+
+    StageError: it has no architecture or is damaged (NotAModel), or has a layer that cannot be rebuilt.
+    """
     import h5py
 
     try:
         with h5py.File(path, "r") as file:
             if "model_config" not in file.attrs:
-                raise StageError(
+                raise NotAModel(
                     f"{path.name} contains weights without their network: save the whole model with "
                     "model.save()"
                 )
@@ -55,7 +67,7 @@ def read_h5(path: Path) -> Parts:
             network = _layers.network_of(architecture)
             return architecture, list(_of_h5(file["model_weights"], network))
     except _DAMAGE as error:
-        raise StageError(f"{path.name} is a damaged HDF5 file: {error}") from error
+        raise NotAModel(f"{path.name} is a damaged HDF5 file: {error}") from error
 
 
 def _unpacked(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -83,9 +95,29 @@ def _of_zip(file: Any, architecture: dict[str, Any], under: str) -> Iterator[NDA
             continue
         if kind in _layers.NESTED:
             yield from _of_zip(file, layer, f"{group}/")
-        elif "vars" in file[group]:
-            own_weights = file[f"{group}/vars"]
-            yield from (np.asarray(own_weights[at]) for at in sorted(own_weights, key=int))
+        else:
+            yield from _of_layer(file[group], kind, own)
+
+
+def _of_layer(group: Any, kind: str, name: str) -> Iterator[NDArray[Any]]:
+    """Yield the weights of one layer; StageError: parts of the layer have weights of their own, whose
+    order the file does not tell, as those of MultiHeadAttention.
+    """
+    parts = [part for part in group if part not in _NO_PARTS and _has_weights(group[part])]
+    if parts:
+        raise StageError(
+            f"the layer '{name}' ({kind}) contains other layers with weights ({', '.join(parts)}), which "
+            "cannot be rebuilt for the camera: use layers such as Conv2D and Dense in its place"
+        )
+    own = group.get("vars", {})
+    yield from (np.asarray(own[at]) for at in sorted(own, key=int))
+
+
+def _has_weights(group: Any) -> bool:
+    """Return whether a group, or one inside it, has arrays."""
+    import h5py
+
+    return any(isinstance(each, h5py.Dataset) or _has_weights(each) for each in group.values())
 
 
 def _of_h5(groups: Any, network: _layers.Network, nested: Any = None) -> Iterator[NDArray[Any]]:

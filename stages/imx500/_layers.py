@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.stage import StageError
+from stages.imx500._memory_report import refused, said
 
 NESTED = ("Functional", "Sequential", "Model")
 _DROPPED = (  # keys that Keras 2.15 does not know, or that only training needs
@@ -22,6 +23,20 @@ _DROPPED = (  # keys that Keras 2.15 does not know, or that only training needs
     "renorm",
     "renorm_clipping",
     "renorm_momentum",
+)
+# Layers that contain others, whose weights a .keras file has in groups of their own, and which Keras 2.15
+# cannot always read. The converter has no operator for them: imxconv-tf 3.19.2 refused LSTM, GRU, SimpleRNN
+# and TimeDistributed as "unsupported ops".
+_REFUSED = (
+    "LSTM",
+    "GRU",
+    "SimpleRNN",
+    "RNN",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
+    "Bidirectional",
+    "TimeDistributed",
 )
 _DROPPED_ENDINGS = ("_initializer", "_regularizer", "_constraint", "lora_rank", "lora_alpha")
 
@@ -63,7 +78,8 @@ class Reference:
 def network_of(architecture: Mapping[str, Any]) -> Network:
     """Return the network of an architecture that Keras 3 or Keras 2 wrote as JSON.
 
-    StageError: it is no functional network, needs code that is not Keras's own, or is damaged.
+    StageError: it is no functional network, needs code that is not Keras's own, has a layer that the
+    camera never runs, or is damaged.
     """
     try:
         return _network(architecture)
@@ -117,7 +133,7 @@ def _network(architecture: Mapping[str, Any]) -> Network:
 def _layer(described: Mapping[str, Any]) -> Layer:
     kind, config = described["class_name"], described["config"]
     name = described.get("name") or config["name"]
-    _refuse_code(kind, name, described)
+    _refuse(kind, name, described)
     calls = tuple(_inputs_of(call, name) for call in described.get("inbound_nodes", ()))
     if kind in NESTED:
         return Layer(kind, name, {}, calls, _network(described))
@@ -129,7 +145,7 @@ def _sequential(config: Mapping[str, Any]) -> Network:
     layers: list[Layer] = []
     for described in config["layers"]:
         kind, own = described["class_name"], described["config"]
-        _refuse_code(kind, own["name"], described)
+        _refuse(kind, own["name"], described)
         if not layers and kind != "InputLayer":
             shape = (
                 own.get("batch_input_shape")
@@ -150,7 +166,7 @@ def _input(name: str, shape: Any) -> Layer:
     return Layer("InputLayer", name, {"name": name, "batch_input_shape": [None, *shape[1:]]}, ())
 
 
-def _refuse_code(kind: str, name: str, described: Mapping[str, Any]) -> None:
+def _refuse(kind: str, name: str, described: Mapping[str, Any]) -> None:
     own = described.get("registered_name") not in (None, kind) and not str(
         described.get("module", "keras")
     ).startswith("keras")
@@ -159,6 +175,8 @@ def _refuse_code(kind: str, name: str, described: Mapping[str, Any]) -> None:
             f"the layer '{name}' ({kind}) is code, which cannot be carried into the camera's tools: "
             "use Keras's own layers"
         )
+    if kind in _REFUSED:
+        raise StageError(said([refused(name, kind)]))
 
 
 def _inputs_of(call: Any, name: str) -> list[Reference]:

@@ -15,6 +15,8 @@ PARTS = {  # of the memory that a network uses
     "activations_bytes": "activations",
     "reserved_bytes": "reserved",
 }
+NO_SUCH_OPERATOR = "the camera has no such operator"
+PERSISTENCY = "stages.camera_memory.params.input_persistency"
 SHOWN = 3  # largest layers that a sentence names
 _SIZES = {"B": 1, "K": 1 << 10, "M": 1 << 20, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 _SIZE = re.compile(r"([\d.]+)\s*([KMG]?B?)")
@@ -34,8 +36,15 @@ _REPLACEMENTS = {  # what computes nearly the same with layers that the camera h
     "Normalization": "scale the pixels by a DepthwiseConv2D of size 1",
     "Rescaling": "use a DepthwiseConv2D of size 1, as this project's own conversion does",
     "SeparableConv2D": "use DepthwiseConv2D and Conv2D",
-    "LSTM": "run it on the processor: the camera has no recurrent layers",
-    "GRU": "run it on the processor: the camera has no recurrent layers",
+    **dict.fromkeys(
+        ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional"),
+        "run it on the processor: the camera has no recurrent layers",
+    ),
+    **dict.fromkeys(
+        ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),
+        "run it on the processor: the camera has no recurrent layers",
+    ),
+    "TimeDistributed": "use the layer inside it directly: the camera sees one frame at a time",
     "Conv1D": "use Conv2D with a height of 1",
     "Conv3D": "use Conv2D",
     "Embedding": "run it on the processor: the camera sees pictures only",
@@ -113,38 +122,48 @@ def unsupported(log: str, layers: Sequence[Mapping[str, Any]]) -> list[dict[str,
         for full in named[1].split(","):
             operator = full.strip().rpartition(".")[2]
             own = [one["name"] for one in layers if one["operator"] == operator] or [""]
-            why = "the camera has no such operator"
-            found += [_refused(layer, operator, why) for layer in own]
+            found += [refused(layer, operator) for layer in own]
     for operator, layer in _INVALID.findall(log):
         reasons = _REASON.findall(log[log.find(layer) :])
-        found.append(_refused(layer, operator, reasons[0] if reasons else "its settings"))
+        found.append(refused(layer, operator, reasons[0] if reasons else "its settings"))
     return found
 
 
-def said(refused: Sequence[Mapping[str, str]]) -> str:
+def refused(layer: str, operator: str, why: str = NO_SUCH_OPERATOR) -> dict[str, str]:
+    """Return an operator that the camera cannot run: layer, operator, why, and a replacement."""
+    replacement = _REPLACEMENTS.get(
+        operator, "replace it by convolutions, poolings, additions, ReLU, sigmoid or softmax"
+    )
+    return {"layer": layer, "operator": operator, "why": why, "replacement": replacement}
+
+
+def said(operators: Sequence[Mapping[str, str]]) -> str:
     """Return a sentence about the operators that the converter refused."""
     each = [
         f"{one['operator']} in the layer '{one['layer']}' ({one['why']}): {one['replacement']}"
         if one["layer"]
         else f"{one['operator']} ({one['why']}): {one['replacement']}"
-        for one in refused
+        for one in operators
     ]
     return "the network has operators that the camera cannot run: " + "; ".join(each)
 
 
 def advice(report: Mapping[str, Any]) -> list[str]:
-    """Return what to reduce, for a network that does not fit or nearly fills the chip."""
-    if not report.get("measured"):
+    """Return what to reduce, for a network that does not fit.
+
+    It names the parameters of a run if the report is that of a role in a run, and not of a file.
+    """
+    if not report.get("measured") or report["fits"]:
         return []
+    in_run = report["role"] is not None
+    narrower, smaller = (" (params.alpha)", " (params.size)") if in_run else ("", "")
+    weights = f"reduce the weights: a narrower network{narrower}, fewer classes, or fewer layers"
+    activations = f"reduce the activations: a smaller input{smaller}, which also saves time"
     more = report["weights_bytes"] > report["activations_bytes"]
-    weights = (
-        "reduce the weights: a narrower network (params.alpha), fewer classes, or fewer layers"
-    )
-    activations = "reduce the activations: a smaller input (params.size), which also saves time"
     found = [weights, activations] if more else [activations, weights]
-    if report["input_persistency_bytes"]:
+    if in_run and report["input_persistency_bytes"]:
         found.append(
-            "free the copy of the input, which only its display needs: input_persistency=false"
+            f"free the copy of the input, which only its display needs: {PERSISTENCY}=false"
         )
     return found
 
@@ -156,13 +175,6 @@ def largest_said(largest: Sequence[Mapping[str, Any]]) -> str:
         f"{_kb(one['output_bytes'])} of output)"
         for one in largest[:SHOWN]
     )
-
-
-def _refused(layer: str, operator: str, why: str) -> dict[str, str]:
-    replacement = _REPLACEMENTS.get(
-        operator, "replace it by convolutions, poolings, additions, ReLU, sigmoid or softmax"
-    )
-    return {"layer": layer, "operator": operator, "why": why, "replacement": replacement}
 
 
 def _kb(size: float) -> str:

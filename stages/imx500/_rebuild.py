@@ -223,7 +223,7 @@ def _keras(layer: Layer, name: str, given: Any) -> Any:
         )
     try:
         return kind.from_config({**layer.config, "name": name})
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError) as error:  # as layers' own code raises
         raise StageError(
             f"the layer '{layer.name}' ({layer.kind}) has a setting that Keras 2.15 does not know: "
             f"{_first_line(error)}"

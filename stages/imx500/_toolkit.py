@@ -16,6 +16,7 @@ from engine.stage.imx500 import JAVA_FIX, MIN_JAVA, java
 
 TOOLKIT = "model_compression_toolkit"
 CONVERTER = "imxconv-tf"
+REPEAT = "repeat the command once the environment of Sony's tools can be made (docs/ai-camera.md)"
 
 
 def without_toolkit() -> str | None:
@@ -25,7 +26,7 @@ def without_toolkit() -> str | None:
     """
     if find_spec(TOOLKIT) is None or find_spec("tensorflow") is None:
         _refuse_damage(TOOLKIT)
-        return "Sony's Model Compression Toolkit is not installed here"
+        return f"Sony's Model Compression Toolkit is not installed here: {REPEAT}"
     return None
 
 
@@ -36,7 +37,7 @@ def without_converter() -> str | None:
     """
     if shutil.which(CONVERTER) is None:
         _refuse_damage(CONVERTER)
-        return f"Sony's converter {CONVERTER} is not installed here"
+        return f"Sony's converter {CONVERTER} is not installed here: {REPEAT}"
     found = java()
     if found is None:
         return f"the converter needs Java {MIN_JAVA}, which is not installed here: {JAVA_FIX}"

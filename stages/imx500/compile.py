@@ -19,7 +19,7 @@ VERSION = 1
 
 
 class CompileMetrics(TypedDict):
-    """compiled: 1 if a network was converted for the camera, 0 if not; the log says why.
+    """compiled: 1 if a network was converted for the camera, 0 if not; a note and the log say why.
 
     packed_bytes: of the file that the camera's firmware loads.
     """
@@ -62,7 +62,11 @@ def compile(
     why = about.why or report["why"] or _toolkit.without_converter()
     if not why and not report["fits"]:
         why = "it does not fit into the camera's memory"
-        note(f"{about.role}: not converted for the camera, because {why}")
+    if why:
+        note(
+            f"{about.role or 'the model'}: not converted for the camera: {why}; the package contains "
+            "models for the CPU only"
+        )
     rows: dict[str, dict[str, Any]] = {role: {"compiled": False} for role in roles}
     metrics = CompileMetrics(compiled=0.0)
     if not why:

@@ -8,6 +8,7 @@ from engine.stage.suffix import Suffix
 
 OPTIONAL = ("tensorflow", "model_compression_toolkit", "h5py")
 PROGRAMS = ("java", "imxconv-tf")
+CHANNELS = (1, 3)  # of a picture that the camera can give its network
 
 
 def fit(
@@ -25,10 +26,11 @@ def fit(
     model:  a .keras or .h5 file with the whole model, or a folder with architecture.json
     report: JSON: what stages.imx500.memory writes. If the model cannot be converted, measured is false,
             and `why` is the reason: operators that the camera lacks, with their layers and replacements,
-            or tools that are missing here.
+            layers that Keras 2.15 cannot rebuild, an input that is no picture, or tools that are missing
+            here.
     input_persistency: keep the network's input in memory, so that it can be shown beside the outputs
     timeout_s: limit of the converter, in seconds
-    StageError: the file is no Keras model, or Keras 2.15 cannot rebuild it.
+    StageError: the file is no Keras model, or damaged.
     """
     import json
 
@@ -38,27 +40,35 @@ def fit(
 
 def _found(model: In, input_persistency: bool, timeout_s: float) -> "dict[str, Any]":
     """Return the report."""
-    import tempfile
-    from pathlib import Path
-
-    from stages.imx500 import _largest, _ptq, _source, _toolkit
-    from stages.imx500._measured import measured
+    from stages.imx500 import _keras_file, _source, _toolkit
 
     if why := _toolkit.without_toolkit() or _toolkit.without_converter():
         return _unmeasured(why)
     found = _source.find("model", "model", model, [])
     if found is None:
         raise StageError(f"{model.name} is no Keras model")
+    try:
+        return _measured(_source.opened(found).model, input_persistency, timeout_s)
+    except _keras_file.NotAModel:
+        raise
+    except StageError as refusal:
+        return _unmeasured(str(refusal))
+
+
+def _measured(network: Any, input_persistency: bool, timeout_s: float) -> "dict[str, Any]":
+    """Return the report on a network; StageError: the camera cannot run it."""
+    import tempfile
+    from pathlib import Path
+
+    from stages.imx500 import _largest, _measured, _ptq
+
+    picture = _random_picture(network)
     progress(0, 1, "quantise with random pictures")
-    network = _source.opened(found).model
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.keras"
-        _ptq.save(_ptq.quantised(network, _random_picture(network), only_ranges=True), path)
+        _ptq.save(_ptq.quantised(network, picture, only_ranges=True), path)
         layers = _largest.layers_of(network)
-        try:
-            return measured(path, None, layers, input_persistency, timeout_s)
-        except StageError as refusal:
-            return _unmeasured(str(refusal))
+        return _measured.measured(path, None, layers, input_persistency, timeout_s)
 
 
 def _unmeasured(why: str) -> "dict[str, Any]":
@@ -72,10 +82,10 @@ def _random_picture(network: Any) -> Any:
     sizes = [tuple(each.shape[1:]) for each in network.inputs]
     if len(sizes) != 1:
         raise StageError(f"the model has {len(sizes)} inputs, but the camera gives it one picture")
-    if len(sizes[0]) != 3:
+    if len(sizes[0]) != 3 or sizes[0][2] not in CHANNELS:
         raise StageError(
-            f"the model's input is {list(sizes[0])}, but the camera gives it pictures, such as "
-            "[224, 224, 3]"
+            f"the model's input is {list(sizes[0])}, but the camera gives its network a picture: an input "
+            "of (height, width, 3), or (height, width, 1) for grey pictures"
         )
     if None in sizes[0]:
         raise StageError("the model's input has no fixed size: save it with one, such as 224 x 224")

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from stages.tflite.outputs import Outputs
 
 OPTIONAL = ("model_compression_toolkit", "tensorflow")
+OF_THE_CAMERA = "with the camera's network"  # which network a figure belongs to, after its place
+OF_THE_CPU = "with the CPU's model"
 
 
 class InferMetrics(TypedDict):
@@ -42,11 +44,10 @@ def infer(
                quantised, or another role's outputs are scored
     reference: what stages.edge.reference wrote: the outputs of the float model
     outputs:   as stages.edge.infer writes them: a float32 .npy (examples, ...) for each output, and
-               outputs.json, labelled as simulated
+               outputs.json, whose place of measurement names the network: the camera's, which is
+               labelled as simulated, or the CPU's, unless that ran on the device
     StageError: the test part has other pictures.
     """
-    import shutil
-
     from stages.imx500 import _quantised, _toolkit
     from stages.tflite import outputs as raw_outputs
 
@@ -56,8 +57,8 @@ def infer(
     if not why and packaged.about["role"] != about.role:
         why = f"the outputs of the role '{packaged.about['role']}' are scored"
     if why:
-        note(f"scoring what the packaged model answered, not the camera's network: {why}")
-        shutil.copytree(made, outputs, copy_function=shutil.copyfile)
+        note(f"scoring the model for the CPU, not a network in the camera: {why}")
+        _pass_through(made, outputs)
         return InferMetrics(simulated=0.0)
     raw = _run(test, quantised / _quantised.NETWORK, about)
     difference = _difference(raw, raw_outputs.read(reference / "float"), packaged)
@@ -72,6 +73,21 @@ def infer(
         outputs_differ=float(difference["outputs_differ"]),
         max_difference=difference["max_step_difference"],
     )
+
+
+def _pass_through(made: "Path", to: "Path") -> None:
+    """Copy the packaged model's outputs, and add to their place of measurement that they are its own."""
+    import json
+    import shutil
+
+    shutil.copytree(made, to, copy_function=shutil.copyfile)
+    path = to / "outputs.json"
+    about = json.loads(path.read_text(encoding="utf-8"))
+    where = about["measured_on"]
+    if where == "device":  # the word by which runs recognise what was measured there
+        return
+    about["measured_on"] = f"{where} {OF_THE_CPU}"
+    path.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
 
 def _run(test: "Path", network: "Path", about: "About") -> dict[str, Any]:
@@ -129,7 +145,8 @@ def _write(
     from stages.tflite import outputs as raw_outputs
     from stages.tflite.tensor import Tensor
 
-    where = measuring_on()
+    here = measuring_on()
+    where = here if "simulated" in here else f"simulated on {here}"
     described = {
         name: Tensor(name, (1, *values.shape[1:]), "float32") for name, values in raw.items()
     }
@@ -137,7 +154,7 @@ def _write(
         "role": about.role,
         "runtime": _toolkit.quantiser(),
         "accelerator": "imx500",
-        "measured_on": where if "simulated" in where else f"simulated on {where}",
+        "measured_on": f"{where} {OF_THE_CAMERA}",
         "machine": platform.machine(),
         "model_sha256": packaged.about["model_sha256"],
         "difference": difference,

@@ -51,6 +51,8 @@ def obstacle(accelerator: str) -> str:
     if found is None:
         return f"TFLite cannot use the accelerator '{accelerator}'"
     why = found.obstacle()
+    if why and not found.LOOKED_FOR:  # none is ever used, whatever this machine has
+        return why
     return f"no {found.TITLE} is usable: {why}" if why else f"the {found.TITLE} could not be opened"
 
 

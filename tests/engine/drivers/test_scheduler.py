@@ -558,6 +558,20 @@ def test_an_interrupt_asks_what_is_at_work_to_end_and_starts_nothing_more(bench)
     )
 
 
+def test_an_interrupted_stage_comes_without_its_log(bench):
+    bench.executor.does["a"] = hangs
+    _interrupt(bench, 2)
+    interrupt = bench.executor.meanwhile
+
+    def meanwhile():
+        (bench.run_dir / "logs" / "a.log").write_text("page after page\n")
+        interrupt()
+
+    bench.executor.meanwhile = meanwhile
+    failure = bench.run(stages({"a": []})).stages["a"].failure
+    assert (failure["log_tail"], failure["log"]) == ("", "logs/a.log")
+
+
 def test_a_second_interrupt_ends_a_stubborn_stage_by_force(bench):
     bench.executor.does["a"] = hangs
     bench.executor.stubborn = {"a"}

@@ -143,8 +143,7 @@ def test_a_model_for_the_camera_runs_on_the_cpu_and_the_note_says_why(tmp_path, 
     model = accelerator.open_on("imx500", relu, tmp_path / imx500.FILE, "litert")
     assert (model.accelerator, model.called) == ("cpu", "CPU")
     assert said == [
-        "running the model on the CPU, because no AI Camera is usable; its network answers only frames that "
-        "the camera itself captures"
+        "the AI Camera's network answers only the camera's own frames; running the int8 model on the CPU"
     ]
 
 
@@ -156,5 +155,6 @@ def test_the_card_names_the_models_beside_the_cameras_network():
     models = {"model": {"int8": "x"}, "pose": {"int8": "y", "imx500": "z"}}
     log = {"models": {"pose": {"compiled": True, "by": "imxconv-tf 3.19.2"}}}
     assert imx500.card(log, models) == (
-        "`pose` runs in the camera, converted by imxconv-tf 3.19.2; on the Raspberry Pi's CPU: `model`"
+        "`pose` runs in the camera, converted by imxconv-tf 3.19.2; on the Raspberry Pi's CPU: `model`; "
+        "Sony's terms for its converter apply to `packerOut.zip`: read them before you distribute it"
     )

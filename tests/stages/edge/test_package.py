@@ -219,7 +219,8 @@ def test_the_card_says_what_runs_in_the_camera_and_which_figures_are_simulated(
     card = (folder / "card.md").read_text()
     assert (
         "- AI Camera: `model` runs in the camera, converted by imxconv-tf 3.19.2, fits into its memory: "
-        "2,097,152 of 8,388,608 bytes (25%)\n"
+        "2,097,152 of 8,388,608 bytes (25%); Sony's terms for its converter apply to `packerOut.zip`: "
+        "read them before you distribute it\n"
     ) in card
     words = "Model Compression Toolkit 2.5.1 on the AI Camera, simulated on x86_64"
     assert f"- Figures: with {words}\n" in card

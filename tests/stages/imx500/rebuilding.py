@@ -136,6 +136,18 @@ def main(folder):
         _source.opened(scaled)
     except StageError as error:
         results["other weights"] = str(error)
+    wrapper = keras.layers.SpectralNormalization(keras.layers.Conv2D(2, 1), name="wrapped")
+    wrapped = keras.Sequential([keras.Input((16, 16, 3)), wrapper])
+    saved = parts(wrapped, folder / "wrapped")
+    described = json.loads((saved / "architecture.json").read_text())
+    del described["config"]["layers"][1]["config"][
+        "layer"
+    ]  # as of a version that names it otherwise
+    (saved / "architecture.json").write_text(json.dumps(described))
+    try:
+        _source.opened(saved)
+    except StageError as error:
+        results["other settings"] = str(error)
     sys.stdout.write(json.dumps(results) + "\n")
 
 

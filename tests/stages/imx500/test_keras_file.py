@@ -28,7 +28,7 @@ def network():
     x = keras.layers.Conv2D(4, 1)(x)
     x = nested(x)
     x = keras.layers.Conv2DTranspose(2, 2, name="up")(x)
-    x = keras.layers.GlobalAveragePooling2D()(x)
+    x = keras.layers.Dropout(0.1)(keras.layers.GlobalAveragePooling2D()(x))
     return keras.Model(seen, [keras.layers.Dense(2)(x), keras.layers.Dense(3)(x)])
 
 network()
@@ -37,6 +37,27 @@ generator = np.random.default_rng(0)
 model.set_weights([generator.random(each.shape) for each in model.get_weights()])
 model.save(folder + "/model.keras")
 model.save(folder + "/model.h5")
+seen = keras.Input((8, 8, 3))
+for name in ("LSTM", "GRU", "Bidirectional", "TimeDistributed", "MultiHeadAttention"):
+    x = keras.layers.Reshape((64, 3))(keras.layers.Dropout(0.1)(seen))
+    kind = getattr(keras.layers, name)
+    inside = {
+        "Bidirectional": lambda: kind(keras.layers.LSTM(2), name="mine")(x),
+        "TimeDistributed": lambda: kind(keras.layers.Dense(2), name="mine")(x),
+        "MultiHeadAttention": lambda: kind(1, 2, name="mine")(x, x),
+    }
+    made = inside.get(name, lambda: kind(2, name="mine")(x))()
+    keras.Model(seen, made).save(folder + f"/{name}.keras")
+
+@keras.saving.register_keras_serializable(package="me")
+class Gate(keras.layers.Layer):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.inside = keras.layers.Dense(2)
+    def call(self, x):
+        return self.inside(x)
+
+keras.Model(seen, Gate(name="mine")(seen)).save(folder + "/Gate.keras")
 np.savez(folder + "/weights.npz", *model.get_weights())
 """
 
@@ -70,7 +91,7 @@ def test_the_weights_come_in_the_order_of_keras(saved, name, read):
 def test_a_truncated_file_is_named(saved, tmp_path, name, read):
     whole = (saved[0] / name).read_bytes()
     (tmp_path / name).write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(StageError, match=name):
+    with pytest.raises(_keras_file.NotAModel, match=name):
         read(tmp_path / name)
 
 
@@ -102,3 +123,25 @@ def test_a_model_of_a_class_of_its_own_is_refused_before_its_weights_are_read(sa
     path = copied(saved, tmp_path / "model.keras", **{"config.json": own})
     with pytest.raises(StageError, match="the model is a Mine, whose layers cannot be listed"):
         _keras_file.read_zip(path)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "Bidirectional", "TimeDistributed"])
+def test_a_layer_that_the_camera_lacks_is_named_with_a_replacement(saved, kind):
+    with pytest.raises(StageError) as refusal:
+        _keras_file.read_zip(saved[0] / f"{kind}.keras")
+    assert f"{kind} in the layer 'mine' (the camera has no such operator): " in str(refusal.value)
+    assert ("on the processor" in str(refusal.value)) == (kind != "TimeDistributed")
+    assert not isinstance(refusal.value, _keras_file.NotAModel)
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("MultiHeadAttention", "contains other layers with weights (key_dense, output_dense, "),
+        ("Gate", "is code"),
+    ],
+)
+def test_a_layer_with_weights_in_parts_is_named_with_its_class(saved, kind, says):
+    with pytest.raises(StageError) as refusal:
+        _keras_file.read_zip(saved[0] / f"{kind}.keras")
+    assert f"the layer 'mine' ({kind}) {says}" in str(refusal.value)

@@ -60,21 +60,39 @@ def test_a_log_without_refusals_has_none():
     assert _memory_report.unsupported("INFO : Converted successfully\n", LAYERS) == []
 
 
+TOO_MUCH = {
+    "measured": True,
+    "fits": False,
+    "role": "model",
+    "weights_bytes": 5,
+    "activations_bytes": 5,
+    "input_persistency_bytes": 0,
+}
+
+
 @pytest.mark.parametrize(
     ("larger", "first"), [("weights", "weights"), ("activations", "activations")]
 )
 def test_the_first_advice_is_about_what_needs_most(larger, first):
-    sizes = {"weights_bytes": 5, "activations_bytes": 5, f"{larger}_bytes": 9}
-    report = {"measured": True, "input_persistency_bytes": 0, **sizes}
+    report = {**TOO_MUCH, f"{larger}_bytes": 9}
     assert _memory_report.advice(report)[0].startswith(f"reduce the {first}")
 
 
+def test_a_network_that_fits_gets_no_advice():
+    assert _memory_report.advice({**TOO_MUCH, "fits": True, "input_persistency_bytes": 9}) == []
+
+
 def test_the_copy_of_the_input_is_advised_to_go_only_if_there_is_one():
-    report = {"measured": True, "weights_bytes": 1, "activations_bytes": 1}
-    with_copy = _memory_report.advice({**report, "input_persistency_bytes": 9})
-    without = _memory_report.advice({**report, "input_persistency_bytes": 0})
-    assert any("input_persistency=false" in one for one in with_copy)
+    with_copy = _memory_report.advice({**TOO_MUCH, "input_persistency_bytes": 9})
+    without = _memory_report.advice(TOO_MUCH)
+    assert any("camera_memory.params.input_persistency=false" in one for one in with_copy)
     assert not any("input_persistency" in one for one in without)
+
+
+def test_advice_for_a_file_names_no_parameter_of_a_run():
+    found = _memory_report.advice({**TOO_MUCH, "role": None, "input_persistency_bytes": 9})
+    assert len(found) == 2
+    assert not any("params" in one or "persistency" in one for one in found)
 
 
 def test_the_largest_layers_are_named_with_their_bytes():

@@ -60,6 +60,12 @@ def test_weights_of_another_architecture_are_refused_with_the_layers_name(rebuil
     assert "save architecture and weights again" in rebuilt["other weights"]
 
 
+def test_a_layer_that_fails_over_its_settings_is_named(rebuilt):
+    assert rebuilt["other settings"].startswith(
+        "the layer 'wrapped' (SpectralNormalization) has a setting that Keras 2.15 does not know"
+    )
+
+
 def test_the_layer_with_the_most_weights_and_output_is_first(rebuilt):
     rows = rebuilt["nested parts"]["largest"]
     needs = [row["weights_bytes"] + row["output_bytes"] for row in rows]

@@ -86,7 +86,7 @@ def test_without_the_converter_there_is_no_memory_report(tmp_path, no_tools, not
     assert "imxconv-tf is not installed" in notes()[0]
 
 
-def test_models_without_a_network_for_the_camera_are_copied(tmp_path, models):
+def test_models_without_a_network_for_the_camera_are_copied(tmp_path, models, notes):
     folder = quantised(tmp_path / "quantised", About("model", "there are no pictures"))
     memory(folder, tmp_path / "report.json")
     metrics = compile(
@@ -100,6 +100,10 @@ def test_models_without_a_network_for_the_camera_are_copied(tmp_path, models):
         "imx500",
         "there are no pictures",
     )
+    assert notes() == [
+        "model: not converted for the camera: there are no pictures; the package contains models for the "
+        "CPU only"
+    ]
 
 
 def test_a_network_that_does_not_fit_is_not_converted(tmp_path, models, program, monkeypatch):
@@ -144,17 +148,29 @@ def test_a_java_that_is_too_old_is_named_with_the_way_out(program, java, says):
     assert "apt-get install openjdk-17" in why
 
 
-def test_what_the_packaged_model_answered_passes_through(tmp_path):
+@pytest.mark.parametrize(
+    ("where", "labelled"),
+    [
+        ("simulated on x86_64", "simulated on x86_64 with the CPU's model"),
+        ("device", "device"),
+    ],
+)
+def test_what_the_packaged_model_answered_passes_through_labelled(tmp_path, notes, where, labelled):
     made = tmp_path / "made"
     made.mkdir()
     np.save(made / "00.npy", np.eye(3, dtype=np.float32))
     tensor = {"name": "y", "shape": [1, 3], "type": "float32", "file": "00.npy"}
-    about = {"role": "model", "runtime": "LiteRT", "tensors": {"y": tensor}}
+    about = {"role": "model", "runtime": "LiteRT", "measured_on": where, "tensors": {"y": tensor}}
     (made / "outputs.json").write_text(json.dumps(about))
     folder = quantised(tmp_path / "quantised", About("model", "there are no pictures"))
     test = write_part(tmp_path / "test", np.eye(3, dtype=np.float32), np.zeros(3))
     assert infer(test, folder, made, tmp_path, tmp_path / "outputs") == {"simulated": 0}
-    assert (tmp_path / "outputs/outputs.json").read_bytes() == (made / "outputs.json").read_bytes()
+    passed = json.loads((tmp_path / "outputs/outputs.json").read_text())
+    assert passed == {**about, "measured_on": labelled}
+    assert (tmp_path / "outputs/00.npy").read_bytes() == (made / "00.npy").read_bytes()
+    assert notes() == [
+        "scoring the model for the CPU, not a network in the camera: there are no pictures"
+    ]
 
 
 def test_a_part_without_pictures_calibrates_nothing(tmp_path):

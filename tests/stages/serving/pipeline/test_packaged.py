@@ -74,6 +74,10 @@ def test_without_an_edge_tpu_the_obstacle_is_named():
     assert "Edge TPU" in packaged.obstacle("edgetpu")
 
 
+def test_the_ai_camera_that_no_server_uses_is_not_called_unusable():
+    assert packaged.obstacle("imx500").startswith("the AI Camera's network answers only")
+
+
 @pytest.mark.mirror
 @pytest.mark.skipif(
     "RPI_MLOPS_MIRROR" not in os.environ, reason="RPI_MLOPS_MIRROR names no folder with real models"
