@@ -22,7 +22,7 @@ OWN = (  # the files of one accelerator, as patterns
 )
 FACTS = (  # what people choose, what was published, what is generated, and what is written about it
     *("conf/target/*", "conf/asset/*", "conf/schema/*"),
-    *("docs/*", "tests/*", "benchmarks/*", "*.md", "uv.lock", "pyproject.toml"),
+    *("docs/*", "tests/*", "benchmarks/*", ".ci/*", "*.md", "uv.lock", "pyproject.toml"),
 )
 
 

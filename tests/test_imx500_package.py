@@ -68,7 +68,7 @@ def _network(project) -> Path:
 
 def test_a_package_becomes_a_network_for_the_camera(project, package, packager):
     done = _run(project, package)
-    assert done.returncode == 0 and "copy network.rpk" in done.stdout + done.stderr
+    assert done.returncode == 0, done.stderr
     assert _network(project).read_bytes() == (package / "models/model/packerOut.zip").read_bytes()
 
 
@@ -113,4 +113,4 @@ def test_a_packager_that_makes_no_network_is_a_failure(project, package, package
     path = project.path / "bin" / "imx500-package"
     path.write_text("#!/bin/sh\n")
     done = _run(project, package)
-    assert done.returncode == 1 and "made no network.rpk" in done.stdout + done.stderr
+    assert done.returncode == 1 and "'network'" in done.stdout + done.stderr
