@@ -12,7 +12,7 @@ from pathlib import Path
 from engine import layout, loosening, units
 from engine.events import RunState, StageState
 from engine.numerals import number
-from engine.wording import as_typed, command_line, duration, plural, stand_ins
+from engine.wording import as_typed, command_line, duration, is_stand_in, plural, stand_ins
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +98,18 @@ def _interval(state: RunState, metric: str) -> str:
 
 def _speed(state: RunState) -> str:
     """Return the latency and size of the model on the target, and where they were measured."""
-    elsewhere = "; ".join(f"{where}, not measured on the device" for where in stand_ins(state))
     for stage in state.stages.values():
         figures = [_figure(stage, "latency"), _figure(stage, "size_bytes")]
         if figures[0] and stage.job.get("runs_on") == "target":
-            measured = stage.measured_on or ""
-            return ", ".join(filter(None, figures)) + f"; {elsewhere or f'measured on {measured}'}"
-    return elsewhere
+            where = f"measured on {stage.measured_on or ''}"
+            if is_stand_in(stage):
+                where = _elsewhere(stage.measured_on or "emulated")
+            return ", ".join(filter(None, figures)) + f"; {where}"
+    return "; ".join(map(_elsewhere, stand_ins(state)))
+
+
+def _elsewhere(where: str) -> str:
+    return f"{where}, not measured on the device"
 
 
 def _figure(stage: StageState, word: str) -> str:

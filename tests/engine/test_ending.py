@@ -44,6 +44,15 @@ def test_result_speed_and_the_paths_to_open(run_dir):
     }
 
 
+def test_the_speed_names_only_the_place_where_it_was_measured():
+    events = EventBuilder().start([job("camera"), job("bench", runs_on="target")])
+    events.started("camera", **{**SIMULATED, "measured_on": "simulated on x86_64 elsewhere"})
+    events.finished("camera", examples=96.0).started("bench", **SIMULATED)
+    events.finished("bench", latency_median_ms=4.52)
+    speed = _lines(replay(events.done().events))["speed"]
+    assert speed == "latency median 4.52 ms; simulated on x86_64, not measured on the device"
+
+
 def test_a_gate_that_failed_is_named():
     state = _state(passed=False)
     assert ending.headline(state) == "rejected in 42 s: 2 stages ran, 0 cached"
