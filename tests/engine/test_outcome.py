@@ -92,7 +92,7 @@ def test_a_process_that_was_lost_counts_as_killed(trial):
 def test_what_the_engine_ended_was_killed_for_that_reason(trial):
     trial.write()
     assert trial.ends(-15, ending="the run was interrupted") == Failure(
-        "killed", "the run was interrupted"
+        "killed", "the run was interrupted", is_on_request=True
     )
 
 
