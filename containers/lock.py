@@ -2,8 +2,8 @@
 
 Debian packages are resolved by apt for each platform, in a private root and without emulation, from the main
 suite only. Wheels are those of uv.lock, so that a stage has the same versions in a container as in a
-local process. An image with `wheels: {packages: [...]}` has packages of its own instead, which uv
-resolves for its platform: executor=local makes an environment from the same lock.
+local process. An image with `wheels: {packages: [...]}` lists its packages itself, and uv
+resolves them for its platform: executor=local makes an environment from the same lock.
 """
 
 import email.utils
@@ -207,7 +207,7 @@ def resolve(packages: Iterable[str], sources: Iterable[str], platform: Platform)
 
 
 def own_locks(image: dict[str, Any], platform: Platform) -> dict[str, list[str]]:
-    """Return the locks of an image with packages of its own, by the beginning of their names."""
+    """Return the locks of an image that lists its packages, by the beginning of their names."""
     wanted, wheels = image["wheels"], Wheels(platform)
     sources = wanted.get("sources", [])
     locks: dict[str, list[str]] = {"requirements": [], "sources": []}

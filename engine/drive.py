@@ -81,7 +81,7 @@ def with_images(request: Request, say: Say) -> Planning:
     without: dict[str, str] = {}
     while True:
         planned = planning.plan(request, refused, without)
-        to_run = [one for one in planned.plan.jobs.values() if one.record is None]
+        to_run = planned.plan.to_run
         try:
             lacking = provide_environments(request, planned.executors, to_run, say)
             if not lacking:
@@ -203,7 +203,7 @@ def _run(
     request: Request, planned: Planning, stream: TextIO, say: Say, is_temporary: bool
 ) -> Outcome:
     plan, store, executors = planned.plan, planned.store, planned.executors
-    to_run = [one for one in plan.jobs.values() if one.record is None]
+    to_run = plan.to_run
     executors.prepare(to_run)
     run_dir = layout.new_run_dir(request.outputs, plan.usecase, plan.target.name, time.time())
     name = _named(request, run_dir)

@@ -109,6 +109,11 @@ class Plan:
     objectives: Mapping[str, Direction | None] = field(default_factory=dict)
     best: BestJob = field(default_factory=BestJob)  # the rule that chooses the best job of a sweep
 
+    @property
+    def to_run(self) -> list[Planned]:
+        """Return the jobs that are not cached, in their order."""
+        return [one for one in self.jobs.values() if one.record is None]
+
 
 def settle(
     job: Job,

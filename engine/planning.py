@@ -30,7 +30,7 @@ from engine.errors import UserError, did_you_mean, raise_all
 from engine.foreach import base_of, value_of
 from engine.interfaces import Say
 from engine.placement import CLUSTER_EXECUTOR
-from engine.plan import Job, Plan, Planned, ResolvedAsset, from_device_on, settle_all
+from engine.plan import Job, Plan, ResolvedAsset, from_device_on, settle_all
 from engine.request import Request
 from engine.settings import Settings
 from engine.signature import Library
@@ -68,7 +68,7 @@ def plan(
     if not failed:
         return made
     other = _plan(request, refused, {**without, **failed})
-    is_cached = not any(one.job.spec.image in failed for one in _to_run(other))
+    is_cached = not any(one.job.spec.image in failed for one in other.plan.to_run)
     chosen, unused = (other, made) if is_cached else (made, other)
     unused.executors.close()
     return chosen
@@ -126,7 +126,7 @@ def fetch_assets(request: Request, planning: Planning, say: Say) -> None:
     """
     mirror = _mirror(request)
     mistakes: list[UserError] = []
-    refs = [ref for one in _to_run(planning) for ref in one.job.inputs.values() if ref]
+    refs = [ref for one in planning.plan.to_run for ref in one.job.inputs.values() if ref]
     for key in sorted({ref.name for ref in refs if ref.stage is None}):
         asset = request.assets[key]
         try:
@@ -138,14 +138,10 @@ def fetch_assets(request: Request, planning: Planning, say: Say) -> None:
         raise ExceptionGroup("assets are missing", mistakes)
 
 
-def _to_run(planning: Planning) -> list[Planned]:
-    return [one for one in planning.plan.jobs.values() if one.record is None]
-
-
 def _failed(planning: Planning) -> dict[str, str]:
     """Return the environments of stages to run whose installation failed before, each with the reason."""
     failed: dict[str, str] = {}
-    for one in _to_run(planning):
+    for one in planning.plan.to_run:
         tools = one.job.placement.tools
         if tools and (failure := tools.failure(planning.store.root)):
             failed.setdefault(tools.name, definition.why(*failure, one.job.stage))

@@ -63,8 +63,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
 
 def _environments(planned: Planning) -> list[str]:
     """Return a note for each environment that has to be made first."""
-    to_run = [one.job for one in planned.plan.jobs.values() if one.record is None]
-    named = dict.fromkeys(job.placement.tools for job in to_run)
+    named = dict.fromkeys(one.job.placement.tools for one in planned.plan.to_run)
     return [
         f"the environment {tools.name} will be made first: {making.contents(tools)} on the disk"
         for tools in named

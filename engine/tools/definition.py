@@ -113,18 +113,13 @@ def find(roots: Sequence[Path], name: str, on: str) -> Environment | None:
     None if the image is none, or has no locks for the platform. roots: folders with containers/, of which
     the first that has the image counts.
     """
-    for root in roots:
-        folder = root / "containers" / name
-        if (folder / "image.yaml").is_file():
-            return _read(folder, on) if (folder / FILE).is_file() else None
-    return None
+    folder = _folder(roots, name)
+    return _read(folder, on) if folder else None
 
 
 def is_environment(roots: Sequence[Path], name: str) -> bool:
     """Return whether the image is an environment, on whatever platform."""
-    found = (root / "containers" / name for root in roots)
-    folder = next((one for one in found if (one / "image.yaml").is_file()), None)
-    return folder is not None and (folder / FILE).is_file()
+    return _folder(roots, name) is not None
 
 
 def here(roots: Sequence[Path]) -> list[tuple[str, Environment | None]]:
@@ -145,6 +140,13 @@ def why(what: str, fix: str, stage: str) -> str:
 def lacking(name: str, why: str) -> str:
     """Return the note for a run whose stages do without the environment."""
     return f"the environment {name} is not available: {why}; stages that name it run without it"
+
+
+def _folder(roots: Sequence[Path], name: str) -> Path | None:
+    """Return the folder of the image if it is an environment; the first root that has the image counts."""
+    found = (root / "containers" / name for root in roots)
+    folder = next((one for one in found if (one / "image.yaml").is_file()), None)
+    return folder if folder and (folder / FILE).is_file() else None
 
 
 def _read(folder: Path, on: str) -> Environment | None:

@@ -1,4 +1,4 @@
-"""Google's Edge TPU: runs int8 models that its compiler has compiled, in a process of its own."""
+"""Google's Edge TPU: runs int8 models that its compiler has compiled, in a separate process."""
 
 from __future__ import annotations
 

@@ -57,7 +57,9 @@ def compile(
     """
     import json
 
-    forms = _copied(models, compiled)
+    from stages.tflite import roles
+
+    forms = roles.copy_all(models, compiled)
     published = [role for role, files in forms.items() if "edgetpu" in files]
     about: dict[str, dict[str, Any]] = {role: {"compiled": False} for role in forms}
     about |= {role: {"compiled": True, "by": "its publisher"} for role in published}
@@ -87,17 +89,6 @@ def compile(
         metrics["on_chip_bytes"] = float(sums["on_chip_bytes"])
         metrics["off_chip_bytes"] = float(sums["off_chip_bytes"])
     return metrics
-
-
-def _copied(models: "Path", to: "Path") -> dict[str, dict[str, "Path"]]:
-    """Copy the models, and return the copies by role and form; an artifact may be read-only."""
-    from stages.tflite import roles
-
-    for role, files in roles.by_role(models).items():
-        (to / role).mkdir(parents=True)
-        for form, path in files.items():
-            roles.copy(form, path, to / role)
-    return roles.by_role(to)
 
 
 def _compiler(waiting: dict[str, "Path"]) -> str | None:

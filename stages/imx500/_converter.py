@@ -1,4 +1,4 @@
-"""Runs Sony's converter, imxconv-tf, in a temporary folder of its own.
+"""Runs Sony's converter, imxconv-tf, in a private temporary folder.
 
 Its wrapper joins paths into a shell command without quoting them, so that it only gets plain names.
 """

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 OPTIONAL = ("tensorflow",)
 PROGRAMS = ("java", "imxconv-tf")
+# As in stages/accelerators/imx500.py, which is not imported: a change of it would convert again.
 TENSORS = "imx500.json"
 VERSION = 1
 
@@ -55,8 +56,9 @@ def compile(
     import json
 
     from stages.imx500 import _quantised, _toolkit
+    from stages.tflite import roles
 
-    roles = _copied(models, compiled)
+    copies = roles.copy_all(models, compiled)
     about = _quantised.read(quantised)
     report = json.loads(memory.read_text(encoding="utf-8"))
     why = about.why or report["why"] or _toolkit.without_converter()
@@ -67,7 +69,7 @@ def compile(
             f"{about.role or 'the model'}: not converted for the camera: {why}; the package contains "
             "models for the CPU only"
         )
-    rows: dict[str, dict[str, Any]] = {role: {"compiled": False} for role in roles}
+    rows: dict[str, dict[str, Any]] = {role: {"compiled": False} for role in copies}
     metrics = CompileMetrics(compiled=0.0)
     if not why:
         folder = compiled / str(about.role)
@@ -82,19 +84,6 @@ def compile(
         whole["memory"] = report
     log.write_text(json.dumps(whole, indent=1), encoding="utf-8")
     return metrics
-
-
-def _copied(models: "Path", to: "Path") -> list[str]:
-    """Copy the models, and return their roles; an artifact may be read-only."""
-    from stages.tflite import roles
-
-    found = roles.by_role(models)
-    for role, files in found.items():
-        (to / role).mkdir(parents=True)
-        for form, path in files.items():
-            roles.copy(form, path, to / role)
-    to.mkdir(exist_ok=True)
-    return list(found)
 
 
 def _convert(

@@ -1,4 +1,4 @@
-"""Reports whether a Keras model would fit into the AI Camera's memory, without any data of its own."""
+"""Reports whether a Keras model would fit into the AI Camera's memory; it needs no data."""
 
 from typing import Annotated, Any
 

@@ -58,6 +58,16 @@ def copy(form: str, path: Path, folder: Path) -> "list[Path]":
     return copied
 
 
+def copy_all(models: Path, to: Path) -> "dict[str, dict[str, Path]]":
+    """Copy the models of all roles to a folder; return the copies by role and form."""
+    to.mkdir(parents=True, exist_ok=True)
+    for role, forms in by_role(models).items():
+        (to / role).mkdir()
+        for form, path in forms.items():
+            copy(form, path, to / role)
+    return by_role(to)
+
+
 def is_arrays(path: Path) -> bool:
     """Return whether the file is an estimator as arrays, by its content: a zip file."""
     with path.open("rb") as file:
