@@ -108,6 +108,12 @@ class Library:
         path = self._module_path(module)
         return None if path is None else syntax.constant(self._parsed(path), name)
 
+    def loaded_constant(
+        self, contract: Contract, params: Mapping[str, Any], parameter: str, name: str
+    ) -> object:
+        """Return the same of the module that this parameter names, as the stage's LOADS say, or None."""
+        return self.constant(f"{contract.loads[parameter]}.{params[parameter]}", name)
+
     def remember(self) -> None:
         """Cache the results of parsing for the next run, if a file for them was given."""
         self._memo.save()

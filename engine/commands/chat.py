@@ -79,7 +79,7 @@ def _contract(request: Request[Options], task: str) -> tuple[Contract, Params]:
         "accelerator": request.target.accelerator,
     }
     contract = library.loading(library.signature(STAGE, where), params, where)
-    if library.constant(contract.modules[-1], "takes") != "sentences":
+    if library.loaded_constant(contract, params, "task", "takes") != "sentences":
         what = f"its model has the task '{task}', which takes no sentences"
         raise UserError(where, what, "use it with: python run.py predict input=FILE_OR_FOLDER")
     return contract, params

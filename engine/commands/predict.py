@@ -95,7 +95,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
         params["annotate"] = output is not None
     layout.make_outputs(request.outputs)
     store = Store(layout.store_dir(request.outputs))
-    if source is not None and source.is_dir() and _is_separable(request, contract):
+    if source is not None and source.is_dir() and _is_separable(request, contract, params):
         params["partial"] = True
         inputs = {"package": package, "source": source}
         return _answer_folder(request, contract, inputs, params, spec, output), None
@@ -134,14 +134,17 @@ def main(request: Request[Options]) -> tuple[int, None]:
     return (_INTERRUPTED if done.interrupted else 0), None
 
 
-def _is_separable(request: Request[Options], contract: Contract) -> bool:
+def _is_separable(
+    request: Request[Options], contract: Contract, params: dict[str, Any]
+) -> bool:
     """Return whether a folder may be processed in parts: the stage supports parts, and the task that
     it loads does not track movement from one picture to the next.
     """
+    if "partial" not in contract.params:
+        return False
     library = Library(request.settings.stage_packages, request.roots)
-    loaded = contract.modules[1:]
-    return "partial" in contract.params and all(
-        library.constant(module, "follows") is False for module in loaded
+    return "task" not in contract.loads or (
+        library.loaded_constant(contract, params, "task", "follows") is False
     )
 
 
@@ -230,9 +233,9 @@ def _readable(request: Request[Options], package: Path) -> str:
     """Return what the packed model's task reads; a use case without one may read anything."""
     takes = None
     if request.usecase.task is not None:
-        contract, _ = _contract(request, package, "")
+        contract, params = _contract(request, package, "")
         library = Library(request.settings.stage_packages, request.roots)
-        takes = library.constant(contract.modules[-1], "takes")
+        takes = library.loaded_constant(contract, params, "task", "takes")
     files = {"sentences": "a text file or a CSV", "rows": "a CSV or JSON file"}
     return files.get(str(takes), "a video, a picture or a folder")
 

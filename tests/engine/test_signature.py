@@ -9,6 +9,7 @@ from engine import fingerprint
 from engine.contract import REQUIRED
 from engine.errors import UserError
 from engine.signature import Library
+from tests.conftest import ROOT
 
 TRAIN = """
     import json
@@ -260,6 +261,15 @@ def test_a_module_that_a_parameter_names_counts_as_one_that_is_imported(library,
     assert found.sources.keys() == {"lib.loader", "lib.plugins.first", "lib._shared"}
     assert found.imports >= {"numpy", "scipy"} and "lib.plugins.first" in found.modules
     assert loader.sources.keys() == {"lib.loader"}
+
+
+@pytest.mark.parametrize("accelerator", ["none", "edgetpu"])
+def test_a_constant_of_the_module_that_a_parameter_names(accelerator):
+    library, params = Library(["stages"], [ROOT]), {"task": "detect", "accelerator": accelerator}
+    predict = library.loading(library.signature("stages.edge.predict", "f"), params, "f")
+    assert library.loaded_constant(predict, params, "task", "takes") == "pictures"
+    assert library.loaded_constant(predict, params, "task", "follows") is False
+    assert library.loaded_constant(predict, params, "accelerator", "takes") is None
 
 
 def test_without_the_parameter_nothing_is_added(library, loader):

@@ -130,6 +130,14 @@ def test_predict_asks_for_a_text_file_if_there_is_no_such_input(chatty):
     assert "no such file or folder\n  give the path of a text file or a CSV\n" in done.stderr
 
 
+def test_it_talks_also_for_a_target_with_an_accelerator(chatty):
+    words = (*WORDS, "target=rpi4_coral")
+    assert chatty.run(*words).returncode == 0
+    with chatty.start("chat", *words, stdin=subprocess.PIPE) as process:
+        out, err = process.communicate("book a table domani\n", timeout=60)
+    assert (process.returncode, out) == (0, "A table for tomorrow?\n"), err
+
+
 def test_a_model_that_takes_no_sentences_is_refused(chatty, tmp_path):
     other = packages.write(tmp_path / "p", "tensors", {}, model=packages.always((1, 2), [1.0]))
     assert chatty.run(*WORDS, f"assets.source={other}").returncode == 0
