@@ -166,6 +166,12 @@ def _unreachable(url: str, error: Exception) -> UserError:
             f"the Docker engine is too old: {text.splitlines()[0]}",
             "sudo apt-get install docker.io; or executor=local",
         )
+    if "timed out" in text:
+        return UserError(
+            url,
+            f"the Docker engine does not answer within {TIMEOUT_S:.0f} s",
+            "sudo systemctl restart docker; or executor=local",
+        )
     return UserError(
         url,
         "no Docker engine found",

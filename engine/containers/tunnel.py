@@ -4,6 +4,7 @@ and known host keys.
 
 import shlex
 import shutil
+import socket
 import subprocess
 import tempfile
 import threading
@@ -67,6 +68,8 @@ _CAUSES = (
     ("Bad owner or permissions", "ssh refuses its configuration", "chmod 600 ~/.ssh/config"),
 )
 
+_REFUSED = "open failed"  # ssh's message if nothing listens at the other end, or not for this user
+
 
 class Tunnel:
     """A tunnel that opens on first use, and again after it broke."""
@@ -88,13 +91,14 @@ class Tunnel:
                 self._open()
         try:
             return daemon.connect(self._url)
-        except UserError:
+        except UserError as error:
             self._look_for_the_end()
-            raise UserError(
-                self._where,
-                f"the device answers, but has no Docker engine at {self._address.socket}",
-                "there: sudo apt-get install docker.io && sudo usermod -aG docker $USER",
-            ) from None
+            if _REFUSED in self._output():
+                what = f"the device answers, but has no Docker engine at {self._address.socket}"
+                fix = "there: sudo apt-get install docker.io && sudo usermod -aG docker $USER"
+            else:
+                what, fix = error.what, f"try: ssh {self._typed} docker version"
+            raise UserError(self._where, what, fix) from None
 
     def close(self) -> None:
         """Close the tunnel."""
@@ -157,7 +161,7 @@ class Tunnel:
                 argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log
             )
         deadline_s = time.monotonic() + OPEN_S
-        while not self._socket.exists():
+        while not _listens(self._socket):
             self._look_for_the_end()
             if time.monotonic() > deadline_s:
                 self._process.kill()
@@ -172,7 +176,7 @@ class Tunnel:
         """Raise UserError with ssh's message if it has ended."""
         if self._process is None or self._process.poll() is None:
             return
-        output = (self._socket.parent / "log").read_text(errors="replace").strip()
+        output = self._output()
         words = {"host": self._address.host, "known": self._known, "login": self._typed}
         for text, what, fix in _CAUSES:
             if text in output:
@@ -183,6 +187,9 @@ class Tunnel:
             else f"ssh ended with status {self._process.returncode}"
         )
         raise UserError(self._where, last, f"try: ssh {self._typed}")
+
+    def _output(self) -> str:
+        return (self._socket.parent / "log").read_text(errors="replace").strip()
 
     @property
     def _known(self) -> str:
@@ -206,3 +213,13 @@ class Tunnel:
             if self._address.user
             else self._address.host
         )
+
+
+def _listens(path: Path) -> bool:
+    """Return whether connections to the socket succeed; it exists a moment earlier."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        try:
+            connection.connect(str(path))
+        except OSError:
+            return False
+    return True

@@ -223,6 +223,10 @@ ELSEWHERE = [
         "tests/engine/executors/test_docker.py::test_where_no_engine_answers_a_fix_is_named",
     ),
     (
+        "engine/containers/daemon.py: _unreachable",
+        "tests/engine/containers/test_daemon.py::test_an_engine_that_does_not_answer_is_not_taken_for_none",
+    ),
+    (
         "engine/containers/daemon.py: connect",
         "tests/engine/containers/test_daemon.py::test_a_bad_address_is_named_with_a_good_one",
     ),

@@ -1,11 +1,12 @@
 """Mistakes about containers and devices, and about connecting to them."""
 
 import os
+import sys
 
 import pytest
 
 from engine import compose, images, registration, target
-from engine.containers import tunnel
+from engine.containers import daemon, tunnel
 from engine.containers.tunnel import Tunnel
 from engine.context import ExecutorContext
 from engine.drive import build_images
@@ -81,6 +82,29 @@ def test_a_device_that_never_forwards(way, monkeypatch):
         "target=mine: device",
         "it does not answer within 1 s",
         "try: ssh pi@raspberry",
+    ]
+
+
+# an ssh whose socket takes connections, and answers none
+DEAF = """exec {python} -c '
+import socket, sys
+path = sys.argv[sys.argv.index("-L") + 1].split(":")[0]
+with socket.socket(socket.AF_UNIX) as server:
+    server.bind(path)
+    server.listen()
+    sys.stdin.read()
+' "$@"
+"""
+
+
+def test_a_device_whose_docker_engine_does_not_answer(way, monkeypatch):
+    monkeypatch.setattr(daemon, "TIMEOUT_S", 1.0)
+    with pytest.raises(UserError) as caught:
+        way(DEAF.format(python=sys.executable)).connect()
+    assert _lines(caught.value) == [
+        "target=mine: device",
+        "the Docker engine does not answer within 1 s",
+        "try: ssh pi@raspberry docker version",
     ]
 
 

@@ -1,6 +1,7 @@
 """Connecting to this machine's engine: invalid addresses, and a damaged Docker configuration."""
 
 import os
+import socket
 
 import pytest
 
@@ -49,6 +50,20 @@ def test_an_address_at_which_there_can_be_no_engine_is_reported(monkeypatch, hos
     monkeypatch.setenv("DOCKER_HOST", host)
     with pytest.raises(UserError, match="no Docker engine found"):
         daemon.connect_here()
+
+
+def test_an_engine_that_does_not_answer_is_not_taken_for_none(monkeypatch, tmp_path):
+    monkeypatch.setattr(daemon, "TIMEOUT_S", 1.0)
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(str(tmp_path / "d.sock"))
+        deaf.listen()
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/d.sock")
+        with pytest.raises(UserError) as caught:
+            daemon.connect_here()
+    assert (caught.value.what, caught.value.fix) == (
+        "the Docker engine does not answer within 1 s",
+        "sudo systemctl restart docker; or executor=local",
+    )
 
 
 @pytest.mark.parametrize("host", [*BAD, *ODD])
