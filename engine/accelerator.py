@@ -34,6 +34,8 @@ class Accelerator(Protocol):
     TITLE: str  # what users call it
     BUSES: tuple[str, ...]  # how it can be connected, the usual way first; empty: only one way
     RUNTIME: str | None  # default runtime of targets with it; None: any runtime works
+    # bytes that a network and its tensors may take in it; 0: what exceeds its memory stays outside
+    MEMORY: int
 
     @staticmethod
     def seen() -> str:
@@ -90,6 +92,14 @@ def runtime(name: object) -> str | None:
     """
     found = of(name) if name in NAMES else None
     return found.RUNTIME if found else None
+
+
+def memory(name: object) -> int:
+    """Return the bytes that the accelerator has for a network; 0 if they are not limited, or if there is
+    no such accelerator.
+    """
+    found = of(name) if name in NAMES else None
+    return found.MEMORY if found else 0
 
 
 def counted(name: str) -> dict[str, str]:

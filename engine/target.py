@@ -57,6 +57,11 @@ class Target(BaseModel):
         description="the bus of the accelerator; default: the usual one, such as usb",
         json_schema_extra=_with_buses,
     )
+    accelerator_memory: Size = Field(
+        0,
+        description="bytes that a network may take in the accelerator; default: what the accelerator has; "
+        "0: not limited",
+    )
     runtime: Literal["litert", "tflite_runtime"] = Field(
         "litert",
         description="default: what the platform or the accelerator needs (tflite_runtime on "
@@ -117,15 +122,16 @@ def parse(data: Mapping[str, Any], where: str) -> Target:
 
 
 def completed(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a target's keys; add a suitable runtime if it names none.
+    """Return a target's keys; add a suitable runtime, and the accelerator's memory, if it names none.
 
     LiteRT has no build for armv7, and an accelerator's library may need another runtime.
     """
+    name = data.get("accelerator")
     if data.get("platform") == "linux/arm/v7":
         runtime = "tflite_runtime"
     else:
-        runtime = accelerators.runtime(data.get("accelerator")) or "litert"
-    return {"runtime": runtime, **data}
+        runtime = accelerators.runtime(name) or "litert"
+    return {"runtime": runtime, "accelerator_memory": accelerators.memory(name), **data}
 
 
 def choices(key: str) -> tuple[Any, ...]:

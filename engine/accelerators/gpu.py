@@ -10,6 +10,7 @@ from engine.finding import Finding
 TITLE = "GPU"
 BUSES: tuple[str, ...] = ()
 RUNTIME = None
+MEMORY = 0
 
 
 def seen() -> str:

@@ -19,6 +19,7 @@ from engine.stage.imx500 import Camera
 TITLE = "AI Camera"
 BUSES: tuple[str, ...] = ()  # always on a CSI connector
 RUNTIME = None  # models that run beside it on the CPU are ordinary ones
+MEMORY = 8 << 20  # for weights, tensors and firmware, as the converter's report counts them
 
 PACKAGER = "imx500-package"
 _JAVA_WITHIN_S = 0.8  # doctor is quick

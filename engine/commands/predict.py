@@ -134,9 +134,7 @@ def main(request: Request[Options]) -> tuple[int, None]:
     return (_INTERRUPTED if done.interrupted else 0), None
 
 
-def _is_separable(
-    request: Request[Options], contract: Contract, params: dict[str, Any]
-) -> bool:
+def _is_separable(request: Request[Options], contract: Contract, params: dict[str, Any]) -> bool:
     """Return whether a folder may be processed in parts: the stage supports parts, and the task that
     it loads does not track movement from one picture to the next.
     """

@@ -56,7 +56,8 @@ def dataset(
     test: Out,
     decision: In | None = None,
     *,
-    size: Annotated[int, Range(ge=32, le=1024)] = 300,
+    size: Annotated[int, Range(ge=32, le=1024)] | None = None,
+    accelerator_memory: Annotated[int, Range(ge=0)] = 0,
     test_share: Annotated[float, Range(gt=0, lt=1)] = 0.2,
     val_share: Annotated[float, Range(gt=0, lt=1)] = 0.15,
     seed: Annotated[int, Range(ge=0)] = 0,
@@ -72,7 +73,9 @@ def dataset(
                  to the square; the boxes of stages.detection._truth; labels.txt and constants.json;
                  train contains the part validation/, test contains some pictures as raw items
 
-    size: side of the network's square input, in pixels
+    size: side of the network's square input, in pixels; null: 300, or less if the accelerator's memory is
+        too small for that (stages.detection._input_size)
+    accelerator_memory: bytes in the target's accelerator for a network; 0: not limited
     test_share: share of the pictures in the test part
     val_share: share of the pictures in the validation part
     seed: determines the split
@@ -82,14 +85,14 @@ def dataset(
     left out, and named. StageError: no annotated picture; no box; a class without a training picture;
     no test picture.
     """
-    from stages.detection import _ready
+    from stages.detection import _input_size, _ready
     from stages.detection.annotations import _labels, _repeated, _sources
     from stages.detection.annotations._findings import Findings
     from stages.detection.annotations._read import Pictures
 
     findings = Findings()
     ready = _ready.read(decision) if decision else None
-    constants = ready.constants if ready else {"size": size}
+    constants = ready.constants if ready else {"size": _input_size.chosen(size, accelerator_memory)}
     try:
         sources = _sources.find(pictures, findings, needs_annotations=ready is None)
         read = Pictures(sources, constants["size"], findings)

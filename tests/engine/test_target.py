@@ -49,6 +49,19 @@ def test_a_target_keeps_the_runtime_that_it_names():
     assert target.parse({**PI, "accelerator": "edgetpu"}, "pi.yaml").runtime == "litert"
 
 
+def test_a_target_has_the_memory_of_its_accelerator_unless_it_names_another():
+    found = [
+        target.parse({**PI, "accelerator": name, **said}, "pi.yaml").accelerator_memory
+        for name, said in (
+            ("none", {}),
+            ("edgetpu", {}),
+            ("imx500", {}),
+            ("imx500", {"accelerator_memory": "6M"}),
+        )
+    ]
+    assert found == [0, 0, 8 * 2**20, 6_000_000]
+
+
 def test_memory_is_read_in_bytes():
     assert target.parse({**PI, "memory": "4G"}, "pi.yaml").memory == 4 * 10**9
 
