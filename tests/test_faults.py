@@ -19,7 +19,7 @@ NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="not root: a tmpfs can
 STEP = """
     import os, time
     from engine.stage import In, Out, metric, progress
-    def step(before: In | None, data: Out, *, n: int = 0, seconds: float = 0.03) -> None:
+    def step(before: In | None, data: Out, *, n: int = 0, seconds: float = 0.2) -> None:
         \"\"\"Write a folder in several breaths.\"\"\"
         data.mkdir()
         for part in range(5):
@@ -167,7 +167,7 @@ def test_the_same_command_goes_on_after_a_kill_at_each_step(steps, kill):
     chance = random.Random(20)
     steps.done("usecase=steps")
     reference = steps.artifacts()
-    instants = [(events, chance.uniform(0, 0.03)) for events in _steps_of(steps.events())]
+    instants = [(events, chance.uniform(0, 0.2)) for events in _steps_of(steps.events())]
     with ThreadPoolExecutor(3) as at_once:
         hits = list(
             at_once.map(
