@@ -30,7 +30,9 @@ _MOMENTS = (  # lines of the converter's log -> share of the work, as measured w
     ("LogicModel generated", 0.65, "schedule it"),
     ("Backend successfully completed", 0.95, "generate instructions"),
 )
-_ERROR = re.compile(r"^\S+ \S+ ERROR\s*: (.+)$", re.MULTILINE)  # the first names the cause
+# without the line of Sony's code at its end; the first names the cause
+_ERROR = re.compile(r"^\S+ \S+ ERROR\s*: (.+?)(?: \[\S+:\d+\])?$", re.MULTILINE)
+_SIGNALS = range(128 + 1, 128 + 65)  # a shell's exit status if a signal ended its program
 _PLAIN = re.compile(r"[\w./-]+")
 _OTHER_FOLDERS = ("/tmp", "/var/tmp")  # if the path of the outputs is not plain
 
@@ -70,9 +72,10 @@ def made(
 
 def failure(made: Made) -> str:
     """Return the converter's reason for a failure, as a sentence."""
-    if made.status < 0:
+    if made.status < 0 or made.status in _SIGNALS:
+        number = -made.status if made.status < 0 else made.status - 128
         return (
-            f"{CONVERTER} was killed by signal {-made.status}: if nobody did that, the machine has too "
+            f"{CONVERTER} was killed by signal {number}: if nobody did that, the machine has too "
             "little memory for it"
         )
     if made.status == 0:

@@ -49,7 +49,8 @@ def test_after_the_timeout_its_children_are_gone_too(converter, tmp_path):
 
 
 def test_a_failure_shows_the_converters_own_reason(converter):
-    network = converter("echo '2026-11-30 20:30:01 ERROR: CODE: [EXEC] no such file'; exit 3")
+    line = "2026-11-30 20:30:01 ERROR: CODE: [EXEC] no such file [/venv/lib/converter.py:88]"
+    network = converter(f"echo '{line}'; exit 3")
     with _converter.made(network, **ARGUMENTS) as made:
         assert _converter.failure(made) == (
             "imxconv-tf failed with exit status 3: CODE: [EXEC] no such file"
@@ -79,6 +80,7 @@ def test_a_temporary_folder_that_its_shell_would_misread_is_not_used(
     [
         ("exit 0", "ended without an error, but its result is missing"),
         ("kill -9 $$", "was killed by signal 9"),
+        ("exit 137", "was killed by signal 9"),  # as its shell says of its Java
         ("echo boom; exit 3", "failed with exit status 3: its log says no reason"),
     ],
 )

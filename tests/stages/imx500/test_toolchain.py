@@ -2,11 +2,17 @@
 
 import json
 import os
+import platform
 import re
+import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+from engine.target import platform_of
+from engine.tools import definition
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -38,7 +44,7 @@ def _run(python, folder, kind):
         timeout=1500,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    return {**json.loads(done.stdout.splitlines()[-1]), "folder": folder}
 
 
 @pytest.mark.timeout(1800)
@@ -88,3 +94,78 @@ def test_a_network_that_is_too_large_is_the_gates_matter(made):
     assert found["memory"]["memory_used_share"] > 1
     assert found["report"]["largest"][0]["operator"] == "Dense"
     assert found["report"]["advice"][0].startswith("reduce the weights")
+
+
+# --- kill -9
+
+CAMERA = """
+    name: camera
+    assets: {{models: {folder}/models, quantised: {folder}/quantised, report: {folder}/report.json}}
+    stages:
+      before: {{uses: mystages.make}}
+      compile:
+        uses: stages.imx500.compile
+        inputs: {{models: "asset:models", quantised: "asset:quantised", memory: "asset:report"}}
+        image: imx500-compiler
+"""
+WORDS = ("stage_packages=[stages,mystages]", "usecase=camera")
+
+
+@pytest.fixture
+def camera(project, imx500_python, made):
+    """A use case that converts the network, with the environment in place."""
+    project.usecase("camera", CAMERA.format(folder=made("whole")["folder"]))
+    found = definition.find([ROOT], "imx500-compiler", platform_of(platform.machine()))
+    folder = found.folder(project.outputs / ".engine")
+    folder.parent.mkdir(parents=True)
+    folder.symlink_to(imx500_python.parents[1])
+    return project
+
+
+def _with(project, word):
+    """Return the id of a process with this word in its command line; None if there is none."""
+    for pid in project.processes():
+        with suppress(OSError):
+            if word in Path(f"/proc/{pid}/cmdline").read_text().split("\0"):
+                return pid
+    return None
+
+
+def _stage(project):
+    """Return the process of the stage: the parent of the converter."""
+    status = Path(f"/proc/{_with(project, '--report-size-unit')}/status").read_text()
+    return int(re.search(r"^PPid:\s*(\d+)$", status, re.MULTILINE)[1])
+
+
+def _java(project):
+    return _with(project, "-Xss32m")
+
+
+def _converting(project):
+    """Start the use case, and return its process once the converter's Java is at work."""
+    engine = project.start(*WORDS)
+    project.until(lambda: engine.poll() is not None or _java(project))
+    assert engine.poll() is None
+    return engine
+
+
+@pytest.mark.timeout(1800)
+def test_a_conversion_that_was_killed_is_repeated_and_nothing_is_left_of_it(camera):
+    engine = _converting(camera)
+    engine.kill()
+    engine.communicate()
+    camera.until(lambda: not camera.processes())
+    for victim, why in (
+        (_stage, "it was ended by signal 9"),
+        (_java, "imxconv-tf was killed by signal 9"),
+    ):
+        engine = _converting(camera)
+        os.kill(victim(camera), signal.SIGKILL)
+        engine.communicate(timeout=300)
+        state = camera.state()
+        assert engine.returncode == 1 and why in state.stages["compile"].failure["message"]
+        assert state.stages["before"].cached
+        camera.until(lambda: not camera.processes())
+        assert not list((camera.store.root / "work").iterdir())
+    state = camera.done(*WORDS)
+    assert state.stages["before"].cached and state.stages["compile"].metrics["compiled"] == 1
