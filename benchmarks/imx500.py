@@ -9,6 +9,7 @@ operators. `--convert` also converts the models that fit; the memory report alon
 
 import argparse
 import importlib.util
+import json
 import os
 import sys
 import tempfile
@@ -23,7 +24,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from engine.stage import StageError
-from stages.imx500 import _converter, _largest, _ptq
+from stages.imx500 import _converter, _largest, _layers, _ptq, _rebuild
 from stages.imx500._measured import measured
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -83,6 +84,7 @@ def models(weights: Path | None) -> dict[str, Callable[[], Any]]:
             made.MobileNetV2(alpha=0.35, include_top=False, **common),
             "mobilenet_v2_0.35_224_no_top_from_tm.weights.h5",
         ),
+        "MobileNet 1.0": lambda: made.MobileNet(**common),
         "MobileNetV2 1.0": lambda: made.MobileNetV2(**common),
         "MobileNetV3Small": lambda: made.MobileNetV3Small(include_preprocessing=False, **common),
         "EfficientNetB0": lambda: made.EfficientNetB0(**common),
@@ -94,7 +96,9 @@ def models(weights: Path | None) -> dict[str, Callable[[], Any]]:
 
 def row(name: str, make: Callable[[], Any], convert: bool) -> Row:
     """Return what happens to a model."""
-    model = make()
+    trained = make()
+    network = _layers.network_of(json.loads(trained.to_json()))
+    model, _ = _rebuild.rebuilt(network, trained.get_weights())
     pictures = np.random.default_rng(0).integers(0, 256, (CALIBRATION, *model.input_shape[1:]))
     began = time.monotonic()
     done: dict[str, Any] = {"name": name, "parameters": model.count_params(), "quantise_s": 0.0}

@@ -33,8 +33,6 @@ _REPLACEMENTS = {  # what computes nearly the same with layers that the camera h
     "GlobalMaxPooling2D": "use GlobalAveragePooling2D, or MaxPooling2D of the whole size",
     "ELU": "use ReLU",
     "SELU": "use ReLU",
-    "Normalization": "scale the pixels by a DepthwiseConv2D of size 1",
-    "Rescaling": "use a DepthwiseConv2D of size 1, as this project's own conversion does",
     "SeparableConv2D": "use DepthwiseConv2D and Conv2D",
     **dict.fromkeys(
         ("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional"),

@@ -1,7 +1,7 @@
 """Rebuilds a trained Keras model in Keras 2.15, layer by layer, for Sony's tools.
 
-Layers that the camera's converter refuses are replaced by others that compute the same: Rescaling by
-a depthwise convolution of one pixel. Layers that do nothing after training are left out.
+Layers that the camera's converter refuses are replaced by others that compute the same: Rescaling and
+Normalization by a depthwise convolution of one pixel. Layers that do nothing after training are left out.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.stage import StageError
+from stages.imx500 import _normalization
 from stages.imx500._layers import Layer, Network, Reference, leaves
 
 if TYPE_CHECKING:
@@ -66,14 +67,19 @@ def scaled_by(scale: Any, offset: Any, name: str, channels: int) -> Any:
     """
     import tensorflow as tf
 
-    kernel = np.broadcast_to(np.asarray(scale, np.float32), (channels,)).reshape(1, 1, channels, 1)
-    shift = np.broadcast_to(np.asarray(offset, np.float32), (channels,))
+    kernel, shift = _weights_of_scaling(scale, offset, channels)
     return tf.keras.layers.DepthwiseConv2D(
         1,
         name=name,
-        depthwise_initializer=tf.keras.initializers.Constant(kernel.copy()),
-        bias_initializer=tf.keras.initializers.Constant(shift.copy()),
+        depthwise_initializer=tf.keras.initializers.Constant(kernel),
+        bias_initializer=tf.keras.initializers.Constant(shift),
     )
+
+
+def _weights_of_scaling(scale: Any, offset: Any, channels: int) -> list[NDArray[np.float32]]:
+    """Return the kernel and the bias of a depthwise convolution of one pixel."""
+    kernel = np.broadcast_to(np.asarray(scale, np.float32), (channels,)).reshape(1, 1, channels, 1)
+    return [kernel.copy(), np.broadcast_to(np.asarray(offset, np.float32), (channels,)).copy()]
 
 
 def _scaled(source: Any, picture: Mapping[str, float] | None) -> Any:
@@ -127,6 +133,9 @@ class _Builder:
             made = self._made.get(id(layer))
             if made is None or layer.kind == "Rescaling":
                 continue
+            if layer.kind == _normalization.KIND:
+                remaining = _set_normalization(layer, made, remaining)
+                continue
             expected = [tuple(each.shape) for each in made.weights]
             own, remaining = remaining[: len(expected)], remaining[len(expected) :]
             if [each.shape for each in own] != expected:
@@ -161,6 +170,22 @@ class _Builder:
             found = f"{plain}_again_{count}"
         self._names.add(found)
         return found
+
+
+def _set_normalization(layer: Layer, made: Any, weights: list[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Give the convolution that replaces it mean and variance; return the weights of other layers."""
+    if _normalization.is_fixed(layer):
+        return weights
+    channels = made.weights[1].shape[0]
+    own, others = weights[: _normalization.WEIGHTS], weights[_normalization.WEIGHTS :]
+    sizes = [one.size for one in own]
+    if sizes not in ([channels, channels, 1], [1, 1, 1]):
+        raise StageError(
+            f"the layer '{layer.name}' ({layer.kind}) has no mean and variance for {channels} channels: "
+            "save the model again"
+        )
+    made.set_weights(_weights_of_scaling(*_normalization.scaling(layer, own), channels))
+    return others
 
 
 def _input(shape: Sequence[Any], name: str) -> Any:
@@ -215,6 +240,8 @@ def _keras(layer: Layer, name: str, given: Any) -> Any:
     if layer.kind == "Rescaling":
         config = layer.config
         return scaled_by(config["scale"], config["offset"], name, int(given.shape[-1]))
+    if layer.kind == _normalization.KIND:
+        return scaled_by(*_normalization.scaling(layer), name, int(given.shape[-1]))
     kind = getattr(tf.keras.layers, layer.kind, None)
     if kind is None:
         raise StageError(

@@ -75,6 +75,16 @@ def odd_names():
     return keras.Model(seen, keras.layers.Dot((1, 1))([keras.layers.Flatten()(x)] * 2))
 
 
+def normalised():
+    """Mean and variance as weights, in the configuration, for all channels, and the other way round."""
+    seen = picture()
+    x = keras.layers.Rescaling([0.1, 0.2, 0.3])(keras.layers.Normalization()(seen))
+    x = keras.layers.Normalization(mean=[1.0, 2.0, 3.0], variance=[4.0, 0.25, 1.0])(x)
+    x = keras.layers.Normalization(axis=None, mean=0.5, variance=4.0, invert=True)(x)
+    x = keras.layers.Normalization(axis=None)(x)
+    return keras.Model(seen, keras.layers.Conv2D(2, 3)(x))
+
+
 def parts(network, folder):
     folder.mkdir()
     (folder / "architecture.json").write_text(network.to_json())
@@ -107,10 +117,13 @@ def main(folder):
     pictures = rng.integers(0, 256, (4, 16, 16, 3)).astype(np.float32)
     results = {}
     forms = {"parts": parts, "keras": file(".keras"), "h5": file(".h5")}
-    for make in (nested, two_outputs, sequential, shared, odd_names):
+    for make in (nested, two_outputs, sequential, shared, odd_names, normalised):
         network = make()
         weights = [some(rng, each.shape) for each in network.get_weights()]
         network.set_weights(weights)
+        for layer in network.layers:
+            if hasattr(layer, "finalize_state"):
+                layer.finalize_state()  # Normalization does not see that its weights have changed
         expected = outputs(network(pictures, training=False))
         for form, save in forms.items():
             opened = _source.opened(save(network, folder / f"{make.__name__}_{form}"))
@@ -136,6 +149,11 @@ def main(folder):
         _source.opened(scaled)
     except StageError as error:
         results["other weights"] = str(error)
+    rows = keras.Sequential([picture(), keras.layers.Normalization(axis=1, name="rows")])
+    try:
+        _source.opened(parts(rows, folder / "rows"))
+    except StageError as error:
+        results["other axis"] = str(error)
     wrapper = keras.layers.SpectralNormalization(keras.layers.Conv2D(2, 1), name="wrapped")
     wrapped = keras.Sequential([keras.Input((16, 16, 3)), wrapper])
     saved = parts(wrapped, folder / "wrapped")

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("keras", reason="the extra 'train' is not installed")
 
 ROOT = Path(__file__).resolve().parents[3]
-NETWORKS = ("nested", "two_outputs", "sequential", "shared", "odd_names")
+NETWORKS = ("nested", "two_outputs", "sequential", "shared", "odd_names", "normalised")
 FORMS = ("parts", "keras", "h5")
 
 
@@ -49,6 +49,7 @@ def test_rescaling_becomes_a_convolution_and_dropout_goes(rebuilt):
     layers = rebuilt["nested parts"]["layers"]
     assert "DepthwiseConv2D" in layers
     assert not {"Rescaling", "Dropout", "Functional"} & set(layers)
+    assert "Normalization" not in rebuilt["normalised parts"]["layers"]
 
 
 def test_a_network_whose_pixels_are_scaled_before_it_scales_them_itself(rebuilt):
@@ -58,6 +59,12 @@ def test_a_network_whose_pixels_are_scaled_before_it_scales_them_itself(rebuilt)
 def test_weights_of_another_architecture_are_refused_with_the_layers_name(rebuilt):
     assert "'conv2d" in rebuilt["other weights"]
     assert "save architecture and weights again" in rebuilt["other weights"]
+
+
+def test_normalisation_along_other_axes_than_the_channels_is_refused(rebuilt):
+    assert rebuilt["other axis"] == (
+        "the layer 'rows' (Normalization) normalises along the axis 1: use axis=-1, for the channels"
+    )
 
 
 def test_a_layer_that_fails_over_its_settings_is_named(rebuilt):
