@@ -15,13 +15,13 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from engine import composed, extensions, fingerprint, handles, layout, ordinary
+from engine import composed, extensions, fingerprint, handles, layout, ordinary, overlays
 from engine.catalogue import PROJECT_FILE, ROOT
 from engine.composed import Composed
 from engine.durable import write_whole
 from engine.environment import READABLE
 from engine.options import CommandOptions
-from engine.registration import GROUPS, OVERLAYS, CommandLine
+from engine.registration import GROUPS, CommandLine
 from engine.request import Request
 
 RECORD = "request/1"
@@ -39,6 +39,7 @@ _CODE = (
     "main_config",
     "composed",
     "registration",
+    "overlays",
     "yamlfile",
     "catalogue",
     "plain",
@@ -151,7 +152,7 @@ def _files(line: CommandLine) -> Iterator[Path]:
     """Yield every file that may be composed, in a fixed order."""
     yield from sorted((ROOT / "conf").glob("**/*.yaml"))
     for folder in line.dirs:
-        for group in (".", "asset", OVERLAYS, *GROUPS):
+        for group in (".", "asset", overlays.GROUP, *GROUPS):
             yield from sorted((folder / group).glob("*.yaml"))
     yield from sorted(line.usecases.values())
 

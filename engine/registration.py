@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine import catalogue, main_config, override, spelling
+from engine import catalogue, main_config, overlays, override, spelling
 from engine.errors import UserError, did_you_mean
 from engine.options import CommandOptions
 from engine.settings import Settings
@@ -19,10 +19,6 @@ from engine.wording import PROGRAM, as_typed
 OF_EVERY_COMMAND = {*Settings.model_fields, *UseCase.model_fields, "usecase", "target", "hydra"}
 NOTHING: Mapping[str, str | list[str]] = {}
 GROUPS = ("target", "executor", "tracking", "pipeline")
-OVERLAYS = (
-    "accelerator"  # the group of what accelerators add to a pipeline, which chooses by target
-)
-_ACCELERATOR = re.compile(r"\+{0,2}target\.accelerator=(.*)")
 _USECASE = re.compile(r"(?:\+{0,2})usecase=(.*)")
 _SHORT = re.compile(r"(\w+)=")
 _INNER = re.compile(r"params\.(\w+)(?:\.\w+=|=\{)")
@@ -188,8 +184,10 @@ def tell_hydra(line: CommandLine) -> None:
         chosen.append(
             main_config.choice(config, "usecase")
         )  # a sweep is first composed with the default
+    named: set[str] = set()  # stages
     for name in chosen:
-        _register_usecase(name, _path_of(name, line.usecases))
+        stages = _register_usecase(name, _path_of(name, line.usecases)).get("stages")
+        named.update(stages if isinstance(stages, dict) else ())
     _check_own_groups(config, line.words)
     if _asks_hydra(line.words):
         for name in line.usecases.keys() - set(chosen):
@@ -197,7 +195,8 @@ def tell_hydra(line: CommandLine) -> None:
                 _register_usecase(name, line.usecases[name])
     for folder in line.dirs[:-1]:
         _register_groups(folder)
-    _register_overlays(line)
+    for target, node in overlays.nodes(line.dirs, line.words, named, _loaded):
+        _store(group=overlays.GROUP, name=target, node=node)
     _register_options(config, line.options, line.following)
 
 
@@ -283,11 +282,13 @@ def _asks_hydra(words: Sequence[str]) -> bool:
     )
 
 
-def _register_usecase(name: str, path: Path) -> None:
+def _register_usecase(name: str, path: Path) -> dict[str, object]:
+    """Register the use case, and return its content."""
     node = _loaded(path)
     if "name" not in node:
         node["name"] = _name(path)
     _store(group="usecase", name=name, node=node, package="_global_")
+    return node
 
 
 def _name(path: Path) -> str:
@@ -335,42 +336,6 @@ def _register_groups(folder: Path) -> None:
     for group in GROUPS:
         for path in sorted((folder / group).glob("*.yaml")):
             _store(group=group, name=path.stem, node=_loaded(path))
-
-
-def _register_overlays(line: CommandLine) -> None:
-    """Register what each target's accelerator adds to a pipeline, under the target's name: nothing if
-    conf/accelerator/ has no such file. `target.accelerator=NAME` replaces that of every target.
-    """
-    overlays = catalogue.of_group(OVERLAYS, line.dirs)
-    given = _given_overlay(line.words, overlays)
-    for name, path in catalogue.of_group("target", line.dirs).items():
-        overlay = overlays.get(given or _accelerator_in(path))
-        _store(group=OVERLAYS, name=name, node=_loaded(overlay) if overlay else {})
-
-
-def _given_overlay(words: Sequence[str], overlays: Mapping[str, Path]) -> str:
-    """Return the accelerator that the words give the target as a value; "" if it adds nothing."""
-    given = [match[1] for word in words if (match := _ACCELERATOR.fullmatch(word))]
-    names = [name.strip("'\"") for name in given[-1].split(",")] if given else []
-    found = [name for name in dict.fromkeys(names) if name in overlays]
-    if len(found) > 1:
-        raise UserError(
-            f"target.accelerator={given[-1]}",
-            f"{' and '.join(found)} need different stages, and the jobs of a sweep have the same",
-            "name targets with these accelerators instead: target=NAME,NAME",
-        )
-    return found[0] if found else ""
-
-
-def _accelerator_in(target: Path) -> str:
-    """Return the accelerator in a target's file; "" if it cannot be read, which is reported if it is
-    chosen.
-    """
-    from engine import yamlfile  # slow to import, and not needed for a cached request
-
-    with suppress(UserError):
-        return str(yamlfile.load(target).get("accelerator", ""))
-    return ""
 
 
 def _check_own_groups(config: Mapping[str, object], words: Sequence[str]) -> None:

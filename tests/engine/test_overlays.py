@@ -85,6 +85,47 @@ def test_without_the_targets_accelerator_its_stages_are_only_left_out(stages):
     assert set(stages("target=mine", "target.accelerator=none")) == {"make", "added", "other"}
 
 
+ONE_MORE = """
+extra:
+  when: {accelerator: gpu}
+  uses: mystages.double
+  inputs: {number: make.data}
+more:
+  when: {accelerator: gpu}
+  uses: mystages.double
+  inputs: {number: extra.data}
+make:
+  params: {n: 2}
+"""
+
+
+@pytest.mark.parametrize("own", ["{more: {timeout: 9}}", "{extra: {timeout: 9}}"])
+def test_a_use_case_that_sets_a_key_of_an_accelerators_stage_composes_for_every_target(
+    stages, project, own
+):
+    (project.path / "conf" / "accelerator" / "gpu.yaml").write_text(ONE_MORE)
+    assert set(stages("target=x86_64", own=own)) == {"make", "extra", "more"}
+    assert stages("target=x86_64", own=own)["make"] == {"n": 1}
+    assert set(stages("target=x86_64")) == {"make"}
+
+
+def test_the_targets_own_accelerator_has_precedence_over_others(stages, project):
+    (project.path / "conf" / "accelerator" / "npu.yaml").write_text(
+        ONE_MORE.replace("gpu", "edgetpu")
+    )
+    (project.path / "conf" / "accelerator" / "gpu.yaml").write_text(
+        ONE_MORE.replace("more", "made")
+    )
+    own = "{extra: {timeout: 9}}"
+    assert set(stages("target=mine", own=own)) == {"make", "extra", "made"}
+    assert set(stages("target=mine", own="{more: {timeout: 9}}")) == {
+        "make",
+        "extra",
+        "made",
+        "more",
+    }
+
+
 def test_two_accelerators_cannot_be_compared_by_a_value(stages, project):
     (project.path / "conf" / "accelerator" / "npu.yaml").write_text("{}\n")
     assert set(stages("target=x86_64", "target.accelerator=gpu"))
