@@ -1,5 +1,8 @@
 """What a model declares of its inputs and outputs is what its converted form has."""
 
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
 import pytest
 
 from engine.stage import StageError
@@ -11,8 +14,13 @@ from stages.tflite.schema import read_model
 pytestmark = pytest.mark.slow  # TensorFlow
 
 
-def _in_child(function, *arguments):
-    _convert.in_child(function, *arguments)
+def _fresh(function, *arguments):
+    """Return what the function returns in a process of its own.
+
+    _convert forks, and TensorFlow's threads, which other tests may have started here, survive no fork.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def _save_two(path):
@@ -32,24 +40,33 @@ def _save_one(path):
     network.save(path)
 
 
+def _declared_and_converted(kind, folder):
+    """Return the inputs and outputs that the saved network declares, and those of its `.tflite`."""
+    path = folder / "net.keras"
+    _convert.in_child(_save_two, path)
+    if kind == "saved_model":
+        path = folder / "net"
+        keras = Source("keras", folder / "net.keras")
+        _convert.in_child(_convert.to_float, keras, path, folder / "m")
+    source = Source(kind, path)
+    _convert.in_child(_convert.to_float, source, folder / "exported", folder / "f.tflite")
+    return _declared.ends(source), ends(read_model(folder / "f.tflite"))
+
+
 @pytest.mark.parametrize("kind", ["keras", "saved_model"])
 def test_inputs_and_outputs_are_those_of_the_converted_model(tmp_path, kind):
-    path = tmp_path / "net.keras"
-    _in_child(_save_two, path)
-    if kind == "saved_model":
-        path = tmp_path / "net"
-        _in_child(_convert.to_float, Source("keras", tmp_path / "net.keras"), path, tmp_path / "m")
-    source = Source(kind, path)
-    _in_child(_convert.to_float, source, tmp_path / "exported", tmp_path / "f.tflite")
-    inputs, outputs = ends(read_model(tmp_path / "f.tflite"))
-    declared, answers = _declared.ends(source)
+    (declared, answers), (inputs, outputs) = _fresh(_declared_and_converted, kind, tmp_path)
     assert declared == inputs
     assert sorted(one.shape for one in answers.values()) == sorted(
         one.shape for one in outputs.values()
     )
 
 
+def _declared_with_an_open_size(path):
+    _convert.in_child(_save_one, path)
+    _declared.ends(Source("keras", path))
+
+
 def test_an_open_size_is_refused_as_after_conversion(tmp_path):
-    _in_child(_save_one, tmp_path / "net.keras")
     with pytest.raises(StageError, match="give the network fixed shapes"):
-        _declared.ends(Source("keras", tmp_path / "net.keras"))
+        _fresh(_declared_with_an_open_size, tmp_path / "net.keras")
