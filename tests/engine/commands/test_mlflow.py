@@ -30,7 +30,9 @@ def _answers(address: str, port: int) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_pages_answer_on_loopback_and_end_with_the_command(project, number):
     port = _free_port()
-    served = project.start("mlflow", f"port={port}", start_new_session=True)
+    # nohup lets tests ignore SIGHUP
+    before = ["env", "--default-signal"]
+    served = project.start("mlflow", f"port={port}", before=before, start_new_session=True)
     said = [served.stdout.readline(), served.stdout.readline()]
     assert said == [
         "starting MLflow; this takes a few seconds\n",
