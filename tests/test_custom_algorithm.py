@@ -31,6 +31,7 @@ def test_the_sample_becomes_a_package_that_answers_rows(project):
 
 
 @pytest.mark.mirror
+@pytest.mark.timeout(1800)
 @pytest.mark.skipif(not MIRROR.is_dir(), reason="RPI_MLOPS_MIRROR names no folder")
 @pytest.mark.parametrize(("table", "most"), [("winequality_red", 0.47), ("winequality_white", 0.5)])
 def test_grades_of_wines_are_predicted_as_well_as_by_gradient_boosting(project, table, most):

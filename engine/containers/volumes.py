@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -21,6 +21,7 @@ from typing import IO, Any
 from engine import handles
 from engine.containers import answers, archive, loading, options
 from engine.containers.binds import INSIDE, sources
+from engine.containers.log_entries import Seen
 from engine.context import ExecutorContext
 from engine.jobfolder import EVENTS_MOST_BYTES, RESULT_MOST_BYTES, Launch, is_passing
 from engine.store import Store
@@ -49,10 +50,7 @@ class _There:
 
     folder: Path
     fetched: int = 0  # bytes of its events file
-    last_logged: tuple[str, int] = (
-        "",
-        0,
-    )  # timestamp of the last log entries, and how many have that timestamp
+    logged: Seen = field(default_factory=Seen)
 
 
 class Volumes:
@@ -105,9 +103,8 @@ class Volumes:
     def follow(self, client: Any, container: Any, launch: Launch) -> None:
         """Fetch the stage's reports so far."""
         self._fetch_events(container, launch, _FOLLOWED)
-        self._fetch_log(
-            container, launch, since_s=_second(self._jobs[launch.folder].last_logged[0])
-        )
+        since_s = _second(self._jobs[launch.folder].logged.moment)
+        self._fetch_log(container, launch, since_s)
 
     def collect(self, client: Any, container: Any, launch: Launch) -> None:
         """Fetch the outputs and all reports."""
@@ -221,18 +218,10 @@ class Volumes:
         return True
 
     def _fetch_log(self, container: Any, launch: Launch, since_s: int = 0) -> None:
-        """Append new log entries since the last call to the log.
-
-        If the engine has rotated the last ones away, all that it still has is new.
-        """
+        """Append new log entries since the last call to the log."""
         there = self._jobs[launch.folder]
-        words = list(answers.words(container, since_s))
-        moments = [moment for moment, _ in words]
-        last, times = there.last_logged
-        known = moments.index(last) + times if last in moments else 0
-        handles.append(launch.log, b"".join(entry for _, entry in words[known:]))
-        if words[known:]:
-            there.last_logged = moments[-1], moments.count(moments[-1])
+        data, there.logged = there.logged.new(list(answers.words(container, since_s)))
+        handles.append(launch.log, data)
 
     def _entry(self, name: str, kind: bytes, mode: int) -> tarfile.TarInfo:
         entry = tarfile.TarInfo(name)
