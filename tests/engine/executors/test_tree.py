@@ -31,7 +31,7 @@ def test_a_process_that_hops_from_fork_to_fork_ends_too(tmp_path):
         subprocess.run(
             [sys.executable, "-c", HOPS], env={**os.environ, tree.MARK: mark}, check=True
         )
-        tree.kill_marked(mark)  # it is forking by now
+        tree.kill_marked(mark, within_s=60)  # it is forking by now
         assert _marked(mark) == set()
 
 
@@ -40,7 +40,7 @@ def test_a_process_that_has_only_just_started_its_program_ends_too(tmp_path):
         mark = tree.new_mark(tmp_path)
         program = [sys.executable, "-c", "import time; time.sleep(600)"]
         with subprocess.Popen(program, env={**os.environ, tree.MARK: mark}):
-            tree.kill_marked(mark)
+            tree.kill_marked(mark, within_s=60)
         assert _marked(mark) == set()
 
 
