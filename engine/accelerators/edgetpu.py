@@ -18,9 +18,8 @@ from engine.stage.coral import Coral
 TITLE = "Edge TPU"
 BUSES = ("usb", "pcie")
 RUNTIME = "tflite_runtime"  # libedgetpu is built against it, not against LiteRT
-MEMORY = (
-    0  # weights that exceed its 8 MB are fetched for each inference: coral.ai/docs/edgetpu/compiler
-)
+# Weights that exceed its 8 MB are fetched for each inference: coral.ai/docs/edgetpu/compiler
+MEMORY = 0
 
 USB = Path("/dev/bus/usb")
 USB_MAJOR = 189  # major number of USB character devices in Linux: admin-guide/devices.txt

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow  # TensorFlow
 
 
 def _fresh(function, *arguments):
-    """Return what the function returns in a process of its own.
+    """Return what the function returns in a separate process.
 
     _convert forks, and TensorFlow's threads, which other tests may have started here, survive no fork.
     """
